@@ -1,0 +1,97 @@
+# Every task a person or a workflow runs. Recipes are thin: the work is in playbooks/, scripts/ and tests/.
+#   ## after a target: shown by `make`      #: after a target: shown by `make help-all` only
+# Only make's command line sets these: a forgotten `export ENV=prod` in a shell must not choose where a deploy goes.
+ENV = dev
+SERVICE =
+FILE =
+CONFIRM =
+STACK =
+SETTINGS =
+STRATEGY =
+COLD =
+YES =
+V =
+SINCE =
+LEVEL =
+ONLY =
+export ENV SERVICE FILE CONFIRM STACK SETTINGS STRATEGY COLD YES V SINCE LEVEL ONLY
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+
+# Nothing here is a file; build/ and .venv/ are kept by the scripts.
+.PHONY: $(shell sed -n 's/^\([a-z][a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
+
+help: ## this list
+	@scripts/help Makefile '##'
+
+help-all: ## every target
+	@scripts/help Makefile '##|#:'
+
+# --- the stack -------------------------------------------------------------------------------------------------------
+deploy: ## the whole stack, healthy, or one service (SERVICE=searxng); ENV=dev unless told otherwise
+	@scripts/play deploy
+
+dev: ## the same as deploy ENV=dev
+	@$(MAKE) deploy ENV=dev
+
+status: ## containers, health, ports, volumes with their labels, the last proven backup
+	@scripts/play status
+
+logs: ## all services' logs merged by time (SERVICE= SINCE=10m LEVEL=warning)
+	@scripts/bootstrap
+	@$(PYTHON) -m scripts.logs
+
+health-check: ## asks every service whether it is ready; fails if one is not
+	@scripts/play health_check --judge
+
+down: ## stops the stack; the data stays
+	@scripts/play down
+
+destroy: #: removes a ci stack with its data, after its name was given (CONFIRM=ledger-ci); never prod
+	@scripts/play destroy
+
+env-check: ## reads .env.ENV and says what is wrong with it, line by line
+	@scripts/play env_check
+
+# --- the data --------------------------------------------------------------------------------------------------------
+backup: ## takes a backup of the database now
+	@scripts/play backup
+
+prove: ## restores a backup into a throw-away server and compares it (FILE=latest or a name from list-backups)
+	@scripts/play prove --judge
+
+list-backups: ## the backups there are, with their verdicts
+	@scripts/play list_backups
+
+restore-smoke: ## statement → rows → backup → restore → equal, in a database of its own
+	@scripts/play restore_smoke --judge
+
+# --- the code --------------------------------------------------------------------------------------------------------
+lint: ## ruff, mypy, ansible-lint, yamllint, shellcheck, workflows, documents (ONLY=step)
+	@scripts/bootstrap
+	@$(PYTHON) -m scripts.lint
+
+test: ## everything that guards a push, on real engines; within 45 minutes from nothing (ONLY=part)
+	@scripts/bootstrap
+	@$(PYTHON) -m scripts.run_tests
+
+test-fast: ## what needs no engine: lint and unit tests, under 3 minutes
+	@scripts/bootstrap
+	@$(PYTHON) -m scripts.run_tests --fast
+
+bench: #: measures what the README quotes, as ratios in one run
+	@scripts/bootstrap
+	@$(PYTHON) -m bench
+
+docs: #: writes the generated parts: the roles' tables, the pictures
+	@scripts/bootstrap
+	@$(PYTHON) -m scripts.diagrams
+	@$(PYTHON) -m scripts.role_docs
+
+update-deps: #: locks the newest versions that requirements/*.in allow; run the tests and look at the diff
+	@scripts/bootstrap
+	@scripts/update_deps

@@ -1,0 +1,35 @@
+"""The house's exit codes for management commands: 0 holds, 1 bad, 2 could not check, 64 usage.
+
+A module of its own because Django ends wrong usage with 2 and an unreachable database with a traceback.
+"""
+
+import sys
+from typing import Any, NoReturn
+
+from django.core.management.base import BaseCommand
+from django.db import InterfaceError, OperationalError
+
+BAD, COULD_NOT_CHECK, USAGE = 1, 2, 64
+
+
+class HouseCommand(BaseCommand):
+    _running = False
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        try:
+            super().run_from_argv(argv)
+        except SystemExit as end:
+            # argparse knows only 2; what a running command says itself is meant.
+            sys.exit(USAGE if end.code == 2 and not self._running else end.code)
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        self._running = True
+        try:
+            return super().execute(*args, **options)
+        except (OperationalError, InterfaceError) as error:
+            reason = str(error).strip().splitlines()[0]
+            self.stop(COULD_NOT_CHECK, "database", reason, "see that PostgreSQL is up: manage.py migrate --check")
+
+    def stop(self, code: int, where: str, what: str, hint: str) -> NoReturn:
+        self.stderr.write(f"{where}: {what}\nHINT: {hint}")
+        sys.exit(code)

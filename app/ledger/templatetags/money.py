@@ -1,0 +1,19 @@
+"""How amounts look: always a sign, groups of three, at least two places, never a rounded digit."""
+
+from decimal import Decimal
+
+from django import template
+
+register = template.Library()
+
+
+@register.filter
+def money(amount: Decimal) -> str:
+    shown = amount.normalize() if amount else Decimal(0)  # no "-0.00"
+    places = max(2, -int(shown.as_tuple().exponent))
+    return f"{shown:+,.{places}f}" if shown else f"{shown:,.2f}"
+
+
+@register.filter
+def money_class(amount: Decimal) -> str:
+    return "in" if amount > 0 else "out" if amount < 0 else ""

@@ -1,0 +1,26 @@
+"""What was imported: the bank's file, byte by byte."""
+
+from django.conf import settings
+from django.db import models
+
+from ledger.models import Account
+
+
+class StatementImport(models.Model):
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="statements")
+    filename = models.CharField(max_length=255)
+    content = models.BinaryField()
+    sha256 = models.CharField(max_length=64)
+    source = models.CharField(max_length=50)
+    row_count = models.PositiveIntegerField(help_text="Rows in the file, those already in the ledger included.")
+    imported_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    imported_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-imported_at", "-id")
+        constraints = (models.UniqueConstraint(fields=["account", "sha256"], name="statement_once_per_account"),)
+
+    def __str__(self) -> str:
+        return f"{self.filename} ({self.account})"

@@ -1,0 +1,135 @@
+"""From a bank's bytes to rows: pure, without Django or a database.
+
+Shapes shared by all formats live here; each format is a module beside this one (wells_fargo). A row that cannot be
+read is a `Problem` with its line and the value seen; it is never skipped and an amount never becomes 0.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+MAX_DESCRIPTION = 1000
+MAX_CHECK_NUMBER = 50
+MAX_WHOLE_DIGITS = 16
+SHOWN = 80
+
+_AMOUNT = re.compile(r"^(?P<sign>[-+]?)\$?(?P<whole>\d{1,3}(,\d{3})+|\d+)?(\.(?P<part>\d{1,4}))?$", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line of the file as cells; `line` is where it starts, counted from 1."""
+
+    line: int
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    line: int
+    cells: tuple[str, ...]
+    date: date
+    amount: Decimal
+    check_number: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Problem:
+    line: int
+    what: str
+
+    def at(self, filename: str) -> str:
+        return f"{filename}:{self.line}: {self.what}" if self.line else f"{filename}: {self.what}"
+
+
+@dataclass(frozen=True)
+class Statement:
+    source: str
+    rows: tuple[Row, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def total(self) -> Decimal:
+        return sum((row.amount for row in self.rows), Decimal(0))
+
+
+class Unreadable(Exception):
+    """The file as a whole, or one cell of it, cannot be understood."""
+
+    def __init__(self, what: str, line: int = 0) -> None:
+        self.problem = Problem(line, what)
+        super().__init__(what)
+
+
+def decode(content: bytes) -> str:
+    if not content.strip():
+        raise Unreadable("the file is empty")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise Unreadable(f"byte {content[error.start]:#04x} is not UTF-8", line) from None
+    if "\x00" in text:
+        raise Unreadable("a NUL byte: this is not a text file", text.count("\n", 0, text.index("\x00")) + 1)
+    return text
+
+
+def records(text: str) -> Iterator[Record]:
+    """The file's records; blank lines are not records."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise Unreadable(f"broken CSV: {error}", line) from None
+        if any(cell.strip() for cell in cells):
+            yield Record(line, tuple(cells))
+
+
+def amount(cell: str) -> Decimal:
+    """`-1,234.50`, `$5`, `(45.20)`, `+.99`. Anything else is unreadable."""
+    text = cell.strip()
+    negative = text.startswith("(") and text.endswith(")")
+    match = _AMOUNT.match(text[1:-1].strip() if negative else text)
+    if not match or not (match["whole"] or match["part"]) or (negative and match["sign"]):
+        raise Unreadable(f"unreadable amount {shown(cell)}")
+    whole = (match["whole"] or "0").replace(",", "").lstrip("0") or "0"
+    if len(whole) > MAX_WHOLE_DIGITS:
+        raise Unreadable(f"amount {shown(cell)} has more than {MAX_WHOLE_DIGITS} digits")
+    value = Decimal(f"{whole}.{match['part'] or '0'}")
+    return -value if (negative or match["sign"] == "-") and value else value
+
+
+def us_date(cell: str) -> date:
+    match = re.fullmatch(r"(\d{1,2})/(\d{1,2})/(\d{4})", cell.strip(), re.ASCII)
+    try:
+        month, day, year = (int(part) for part in match.groups()) if match else (0, 0, 0)
+        return date(year, month, day)
+    except ValueError:
+        raise Unreadable(f"unreadable date {shown(cell)}, expected MM/DD/YYYY") from None
+
+
+def text_cell(cell: str, name: str, longest: int) -> str:
+    text = cell.strip()
+    if len(text) > longest:
+        raise Unreadable(f"{name} has {len(text)} characters, at most {longest} fit")
+    return text
+
+
+def shown(cell: str) -> str:
+    return repr(cell if len(cell) <= SHOWN else f"{cell[:SHOWN]}…")
+
+
+def unreadable_as(records: Sequence[Record], expected: str) -> Unreadable:
+    if not records:
+        return Unreadable("the file holds no rows")
+    seen = shown(",".join(records[0].cells))
+    return Unreadable(f"not a statement we know ({expected}); the first line has {seen}", records[0].line)

@@ -1,0 +1,79 @@
+"""What a stack consists of now, for people and for the vault.
+
+A module of its own because `state/deployment.json` is a contract with others (they must not ask the engine), and the
+status table shows the same facts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def stack_containers(containers: Mapping[str, Any], stack: Mapping[str, str]) -> dict[str, Any]:
+    """The stack's containers by service name, in order of name."""
+    prefix = f"{stack['id']}-"
+    return {name.removeprefix(prefix): containers[name] for name in sorted(containers) if name.startswith(prefix)}
+
+
+def deployment_facts(probe: Mapping[str, Any], stack: Mapping[str, str], commit: str) -> dict[str, Any]:
+    """Commit, and each service's image and image id; no time, so that the same deployment is the same file."""
+    services = stack_containers(probe["containers"], stack)
+    return {
+        "schema": 1,
+        "environment": stack["environment"],
+        "stack": stack["name"],
+        "commit": commit,
+        "engine": probe["engine"]["version"],
+        "services": {name: {"image": item["image"], "image_id": item["image_id"]} for name, item in services.items()},
+    }
+
+
+def services_of_roles(probe: Mapping[str, Any], roles: list[str]) -> list[str]:
+    """Services that have rendered files and belong to one of the roles: redis → redis-queue, redis-cache."""
+    prefixes = tuple(f"{role}-" for role in roles)
+    return [name for name in sorted(probe["files"]) if name in roles or name.startswith(prefixes)]
+
+
+def unwell_services(probe: Mapping[str, Any], stack: Mapping[str, str], expected: list[str]) -> list[dict[str, str]]:
+    """A finding for each expected service that is not running in good health."""
+    there = stack_containers(probe["containers"], stack)
+    findings = []
+    for name in expected:
+        item = there.get(name)
+        if item is None or item["state"] != "running" or item["health"] != "healthy":
+            what = "not there" if item is None else f"{item['state']}, {item['health']} ({item['status']})"
+            hint = f"docker logs {stack['id']}-{name}; make deploy ENV={stack['environment']}"
+            findings.append({"where": f"service {name}", "what": what, "hint": hint})
+    return findings
+
+
+def foreign_sentinels(sentinels: Mapping[str, str | None], stack: str, environment: str) -> list[str]:
+    """Directories whose sentinel names another stack or environment, or cannot be read as one."""
+    foreign = []
+    for name, text in sentinels.items():
+        if text is None:
+            continue
+        try:
+            seen = json.loads(text)
+            ours = seen.get("stack") == stack and seen.get("environment") == environment
+        except (ValueError, AttributeError):
+            ours = False
+        if not ours:
+            foreign.append(name)
+    return foreign
+
+
+class FilterModule:
+    """What Ansible loads."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """The filters by the name that playbooks use."""
+        return {
+            "deployment_facts": deployment_facts,
+            "foreign_sentinels": foreign_sentinels,
+            "services_of_roles": services_of_roles,
+            "stack_containers": stack_containers,
+            "unwell_services": unwell_services,
+        }

@@ -1,0 +1,180 @@
+"""Compares the volumes a stack declares with what the engine and the host have.
+
+A module of its own because Docker's modules report `ok` on a volume whose labels or options are wrong and never change
+them: whether a volume is the declared one has to be decided here, on data, before a service is put on it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+Facts = Mapping[str, Any]
+
+PROTECT = "com.ledgerflow.protect"
+DRIVER = "local"
+NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
+MODE = re.compile(r"0[0-7]{2}0")
+STACK = re.compile(r"[a-z][a-z0-9-]{0,30}")
+
+
+def declared_volumes(
+    items: Sequence[Facts], scratch: Sequence[Facts], stack: Facts, labels: Facts
+) -> list[dict[str, Any]]:
+    """The volumes as they must be: name, driver, labels, options; `path` is empty where the engine keeps the data.
+
+    `stack`: name, environment, root, bind_backed. `labels`: the literal labels of protected and scratch volumes.
+    """
+    protected = [_declared(item, stack, labels["protected"], stack["bind_backed"]) for item in items]
+    return protected + [_declared(item, stack, labels["scratch"], False) for item in scratch]
+
+
+def _declared(item: Facts, stack: Facts, literal: Facts, bind_backed: bool) -> dict[str, Any]:
+    directory = PurePosixPath(stack["root"]) / stack["name"] / stack["environment"] / item["name"]
+    path = str(directory) if bind_backed else ""
+    owner = {"com.ledgerflow.service": item["service"]} if item.get("service") else {}
+    return {
+        "name": f"{stack['name']}_{stack['environment']}_{item['name']}",
+        "driver": DRIVER,
+        "labels": {
+            **literal,
+            "com.ledgerflow.stack": stack["name"],
+            "com.ledgerflow.environment": stack["environment"],
+            **owner,
+        },
+        "options": {"type": "none", "o": "bind", "device": path} if path else {},
+        "path": path,
+        "protected": PROTECT in literal,
+    }
+
+
+def declaration_faults(items: Sequence[Facts], scratch: Sequence[Facts], stack: Facts) -> list[str]:
+    """Refusals of names that could not be used, or would meet another volume's."""
+    faults = []
+    if not STACK.fullmatch(str(stack["name"])):
+        faults.append(_refusal("protected_volume_stack", f"{stack['name']!r} is no stack name", "a-z, 0-9 and hyphens"))
+    if not PurePosixPath(stack["root"]).is_absolute():
+        faults.append(_refusal("protected_volume_root", f"{stack['root']!r} is no absolute path", "/srv"))
+    names = [str(item["name"]) for item in (*items, *scratch)]
+    faults += [
+        _refusal("protected volumes", f"{name!r} is no volume name", "a-z, 0-9 and underscores")
+        for name in names
+        if not NAME.fullmatch(name)
+    ]
+    modes = {str(item["name"]): str(item.get("mode", "0700")) for item in items}
+    faults += [
+        _refusal("protected volumes", f"{name}: mode {mode!r} is not octal or opens data/ to others", 'mode: "0700"')
+        for name, mode in modes.items()
+        if not MODE.fullmatch(mode)
+    ]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    faults += [_refusal("protected volumes", f"{name!r} is declared twice", "remove one of the two") for name in twice]
+    return faults
+
+
+def inspected_volumes(results: Iterable[Facts]) -> dict[str, dict[str, Any]]:
+    """{name: {driver, labels, options}} of volumes as the engine's inspect writes them."""
+    return {
+        item["Name"]: {
+            "driver": item.get("Driver", ""),
+            "labels": item.get("Labels") or {},
+            "options": item.get("Options") or {},
+        }
+        for item in results
+        if item
+    }
+
+
+def missing_volumes(declared: Sequence[Facts], inspected: Facts) -> list[Facts]:
+    """The declared volumes that the engine does not have."""
+    return [volume for volume in declared if volume["name"] not in inspected]
+
+
+def volume_findings(declared: Sequence[Facts], inspected: Facts, complete: bool = False) -> list[str]:
+    """A refusal for each volume that is not exactly as declared; with `complete` also for one that is missing."""
+    findings = []
+    for volume in declared:
+        seen = inspected.get(volume["name"])
+        if seen is not None:
+            wrong = _differences(volume, seen)
+            findings += (
+                [_refusal(f"volume {volume['name']}", "; ".join(wrong), _way_out(volume, seen))] if wrong else []
+            )
+        elif complete:
+            hint = f"docker volume inspect {volume['name']}"
+            findings.append(_refusal(f"volume {volume['name']}", "was made and is not there", hint))
+    return findings
+
+
+def _differences(volume: Facts, seen: Facts) -> list[str]:
+    wrong = []
+    if seen["driver"] != volume["driver"]:
+        wrong.append(f"driver is {seen['driver']!r}, declared {volume['driver']!r}")
+    for what in ("labels", "options"):
+        have, want = seen.get(what) or {}, volume[what]
+        word = what.removesuffix("s")
+        wrong += [f"{word} {key} is missing (declared {want[key]!r})" for key in sorted(set(want) - set(have))]
+        wrong += [f"{word} {key}={have[key]!r} is not declared" for key in sorted(set(have) - set(want))]
+        changed = sorted(key for key in set(want) & set(have) if want[key] != have[key])
+        wrong += [f"{word} {key} is {have[key]!r}, declared {want[key]!r}" for key in changed]
+    return wrong
+
+
+def _way_out(volume: Facts, seen: Facts) -> str:
+    """How to get from the volume that is there to the declared one without losing what it holds."""
+    name, options, labels = volume["name"], seen.get("options") or {}, seen.get("labels") or {}
+    if not volume["protected"] and PROTECT not in labels and not options:
+        return f"it is scratch, nothing is kept in it: docker volume rm {name}"
+    if options.get("o") == "bind" and options.get("device") and seen["driver"] == DRIVER:
+        device = options["device"]
+        where = (
+            "which is right" if device == volume["path"] else f"not in {volume['path'] or 'the engine'}: move it first"
+        )
+        return (
+            f"its data is in {device}, {where}. Take a backup (make backup), stop what uses it (make down), then "
+            f"docker volume rm {name} removes only the engine's record of it; make deploy makes it anew"
+        )
+    return (
+        f"its data is inside the engine, so do not remove it: make adopt FROM=volume:{name} under another STACK_NAME, "
+        "or take a backup and restore it there"
+    )
+
+
+def volumes_recorded(items: Sequence[Facts], probe: Facts) -> bool:
+    """Whether the host's first look already shows each directory's sentinel equal to its record."""
+    records, sentinels = probe.get("records") or {}, probe.get("sentinels") or {}
+    return all(records.get(item["name"]) and records[item["name"]] == sentinels.get(item["name"]) for item in items)
+
+
+def volumes_probe(results: Sequence[Facts], probe: Facts) -> dict[str, Any]:
+    """The first look brought up to date with what volume_directory returned."""
+    made = {item["name"]: item["sentinel"] for item in results}
+    initialised = {item["name"] for item in results if item["initialised"]}
+    return {
+        **probe,
+        "records": {**(probe.get("records") or {}), **made},
+        "sentinels": {**(probe.get("sentinels") or {}), **made},
+        "initialised": sorted(initialised | set(probe.get("initialised") or [])),
+    }
+
+
+def _refusal(where: str, what: str, hint: str) -> str:
+    return f"{where}: {what}\nHINT: {hint}"
+
+
+class FilterModule:
+    """The filters, for Ansible."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Name → filter."""
+        return {
+            "declared_volumes": declared_volumes,
+            "inspected_volumes": inspected_volumes,
+            "missing_volumes": missing_volumes,
+            "volume_declaration_faults": declaration_faults,
+            "volume_findings": volume_findings,
+            "volumes_probe": volumes_probe,
+            "volumes_recorded": volumes_recorded,
+        }

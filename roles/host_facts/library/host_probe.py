@@ -1,0 +1,315 @@
+#!/usr/bin/python
+"""Looks once at a host and its engine, so that every preflight decides from the same facts.
+
+A module of its own because it only looks: it changes nothing, needs nothing installed (standard library; no engine,
+no SDK), and one call replaces a dozen tasks. What the facts mean is decided by pure filters on the controller.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import json
+import os
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+module: host_probe
+short_description: Looks at a host, its container engine and one stack on it
+description: Changes nothing. Returns C(probe).
+options:
+  socket:
+    description: The engine's unix socket.
+    type: path
+    default: /var/run/docker.sock
+  stack_dir:
+    description: The stack's directory of rendered files.
+    type: path
+    required: true
+  data_dir:
+    description: The stack's directory of protected data.
+    type: path
+    required: true
+  ports:
+    description: Ports whose listener is wanted.
+    type: list
+    elements: int
+    default: []
+author:
+  - LedgerFlow
+"""
+
+Facts = dict[str, Any]
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=20)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def engine_get(socket_path: str, route: str) -> Any:
+    """The engine's answer to GET `route`, decoded; OSError or ValueError where there is none."""
+    connection = _UnixConnection(socket_path)
+    try:
+        connection.request("GET", route)
+        response = connection.getresponse()
+        body = response.read()
+        if response.status != 200:
+            raise ValueError(f"GET {route}: {response.status} {body[:200]!r}")
+        return json.loads(body)
+    except http.client.HTTPException as error:  # cut off, or not HTTP at all
+        raise ValueError(f"GET {route}: {error!r}") from error
+    finally:
+        connection.close()
+
+
+def _output(*argv: str) -> str:
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+
+
+def engine_facts(socket_path: str) -> Facts:
+    """What kind of engine answers at the socket, if any, and which client plugins are there."""
+    facts: Facts = {
+        "installed": bool(shutil.which("dockerd") or Path("/usr/sbin/dockerd").exists()),
+        "running": False,
+        "version": "",
+        "compose": _output("docker", "compose", "version", "--short"),
+        "buildx": _output("docker", "buildx", "version"),
+        "rootless": False,
+        "desktop": False,
+        "security_options": [],
+        "root_dir": "",
+        "live_restore": False,
+        "daemon_json": _read(Path("/etc/docker/daemon.json")) or "",
+        "error": "",
+    }
+    try:
+        info = engine_get(socket_path, "/info")
+    except (OSError, ValueError) as error:
+        return {**facts, "error": str(error)}
+    options = info.get("SecurityOptions") or []
+    return {
+        **facts,
+        "installed": True,
+        "running": True,
+        "version": info.get("ServerVersion", ""),
+        "rootless": any("rootless" in option for option in options),
+        "desktop": "Docker Desktop" in info.get("OperatingSystem", ""),
+        "security_options": options,
+        "root_dir": info.get("DockerRootDir", ""),
+        "live_restore": bool(info.get("LiveRestoreEnabled")),
+    }
+
+
+def _own_name(item: Facts) -> str:
+    """A container's name without links to it (/other/alias); "" while it is being removed."""
+    return next((name[1:] for name in item.get("Names") or [] if name.count("/") == 1), "")
+
+
+def _container(item: Facts) -> Facts:
+    status = str(item.get("Status", ""))
+    health = next((word for word in ("unhealthy", "healthy", "health: starting") if f"({word})" in status), "none")
+    return {
+        "id": item["Id"],
+        "image": item["Image"],
+        "image_id": item["ImageID"],
+        "state": item["State"],
+        "health": health.replace("health: ", ""),
+        "status": status,
+        "labels": item.get("Labels") or {},
+        "ports": [port for port in item.get("Ports") or [] if port.get("PublicPort")],
+        "mounts": [{"name": m.get("Name", ""), "target": m.get("Destination", "")} for m in item.get("Mounts") or []],
+    }
+
+
+def object_facts(socket_path: str) -> Facts:
+    """Containers, volumes, networks and images the engine knows, by name."""
+    volumes = engine_get(socket_path, "/volumes").get("Volumes") or []
+    images = engine_get(socket_path, "/images/json")
+    containers = engine_get(socket_path, "/containers/json?all=1")
+    return {
+        "containers": {_own_name(item): _container(item) for item in containers if _own_name(item)},
+        "volumes": {
+            v["Name"]: {"driver": v["Driver"], "labels": v.get("Labels") or {}, "options": v.get("Options") or {}}
+            for v in volumes
+        },
+        "networks": {
+            n["Name"]: {"driver": n["Driver"], "internal": n["Internal"], "labels": n.get("Labels") or {}}
+            for n in engine_get(socket_path, "/networks")
+        },
+        "images": {tag: image["Id"] for image in images for tag in image.get("RepoTags") or []},
+        "image_digests": {digest: image["Id"] for image in images for digest in image.get("RepoDigests") or []},
+    }
+
+
+def _listeners() -> dict[int, tuple[str, str]]:
+    """Port → (address, socket inode) of each listening TCP socket, from /proc/net (v4 addresses readable)."""
+    found: dict[int, tuple[str, str]] = {}
+    for name in ("tcp6", "tcp"):
+        for line in (_read(Path("/proc/net") / name) or "").splitlines()[1:]:
+            fields = line.split()
+            if fields[3] != "0A":
+                continue
+            host, port = fields[1].rsplit(":", 1)
+            address = socket.inet_ntoa(bytes.fromhex(host)[::-1]) if name == "tcp" else "[::]"
+            found[int(port, 16)] = (address, fields[9])
+    return found
+
+
+def _socket_owner(inode: str) -> str:
+    """Program (pid) that holds the socket, or "" where /proc does not tell."""
+    for directory in Path("/proc").iterdir():
+        if not directory.name.isdigit():
+            continue
+        if _holds(directory / "fd", f"socket:[{inode}]"):
+            return f"{(_read(directory / 'comm') or '?').strip()} (pid {directory.name})"
+    return ""
+
+
+def _holds(descriptors: Path, wanted: str) -> bool:
+    """Whether one of a process's descriptors is the file `wanted`; one that closes meanwhile is passed over."""
+    try:
+        links = list(descriptors.iterdir())
+    except OSError:
+        return False
+    for link in links:
+        with contextlib.suppress(OSError):
+            if str(link.readlink()) == wanted:
+                return True
+    return False
+
+
+def port_facts(ports: list[int], containers: Facts) -> Facts:
+    """For each wanted port that is taken: the address, the program and, where it is one, the container."""
+    published = {port["PublicPort"]: name for name, item in containers.items() for port in item["ports"]}
+    listeners = _listeners()
+    taken = {}
+    for port in ports:
+        if port in listeners or port in published:
+            address, inode = listeners.get(port, ("", ""))
+            owner = _socket_owner(inode) if inode else ""
+            taken[str(port)] = {"address": address, "program": owner, "container": published.get(port, "")}
+    return taken
+
+
+def tree_digest(root: Path) -> str:
+    """sha256 over path, mode, owner and content of every file below `root`; "" where there is none."""
+    if not root.is_dir():
+        return ""
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*")):
+        status = path.lstat()
+        digest.update(f"{path.relative_to(root)}\0{status.st_mode:o}\0{status.st_uid}:{status.st_gid}\0".encode())
+        if path.is_symlink():
+            digest.update(bytes(path.readlink()))
+        elif path.is_file():
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def stack_facts(stack_dir: Path, data_dir: Path) -> Facts:
+    """What one stack has on the host: rendered files by digest, names of secrets, gates, volume records, sentinels."""
+    reserved = {"state", "secrets"}
+    services = [entry for entry in stack_dir.iterdir() if entry.is_dir()] if stack_dir.is_dir() else []
+    records = sorted((stack_dir / "state/volumes").glob("*.json"))
+    directories = sorted(entry for entry in data_dir.iterdir() if entry.is_dir()) if data_dir.is_dir() else []
+    fingerprints = _read(stack_dir / "state/fingerprints.json")
+    return {
+        "files": {entry.name: tree_digest(entry) for entry in services if entry.name not in reserved},
+        "secrets": sorted(entry.name for entry in (stack_dir / "secrets").glob("*")),
+        "stack_directories": sorted(entry.name for entry in (stack_dir / "state").glob("*") if entry.is_dir()),
+        "gates": sorted(entry.name for entry in (stack_dir / "state/gates").glob("*")),
+        "records": {path.stem: _read(path) for path in records},
+        "initialised": sorted(path.stem for path in (stack_dir / "state/volumes").glob("*.initialised")),
+        "sentinels": {entry.name: _read(entry / ".ledgerflow.json") for entry in directories},
+        "fingerprints": _json_object(fingerprints),
+        "deployment": _json_object(_read(stack_dir / "state/deployment.json")),
+        "vault": _json_object(_read(stack_dir / "state/vault/vault.json")),
+    }
+
+
+def _json_object(text: str | None) -> Facts:
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def disk_free_mb(path: Path) -> int:
+    """Free megabytes on the file system that holds `path`, or would hold it."""
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free // 2**20
+
+
+def memory_mb() -> int:
+    """The host's memory in megabytes; the same as MemTotal on Linux, and known on a Mac too."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
+
+
+def probe(socket_path: str, stack_dir: Path, data_dir: Path, ports: list[int]) -> Facts:
+    """All facts of one host."""
+    engine = engine_facts(socket_path)
+    objects: Facts = {"containers": {}, "volumes": {}, "networks": {}, "images": {}, "image_digests": {}}
+    if engine["running"]:
+        objects = object_facts(socket_path)
+    roots = {str(data_dir), str(stack_dir), engine["root_dir"] or "/var/lib/docker"}
+    return {
+        "cores": os.cpu_count() or 0,
+        "memory_mb": memory_mb(),
+        "root": os.geteuid() == 0,
+        "disk_free_mb": {root: disk_free_mb(Path(root)) for root in sorted(roots)},
+        "engine": engine,
+        "engine_was_running": engine["running"],
+        "ports": port_facts(ports, objects["containers"]),
+        **objects,
+        **stack_facts(stack_dir, data_dir),
+    }
+
+
+def main() -> None:
+    """Entry point of Ansible."""
+    module = AnsibleModule(
+        argument_spec={
+            "socket": {"type": "path", "default": "/var/run/docker.sock"},
+            "stack_dir": {"type": "path", "required": True},
+            "data_dir": {"type": "path", "required": True},
+            "ports": {"type": "list", "elements": "int", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    given = module.params
+    try:
+        facts = probe(given["socket"], Path(given["stack_dir"]), Path(given["data_dir"]), given["ports"])
+    except (OSError, ValueError, KeyError) as error:
+        module.fail_json(msg=f"host_probe: could not look at this host: {error!r}\nHINT: docker info")
+    module.exit_json(changed=False, probe=facts)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,519 @@
+#!/usr/bin/python
+"""Makes the directories of protected volumes and refuses one that is not what its record says.
+
+A module of its own because looking, deciding and making must happen in one step on the host, for all volumes of a stack
+at once: either every directory is right or can be made right, or nothing changes. Three layers: `look` reads, `decide`
+is pure, `carry_out` writes. The record is written last, so a run killed anywhere leaves a state that `decide` knows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import stat
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+module: volume_directory
+short_description: Make the directories of protected volumes, with sentinel and record
+description:
+  - Makes C(<root>/<stack>/<environment>/<name>/) with a sentinel and C(data/), and a record of it that is
+    byte-identical to the sentinel. Takes over a directory whose sentinel is this volume's. Refuses everything else
+    that is already there, and then changes nothing.
+options:
+  root: {description: Directory that holds the data of all stacks., type: path, required: true}
+  state_dir: {description: The stack's directory of state; records go to C(volumes/) in it., type: path, required: true}
+  stack: {description: Name of the stack., type: str, required: true}
+  environment: {description: Name of the environment., type: str, required: true}
+  volumes:
+    description: The volumes.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name: {description: What the volume holds., type: str, required: true}
+      service: {description: The service it belongs to., type: str, required: true}
+      uid: {description: Owner of C(data/)., type: int, required: true}
+      gid: {description: Group of C(data/)., type: int, required: true}
+      mode: {description: Mode of C(data/)., type: str, default: "0700"}
+  owner:
+    description: Owner of everything but C(data/). Anything but 0 is for tests that do not run as root.
+    type: int
+    default: 0
+author: [LedgerFlow]
+"""
+EXAMPLES = r"""
+- name: Make the directories of the protected volumes
+  volume_directory:
+    root: /srv
+    state_dir: /etc/ledgerflow/ledger-dev/state
+    stack: ledger
+    environment: dev
+    volumes:
+      - {name: db_data, service: postgres, uid: 5432, gid: 5432}
+"""
+RETURN = r"""
+volumes:
+  description: Per volume its action, path, record, sentinel and whether it is initialised.
+  type: list
+  elements: dict
+  returned: success
+"""
+
+SENTINEL = ".ledgerflow.json"
+TEMPORARY = f"{SENTINEL}.tmp"
+DATA = "data"
+# A new file system of its own has this directory; nobody's data is in it.
+NOBODYS = frozenset({"lost+found"})
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Volume:
+    """One volume as declared, and the places that follow from it."""
+
+    stack: str
+    environment: str
+    name: str
+    service: str
+    uid: int
+    gid: int
+    mode: int
+    base: Path
+    records: Path
+
+    @property
+    def path(self) -> Path:
+        return self.base / self.name
+
+    @property
+    def data(self) -> Path:
+        return self.path / DATA
+
+    @property
+    def sentinel(self) -> Path:
+        return self.path / SENTINEL
+
+    @property
+    def record(self) -> Path:
+        return self.records / f"{self.name}.json"
+
+    @property
+    def initialised(self) -> Path:
+        return self.records / f"{self.name}.initialised"
+
+    @property
+    def docker_name(self) -> str:
+        return f"{self.stack}_{self.environment}_{self.name}"
+
+    @property
+    def identity(self) -> dict[str, str]:
+        return {
+            "stack": self.stack,
+            "environment": self.environment,
+            "service": self.service,
+            "volume": self.name,
+        }
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What lies at a path: missing, directory, file or other (a link, a device), with owner and mode."""
+
+    kind: str
+    uid: int = -1
+    gid: int = -1
+    mode: int = -1
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What `look` found for one volume. A text is None where there is no such file."""
+
+    directory: Entry
+    entries: tuple[str, ...]
+    data: Entry
+    data_filled: bool
+    sentinel_entry: Entry
+    sentinel: str | None
+    record: str | None
+    initialised: bool
+    link: str  # a part of the path that is a symbolic link, or empty
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do with one volume: none, mend, create, adopt, or refuse with a message."""
+
+    action: str
+    reason: str = ""
+    initialise: bool = False
+
+
+# Pure
+
+
+def sentinel_text(volume: Volume, identifier: str, created: str) -> str:
+    """The bytes of a new sentinel and of its record."""
+    content = {"schema": SCHEMA, "uuid": identifier, **volume.identity, "created": created}
+    return json.dumps(content, indent=2) + "\n"
+
+
+def parsed(text: str) -> dict[str, Any]:
+    """A sentinel's content; empty where it is not a JSON object."""
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def named(text: str) -> str:
+    """Whose sentinel or record a text is, for a message."""
+    content = parsed(text)
+    if not content:
+        return f"not a sentinel ({text[:60]!r})"
+    fields = ("stack", "environment", "service", "volume", "uuid")
+    return ", ".join(f"{field} {content.get(field, '?')}" for field in fields)
+
+
+def is_of(volume: Volume, text: str) -> bool:
+    """Whether a sentinel or record is this volume's."""
+    content = parsed(text)
+    return bool(content.get("uuid")) and all(content.get(key) == value for key, value in volume.identity.items())
+
+
+def decide(volume: Volume, seen: Seen, owner: int) -> Decision:
+    """What has to be done; a refusal for everything that is not known to be good."""
+    fault = _unusable(volume, seen)
+    if fault:
+        return _refuse(volume, *fault)
+    if seen.record is not None:
+        fault = _against_record(volume, seen, seen.record) or _against_owner(volume, seen)
+        return _refuse(volume, *fault) if fault else _mended(volume, seen, owner)
+    if seen.sentinel is not None:
+        fault = _against_stranger(volume, seen.sentinel) or _against_owner(volume, seen)
+        return _refuse(volume, *fault) if fault else Decision("adopt", initialise=seen.data_filled)
+    fault = _against_new(volume, seen)
+    return _refuse(volume, *fault) if fault else Decision("create")
+
+
+def _refuse(volume: Volume, what: str, hint: str) -> Decision:
+    return Decision("refuse", f"volume {volume.docker_name}: {what}\nHINT: {hint}")
+
+
+def _unusable(volume: Volume, seen: Seen) -> tuple[str, str] | None:
+    """A refusal for what is not a plain directory with plain files in it."""
+    if seen.link:
+        return f"{seen.link} is a symbolic link", f"mount the disk at {seen.link} (or bind it there) instead of linking"
+    places = ((volume.path, seen.directory, "directory"), (volume.data, seen.data, "directory"))
+    for path, entry, kind in (*places, (volume.sentinel, seen.sentinel_entry, "file")):
+        if entry.kind not in ("missing", kind):
+            return f"{path} is {entry.kind}, not a {kind}", f"ls -ld {path}; move it away if it is not needed"
+    return None
+
+
+def _against_record(volume: Volume, seen: Seen, record: str) -> tuple[str, str] | None:
+    """A refusal where the directory is not the one its record says."""
+    if not is_of(volume, record):
+        return (
+            f"its record {volume.record} is of another volume: {named(record)}",
+            f"restore the record from {volume.sentinel}, or correct the inventory's service of this volume",
+        )
+    mount = f"findmnt --target {volume.path}; mount the disk that holds it and run this again"
+    gone = f"If the data is gone for good, say so: rm -f {volume.record} {volume.initialised}"
+    made = f"its record says that it was made at {parsed(record).get('created', '?')} (uuid {parsed(record)['uuid']})"
+    if seen.directory.kind == "missing":
+        return f"{volume.path} does not exist, but {made}", f"{mount}. {gone}"
+    if not seen.entries:
+        return f"{volume.path} is empty, but {made}: is a disk not mounted?", f"{mount}. {gone}"
+    if seen.sentinel is None:
+        back = f"install -o root -g root -m 0444 {volume.record} {volume.sentinel}"
+        return (
+            f"{volume.sentinel} is missing, but {made}; the directory holds {_listed(seen.entries)}",
+            f"if this is the right directory, put the sentinel back: {back}. Else: {mount}",
+        )
+    if seen.sentinel != record:
+        return (
+            f"{volume.sentinel} is of another volume: {named(seen.sentinel)}; {made}",
+            f"another disk or directory is in its place: {mount}",
+        )
+    if seen.data.kind == "missing" and seen.initialised:
+        return f"{volume.data} does not exist, but its service has already started on it", f"{mount}. {gone}"
+    return None
+
+
+def _against_stranger(volume: Volume, sentinel: str) -> tuple[str, str] | None:
+    """A refusal where a directory without a record shows a sentinel that is not this volume's."""
+    if is_of(volume, sentinel):
+        return None
+    return (
+        f"{volume.sentinel} is of another volume: {named(sentinel)}",
+        f"mount the right disk, or move that directory away: mv {volume.path} {volume.path}.other",
+    )
+
+
+def _against_owner(volume: Volume, seen: Seen) -> tuple[str, str] | None:
+    """A refusal where files are there that the service could not read: giving it the directory alone would not do."""
+    if not seen.data_filled or seen.data.uid == volume.uid:
+        return None
+    return (
+        f"{volume.data} holds files and belongs to uid {seen.data.uid}, the service runs as {volume.uid}",
+        f"if the data is right: chown -R {volume.uid}:{volume.gid} {volume.data}",
+    )
+
+
+def _against_new(volume: Volume, seen: Seen) -> tuple[str, str] | None:
+    """A refusal where a new directory would lie over data, or in the place of lost data."""
+    if seen.initialised:
+        return (
+            f"{volume.initialised} says that its service has already started on it, but record and sentinel are gone",
+            f"findmnt --target {volume.path}; mount the disk that holds it and run this again. "
+            f"If the data is gone for good, say so: rm -f {volume.initialised}",
+        )
+    # An empty data/ and a half-written sentinel are what a killed run leaves.
+    foreign = set(seen.entries) - {TEMPORARY, DATA}
+    if foreign or seen.data_filled:
+        return (
+            f"{volume.path} holds {_listed(seen.entries)} but no sentinel, and there is no record of it: foreign data",
+            f"move it away: mv {volume.path} {volume.path}.foreign; to bring data in: make adopt FROM=…",
+        )
+    return None
+
+
+def _listed(entries: tuple[str, ...]) -> str:
+    shown = ", ".join(entries[:5])
+    return f"{len(entries)} entries ({shown}{', …' if len(entries) > 5 else ''})"
+
+
+def _mended(volume: Volume, seen: Seen, owner: int) -> Decision:
+    """Whether owners, modes or an empty data/ have to be put right."""
+    right = (
+        (seen.directory.uid, seen.directory.mode) == (owner, 0o755)
+        and (seen.sentinel_entry.uid, seen.sentinel_entry.mode) == (owner, 0o444)
+        and seen.data == Entry("directory", volume.uid, volume.gid, volume.mode)
+    )
+    return Decision("none") if right else Decision("mend")
+
+
+# Reading
+
+
+def entry_at(path: Path) -> Entry:
+    """What lies at a path, links not followed."""
+    try:
+        found = path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return Entry("missing")
+    kinds = {stat.S_IFDIR: "directory", stat.S_IFREG: "file", stat.S_IFLNK: "a symbolic link"}
+    kind = kinds.get(stat.S_IFMT(found.st_mode), "something else")
+    return Entry(kind, found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode))
+
+
+def look(volume: Volume) -> Seen:
+    """What is there of one volume."""
+    directory, data, sentinel = entry_at(volume.path), entry_at(volume.data), entry_at(volume.sentinel)
+    names = sorted(os.listdir(volume.path)) if directory.kind == "directory" else []  # noqa: PTH208 - names only
+    inside = os.listdir(volume.data) if data.kind == "directory" else []  # noqa: PTH208 - names only
+    parts = (volume.base.parent, volume.base, volume.path)
+    return Seen(
+        directory=directory,
+        entries=tuple(name for name in names if name not in NOBODYS),
+        data=data,
+        data_filled=bool(inside),
+        sentinel_entry=sentinel,
+        sentinel=_text(volume.sentinel) if sentinel.kind == "file" else None,
+        record=_text(volume.record),
+        initialised=volume.initialised.exists(),
+        link=next((str(part) for part in parts if part.is_symlink()), ""),
+    )
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+
+
+# Writing
+
+
+def carry_out(volume: Volume, decision: Decision, seen: Seen, owner: int) -> str:
+    """Do what was decided; returns the sentinel's text. Each step may be the last one of a killed run."""
+    text = seen.sentinel
+    make_directories(volume.path, owner)
+    _own(volume.path, owner, owner, 0o755)
+    with contextlib.suppress(FileExistsError):
+        volume.data.mkdir(mode=0o700)
+    _own(volume.data, volume.uid, volume.gid, volume.mode)
+    if text is None:
+        text = sentinel_text(volume, str(uuid.uuid4()), datetime.now(UTC).isoformat(timespec="seconds"))
+        write_whole(volume.sentinel, volume.path / TEMPORARY, text, owner)
+    _own(volume.sentinel, owner, owner, 0o444)
+    if decision.initialise:
+        write_whole(volume.initialised, volume.initialised.with_suffix(".initialised.tmp"), "", owner)
+    if seen.record is None:
+        write_whole(volume.record, volume.record.with_suffix(".json.tmp"), text, owner)
+    return text
+
+
+def write_whole(path: Path, temporary: Path, text: str, owner: int) -> None:
+    """Write a file so that it is there in full or not at all, also after a power cut."""
+    with contextlib.suppress(FileNotFoundError):
+        temporary.unlink()
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o444)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fchown(file.fileno(), owner, owner)
+        os.fchmod(file.fileno(), 0o444)
+        os.fsync(file.fileno())
+    temporary.rename(path)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def make_directories(path: Path, owner: int) -> None:
+    """Make a directory and its missing parents, root's and readable; what is there stays as it is."""
+    if path.is_dir():
+        return
+    make_directories(path.parent, owner)
+    with contextlib.suppress(FileExistsError):
+        path.mkdir(mode=0o755)
+    _own(path, owner, owner, 0o755)
+
+
+def _own(path: Path, uid: int, gid: int, mode: int) -> None:
+    found = entry_at(path)
+    if (found.uid, found.gid) != (uid, gid):
+        os.chown(path, uid, gid, follow_symlinks=False)
+    if found.mode != mode:
+        path.chmod(mode)
+
+
+@contextlib.contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Keep a second deploy from making the same volumes at the same time."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+# The module
+
+
+def volumes_of(params: dict[str, Any]) -> list[Volume]:
+    """The declared volumes with their places."""
+    base = Path(params["root"]) / params["stack"] / params["environment"]
+    records = Path(params["state_dir"]) / "volumes"
+    return [
+        Volume(
+            stack=params["stack"],
+            environment=params["environment"],
+            name=item["name"],
+            service=item["service"],
+            uid=item["uid"],
+            gid=item["gid"],
+            mode=int(item["mode"], 8),
+            base=base,
+            records=records,
+        )
+        for item in params["volumes"]
+    ]
+
+
+def converge(volumes: list[Volume], owner: int, check_mode: bool) -> tuple[list[str], list[dict[str, Any]]]:
+    """(refusals, results). With a refusal, or in check mode, nothing has been changed."""
+    seen = {volume.name: look(volume) for volume in volumes}
+    decisions = {volume.name: decide(volume, seen[volume.name], owner) for volume in volumes}
+    refusals = [decision.reason for decision in decisions.values() if decision.action == "refuse"]
+    if refusals:
+        return refusals, []
+    results = []
+    for volume in volumes:
+        before, decision = seen[volume.name], decisions[volume.name]
+        text = before.sentinel or ""
+        if decision.action != "none" and not check_mode:
+            text = carry_out(volume, decision, before, owner)
+        results.append(result_of(volume, decision, before, text))
+    return [], results
+
+
+def result_of(volume: Volume, decision: Decision, seen: Seen, text: str) -> dict[str, Any]:
+    """One volume as it is handed back."""
+    return {
+        "name": volume.name,
+        "volume": volume.docker_name,
+        "path": str(volume.path),
+        "record": str(volume.record),
+        "action": decision.action,
+        "initialised": seen.initialised or decision.initialise,
+        "sentinel": text,
+    }
+
+
+def difference(results: list[dict[str, Any]]) -> dict[str, str]:
+    """What --diff shows."""
+    changed = [item for item in results if item["action"] != "none"]
+    words = {"create": "made new", "adopt": "taken over, record written", "mend": "owner and mode put right"}
+    return {
+        "before": "",
+        "after": "".join(f"{item['path']}: {words[item['action']]}\n" for item in changed),
+    }
+
+
+def main() -> None:
+    text, number = {"type": "str", "required": True}, {"type": "int", "required": True}
+    item = {"name": text, "service": text, "uid": number, "gid": number, "mode": {"type": "str", "default": "0700"}}
+    spec = {
+        "root": {"type": "path", "required": True},
+        "state_dir": {"type": "path", "required": True},
+        "stack": text,
+        "environment": text,
+        "volumes": {"type": "list", "elements": "dict", "required": True, "options": item},
+        "owner": {"type": "int", "default": 0},
+    }
+    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
+    volumes, owner = volumes_of(module.params), module.params["owner"]
+    if owner == 0 and os.geteuid() != 0 and not module.check_mode:
+        module.fail_json(msg=f"protected volumes: this runs as uid {os.geteuid()}\nHINT: run as root, or with --become")
+    try:
+        refusals, results = _converge_locked(volumes, owner, module.check_mode)
+    except OSError as error:
+        reason = errno.errorcode.get(error.errno or 0, "")
+        module.fail_json(msg=f"protected volumes: {error} ({reason})\nHINT: findmnt --target {module.params['root']}")
+    if refusals:
+        module.fail_json(msg="\n".join(refusals))
+    changed = any(result["action"] != "none" for result in results)
+    module.exit_json(changed=changed, volumes=results, diff=difference(results))
+
+
+def _converge_locked(volumes: list[Volume], owner: int, check_mode: bool) -> tuple[list[str], list[dict[str, Any]]]:
+    # First without a lock, which would already be a change: most runs end here.
+    refusals, results = converge(volumes, owner, check_mode=True)
+    if refusals or check_mode or all(result["action"] == "none" for result in results):
+        return refusals, results
+    make_directories(volumes[0].records, owner)
+    with locked(volumes[0].records):
+        return converge(volumes, owner, check_mode)
+
+
+if __name__ == "__main__":
+    main()

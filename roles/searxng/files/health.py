@@ -1,0 +1,30 @@
+"""Healthy is: it answers, and the engines named as arguments are loaded.
+
+A file of its own because /healthz says 200 even where no engine could be loaded, and because both images have Python
+but no other program in common that can read what /config answers.
+"""
+
+import http.client
+import json
+import sys
+
+
+def asked(path: str) -> bytes:
+    connection = http.client.HTTPConnection("127.0.0.1", 8080, timeout=4)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    if answer.status != 200:
+        sys.exit(f"searxng: {path} answers {answer.status}")
+    return answer.read()
+
+
+def main(wanted: list[str]) -> None:
+    asked("/healthz")
+    loaded = {engine["name"] for engine in json.loads(asked("/config"))["engines"]}
+    missing = sorted(set(wanted) - loaded)
+    if missing:
+        sys.exit(f"searxng: engines not loaded: {', '.join(missing)}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,206 @@
+#!/usr/bin/python
+"""Makes and hands out a service's secrets on the host itself, so that no value ever leaves it.
+
+A module of its own because of that promise: with lookups or slurp every password would travel through the controller
+and its logs. A template such as C(redis://:{secret:queue_password}@host) is filled here, from the root-only store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+import urllib.parse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+module: service_secrets
+short_description: Makes missing secrets and writes a service's secret files
+description: A secret that exists is never overwritten, unless its value is provided.
+options:
+  store:
+    description: Root-only directory of all the stack's secrets, one file each.
+    type: path
+    required: true
+  directory:
+    description: The service's own secrets directory.
+    type: path
+    required: true
+  gid:
+    description: Group that may read the service's files.
+    type: int
+    required: true
+  files:
+    description: >-
+      File name to template. C({secret:NAME}) is the value, C({url:NAME}) the value quoted for a URL,
+      C({sha256:NAME}) its digest in hex.
+    type: dict
+    default: {}
+  provided:
+    description: Values from ansible-vault, by secret name.
+    type: dict
+    default: {}
+  generate:
+    description: Whether a missing secret is generated. If not, it is an error.
+    type: bool
+    default: false
+author:
+  - LedgerFlow
+"""
+
+MINIMUM_LENGTH = 16
+_REFERENCE = re.compile(r"\{(secret|url|sha256):([^{}]*)\}")
+_NAME = re.compile(r"[a-z0-9_]+")
+_FORMS: dict[str, Callable[[str], str]] = {
+    "secret": lambda value: value,
+    "url": lambda value: urllib.parse.quote(value, safe=""),
+    "sha256": lambda value: hashlib.sha256(value.encode()).hexdigest(),
+}
+
+
+class SecretError(Exception):
+    """A secret that cannot be used as it is; the message tells where, what and the way out, never the value."""
+
+
+def referenced(templates: Mapping[str, str]) -> list[str]:
+    """Names of the secrets that the templates use, in order, each once.
+
+    A misspelt name is an error: left alone, the template itself would become the secret, known to all.
+    """
+    names = list(dict.fromkeys(name for text in templates.values() for _form, name in _REFERENCE.findall(text)))
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise SecretError(f"secret {name!r}: not a secret's name\nHINT: use lower-case letters, digits and _ only")
+    return names
+
+
+def filled(template: str, values: Mapping[str, str]) -> str:
+    """The template with each reference replaced."""
+    return _REFERENCE.sub(lambda match: _FORMS[match[1]](values[match[2]]), template)
+
+
+def write_file(path: Path, content: str, gid: int, mode: int, look_only: bool = False) -> bool:
+    """Writes beside and renames, so that a kill leaves the old file or the new one; tells whether anything changed."""
+    if path.is_file() and not path.is_symlink():
+        status = path.stat()
+        same = (status.st_uid, status.st_gid, status.st_mode & 0o7777) == (os.geteuid(), gid, mode)
+        if same and path.read_bytes() == content.encode():
+            return False
+    if look_only:
+        return True
+    beside = path.with_name(f".{path.name}.new")
+    beside.unlink(missing_ok=True)
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(content)
+        os.fchown(descriptor, -1, gid)
+        os.fchmod(descriptor, mode)
+        stream.flush()
+        os.fsync(descriptor)
+    beside.rename(path)
+    _sync(path.parent)  # data may be made with this secret a moment later: it must not outlive it
+    return True
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def directory(path: Path, gid: int, mode: int, look_only: bool = False) -> bool:
+    """Makes the directory with its group and mode; tells whether anything changed."""
+    if path.is_dir():
+        status = path.stat()
+        if (status.st_gid, status.st_mode & 0o7777) == (gid, mode):
+            return False
+    if look_only:
+        return True
+    path.mkdir(parents=True, exist_ok=True)
+    os.chown(path, -1, gid)
+    path.chmod(mode)
+    return True
+
+
+def stored(
+    store: Path, name: str, provided: Mapping[str, Any], generate: bool, look_only: bool = False
+) -> tuple[str, bool]:
+    """The secret's value and whether it had to be written to the store."""
+    path, group = store / name, os.getegid()
+    if name in provided:
+        value = _strong(str(provided[name]), f"secret {name} (provided)")
+        return value, write_file(path, value, group, 0o400, look_only)
+    if path.is_file():
+        # Bytes that are no text become a character that no secret has, and are refused as damaged.
+        return _strong(path.read_text(encoding="utf-8", errors="replace"), str(path)), False
+    if not generate:
+        hint = f"set service_secrets_provided.{name} in the inventory, encrypted by ansible-vault"
+        raise SecretError(f"secret {name}: not provided and not on the host\nHINT: {hint}")
+    value = secrets.token_urlsafe(48)
+    return value, write_file(path, value, group, 0o400, look_only)
+
+
+def _strong(value: str, where: str) -> str:
+    damaged = value != value.strip() or not value.isprintable() or "\ufffd" in value
+    if len(value) < MINIMUM_LENGTH or len(set(value)) < 6 or damaged:
+        hint = (
+            f"at least {MINIMUM_LENGTH} varied characters in one line without spaces around; "
+            "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
+        )
+        raise SecretError(f"{where}: weak or damaged ({len(value)} characters)\nHINT: {hint}")
+    return value
+
+
+def converge(given: Mapping[str, Any], look_only: bool = False) -> dict[str, Any]:
+    """Brings store and files to what is wanted, or only looks; gives changed and the digest of the files."""
+    store, target, gid = Path(given["store"]), Path(given["directory"]), int(given["gid"])
+    names = referenced(given["files"])
+    changed = directory(store, os.getegid(), 0o700, look_only)
+    changed |= directory(target, gid, 0o750, look_only)
+    values: dict[str, str] = {}
+    for name in names:
+        values[name], written = stored(store, name, given["provided"], given["generate"], look_only)
+        changed |= written
+    digest = hashlib.sha256(str(target).encode())
+    for file, template in sorted(given["files"].items()):
+        content = filled(template, values)
+        digest.update(hashlib.sha256(f"{file}\0{content}".encode()).digest())
+        changed |= write_file(target / file, content, gid, 0o440, look_only)
+    for stale in [path for path in target.glob("*") if path.name not in given["files"]]:
+        changed = True
+        if not look_only:
+            stale.unlink()
+    return {"changed": changed, "digest": digest.hexdigest()}
+
+
+def main() -> None:
+    """Entry point of Ansible."""
+    module = AnsibleModule(
+        argument_spec={
+            "store": {"type": "path", "required": True},
+            "directory": {"type": "path", "required": True},
+            "gid": {"type": "int", "required": True},
+            "files": {"type": "dict", "default": {}},
+            "provided": {"type": "dict", "default": {}, "no_log": True},
+            "generate": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = converge(module.params, look_only=module.check_mode)
+    except SecretError as error:
+        module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename}: {error.strerror}\nHINT: ls -la {module.params['store']}")
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

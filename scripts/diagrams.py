@@ -1,0 +1,74 @@
+"""Writes the pictures and tables of docs/architecture.md from the inventory.
+
+A module of its own because they are copies of the inventory that must not outlive it: `make docs` writes them and
+`make lint` (with --check) refuses stale ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from scripts.svg import networks_picture, volumes_picture
+from scripts.topology import ROOT, Topology, TopologyError, read_topology
+
+PICTURES, PAGE = Path("docs/pictures"), Path("docs/architecture.md")
+START, END = "<!-- reachability:start -->", "<!-- reachability:end -->"
+
+
+def reachability_table(topology: Topology) -> str:
+    """Who can open a connection to whom; a service reaches what it shares a network with."""
+    names = [service.name for service in topology.services]
+    head = ["| from \\ to | " + " | ".join(names) + " | outside |", "|---" * (len(names) + 2) + "|"]
+    rows = []
+    for one in topology.services:
+        cells = ["·" if one is other else "yes" if one.reaches(other) else "-" for other in topology.services]
+        cells.append("yes" if set(one.networks) & topology.outside else "-")
+        rows.append(f"| **{one.name}** | " + " | ".join(cells) + " |")
+    ports = [f"`{port}` ({service.name})" for service in topology.services for port in service.ports]
+    return "\n".join([*head, *rows, "", "Published on the host: " + (", ".join(ports) or "nothing") + "."])
+
+
+def with_table(page: str, table: str) -> str:
+    """The page with its table made anew; TopologyError where the markers are not there once."""
+    if page.count(START) != 1 or page.count(END) != 1:
+        raise TopologyError(f"{PAGE}: the markers {START} and {END} must be there once")
+    before, rest = page.split(START)
+    return f"{before}{START}\n{table}\n{END}{rest.split(END)[1]}"
+
+
+def wanted(root: Path) -> dict[Path, str]:
+    """Every generated file, with what it should hold."""
+    dev, prod = read_topology("dev", root), read_topology("prod", root)
+    return {
+        PICTURES / "networks-dev.svg": networks_picture(dev),
+        PICTURES / "networks-prod.svg": networks_picture(prod),
+        PICTURES / "volumes.svg": volumes_picture(dev),
+        PAGE: with_table((root / PAGE).read_text(), reachability_table(dev)),
+    }
+
+
+def main(argv: list[str], root: Path = ROOT) -> int:
+    """Returns 0 when all is fresh (after writing, unless --check), 1 when something is stale, 2 when it cannot tell."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.diagrams", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="change nothing")
+    check = parser.parse_args(argv).check
+    try:
+        files = wanted(root)
+    except (TopologyError, KeyError, OSError) as error:
+        print(f"diagrams: the inventory cannot be drawn: {error}", file=sys.stderr)
+        return 2
+    stale = [name for name, text in files.items() if not (root / name).is_file() or (root / name).read_text() != text]
+    for name in stale:
+        if not check:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(files[name])
+        print(f"{name}: " + ("not what the inventory says" if check else "written"))
+    if stale and check:
+        print("HINT: make docs", file=sys.stderr)
+    return 1 if stale and check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,104 @@
+"""Shows the logs of a stack's containers, merged by time.
+
+A module of its own because the engine keeps one log for each container, and what went wrong is mostly between two of
+them. It reads from the engine that `docker` talks to: for a stack elsewhere set DOCKER_HOST=ssh://user@host.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+
+from scripts.request import LOCAL, Refusal
+
+LEVELS = ("debug", "info", "notice", "warning", "error", "critical")
+# Words that programs use for the levels, the gravest first.
+WORDS = {
+    "critical": ("critical", "fatal", "panic", "emerg", "alert"),
+    "error": ("error", "err]"),
+    "warning": ("warning", "warn"),
+    "notice": ("notice",),
+    "debug": ("debug",),
+}
+COULD_NOT = 2
+
+Entry = tuple[str, str, str]  # time as the engine writes it (UTC, sorts as text), container, text
+
+
+def level_of(text: str) -> str:
+    """The level a line seems to have: programs write it in many ways; without a word of theirs it is info."""
+    head = text[:160].lower()
+    return next((level for level, words in WORDS.items() if any(word in head for word in words)), "info")
+
+
+def entries(container: str, text: str) -> list[Entry]:
+    """A container's lines with their times; what has none is a message of docker itself and left out."""
+    found: list[Entry] = []
+    for line in text.splitlines():
+        when, _space, rest = line.partition(" ")
+        if len(when) >= 20 and when[4] == "-" and "T" in when:
+            found.append((when, container, rest))
+    return found
+
+
+def merged(logs: Iterable[list[Entry]], least: str) -> Iterator[Entry]:
+    """All entries by time, those of the least level and above."""
+    for entry in heapq.merge(*logs):
+        if LEVELS.index(level_of(entry[2])) >= LEVELS.index(least):
+            yield entry
+
+
+def check(environ: Mapping[str, str]) -> tuple[str, str]:
+    """(environment, least level); raises Refusal where one is unknown."""
+    env, level = environ.get("ENV") or "dev", environ.get("LEVEL") or "debug"
+    if level not in LEVELS:
+        raise Refusal(f"LEVEL={level}: unknown", f"one of: {', '.join(LEVELS)}")
+    if env not in LOCAL and not environ.get("DOCKER_HOST"):
+        raise Refusal(f"ENV={env}: its engine is on another host", f"DOCKER_HOST=ssh://user@host make logs ENV={env}")
+    return env, level
+
+
+def docker(*argv: str) -> str:
+    """What docker answers, its standard error included where it is a container's; raises Refusal when it cannot."""
+    try:
+        done = subprocess.run(["docker", *argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Refusal(f"docker {argv[0]}: {error}", "make deploy installs the engine", COULD_NOT) from None
+    text = done.stdout.decode(errors="replace")
+    if done.returncode:
+        raise Refusal(f"docker {argv[0]}: {text.strip()}", "is the engine running, and may you use it?", COULD_NOT)
+    return text
+
+
+def containers(env: str, stack: str, service: str) -> list[str]:
+    """Names of the stack's containers, stopped ones too."""
+    wanted = {"environment": env, "stack": stack, "service": service}
+    labels = [f"--filter=label=com.ledgerflow.{key}={value}" for key, value in wanted.items() if value]
+    return sorted(docker("ps", "--all", "--format={{.Names}}", *labels).split())
+
+
+def main() -> int:
+    """Returns 0 when there was something to show, 2 when not."""
+    try:
+        env, level = check(os.environ)
+        service, stack = os.environ.get("SERVICE", ""), os.environ.get("STACK", "")
+        names = containers(env, stack, service)
+        if not names:
+            raise Refusal(f"no container of {service or 'any service'} in {env}", "make status", COULD_NOT)
+        since = os.environ.get("SINCE") or "1h"
+        logs = [entries(name, docker("logs", "--timestamps", f"--since={since}", name)) for name in names]
+        for when, name, text in merged(logs, level):
+            print(f"{when[:23]}Z {name}: {text}")
+    except Refusal as refusal:
+        print(f"{refusal.what}\nHINT: {refusal.hint}", file=sys.stderr)
+        return refusal.code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,197 @@
+"""Runs one playbook the way every Make target does.
+
+A module of its own because it is the one door between a person (or a workflow) and ansible-playbook: it refuses an
+unknown environment, settles rights, writes the settings file on the first deploy, keeps the log and the time, and
+ends with what the playbook has to say. `python -m scripts.play deploy`, with the same variables as `make`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from scripts import rights
+from scripts.request import (
+    READ_ONLY,
+    REMOTE,
+    Refusal,
+    Request,
+    check,
+    playbook_argv,
+    playbook_environment,
+    read_request,
+    read_verdict,
+    settings_text,
+)
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def engine_kind() -> tuple[bool, bool]:
+    """(Docker Desktop, rootless) as the engine that answers this user says of itself."""
+    argv = ["docker", "info", "--format", "{{.OperatingSystem}}|{{json .SecurityOptions}}"]
+    try:
+        told = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return False, False
+    return "Docker Desktop" in told, "name=rootless" in told
+
+
+def sudo_kind() -> tuple[bool, bool]:
+    """(sudo is there, it asks no password)."""
+    try:
+        return True, subprocess.run(["sudo", "-n", "true"], capture_output=True, timeout=20).returncode == 0
+    except (OSError, subprocess.SubprocessError):
+        return False, False
+
+
+def collect_facts(request: Request, consent: Path) -> rights.Facts:
+    """Looks at the machine; as root, or for hosts over ssh, there is nothing to look at."""
+    remote = request.env in REMOTE
+    if remote or os.geteuid() == 0:
+        return rights.Facts(uid=os.geteuid(), remote=remote)
+    desktop, rootless = engine_kind()
+    sudo, sudo_free = sudo_kind()
+    return rights.Facts(
+        uid=os.geteuid(),
+        desktop=desktop,
+        rootless=rootless,
+        sudo=sudo,
+        sudo_free=sudo_free,
+        terminal=sys.stdin.isatty(),
+        agreed=request.yes or consent.exists(),
+    )
+
+
+def settle_rights(request: Request) -> rights.Decision:
+    """Tells, asks and remembers; raises Refusal where the run must not start."""
+    steps = rights.READ_STEPS if request.playbook in READ_ONLY else rights.CHANGE_STEPS
+    consent = ROOT / "build" / rights.consent_name(steps)
+    decision = rights.decide(collect_facts(request, consent), steps, request.command)
+    if decision.refusal:
+        raise Refusal(decision.refusal, decision.hint, code=2)
+    if decision.tell:
+        print("\n".join(decision.tell), flush=True)
+    if decision.ask:
+        if input("Go on? [y/N] ").strip().lower() not in {"y", "yes"}:
+            raise Refusal("rights: not agreed; nothing was done", f"{request.command} YES=1", code=2)
+        consent.touch()
+    return decision
+
+
+def write_settings(request: Request) -> None:
+    """Writes .env.<env> from the example before the first deploy; never touches one that is there."""
+    target, example = ROOT / f".env.{request.env}", ROOT / ".env.example"
+    if request.playbook != "deploy" or request.settings or target.exists() or not example.exists():
+        return
+    aside = target.with_name(target.name + ".new")
+    aside.unlink(missing_ok=True)
+    aside.touch(0o600, exist_ok=False)
+    aside.write_text(settings_text(example.read_text(), request.env))
+    aside.rename(target)
+    print(f"settings: wrote {target.name} from .env.example; edit it to change ports, limits and places", flush=True)
+
+
+def lock(request: Request) -> int:
+    """One run at a time changes a stack; gives the open file that holds the lock."""
+    path = ROOT / "build/locks" / f"{request.stack or 'default'}-{request.env}"
+    path.parent.mkdir(exist_ok=True)
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(file, 200).decode() or "another run"
+        raise Refusal(f"{request.command}: {holder} is at work on this stack", "wait for it to end", code=2) from None
+    os.ftruncate(file, 0)
+    os.write(file, f"{request.playbook} (process {os.getpid()})".encode())
+    return file
+
+
+def die_with_parent() -> None:
+    """Asks Linux to end this process when its parent is killed, so that no playbook runs on without its lock."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+def run(argv: list[str], environ: Mapping[str, str]) -> int:
+    """Runs ansible-playbook on this terminal; a SIGTERM meant for us is passed on."""
+    child = subprocess.Popen(argv, cwd=ROOT, env={**os.environ, **environ}, preexec_fn=die_with_parent)
+    signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the child as well, which tells of it
+    return child.wait()
+
+
+def keep_time(request: Request, started: float, seconds: float, code: int) -> None:
+    """One line a run, for bench and for whoever wonders."""
+    line = {
+        "playbook": request.playbook,
+        "env": request.env,
+        "stack": request.stack,
+        "service": request.service,
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+        "seconds": round(seconds, 2),
+        "exit": code,
+    }
+    with (ROOT / "build/logs/times.jsonl").open("a") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def prepare(request: Request) -> tuple[Path, Path]:
+    """Makes build/, puts the last run's log aside and removes its summary and verdict."""
+    for name in ("logs", "results", "facts"):
+        (ROOT / "build" / name).mkdir(parents=True, exist_ok=True)
+    log, results = ROOT / "build/logs" / f"{request.name}.log", ROOT / "build/results"
+    if log.exists():
+        log.replace(log.with_suffix(".log.1"))
+    log.touch(0o600)
+    for leftover in (f"{request.name}.txt", f"{request.playbook}.json"):
+        (results / leftover).unlink(missing_ok=True)
+    return log, results
+
+
+def finish(request: Request, code: int, log: Path, results: Path) -> int:
+    """Says what the playbook left to say, last; gives the exit code."""
+    summary, verdict_file = results / f"{request.name}.txt", results / f"{request.playbook}.json"
+    if summary.exists():
+        print("\n" + summary.read_text().rstrip(), flush=True)
+    if code != 0 and not (request.judge and verdict_file.exists()):
+        print(f"{request.command}: failed; the log is {log.relative_to(ROOT)}", file=sys.stderr)
+    if request.judge:
+        line, judged = read_verdict(verdict_file.read_text() if verdict_file.exists() else None)
+        code = max(code, judged) if judged == 0 else judged
+        print(line, flush=True)
+    return code
+
+
+def main(argv: list[str]) -> int:
+    """Returns the exit code."""
+    try:
+        request = read_request(argv, os.environ)
+        playbooks = {path.stem for path in (ROOT / "playbooks").glob("*.yml")}
+        check(request, playbooks, {path.parent.name for path in (ROOT / "inventory").glob("*/hosts.yml")})
+        log, results = prepare(request)
+        held = None if request.playbook in READ_ONLY else lock(request)
+        decision = settle_rights(request)
+        write_settings(request)
+    except Refusal as refusal:
+        print(f"{refusal.what}\nHINT: {refusal.hint}", file=sys.stderr)
+        return refusal.code
+    started, clock = time.time(), time.monotonic()
+    code = run(playbook_argv(request, decision, ROOT), playbook_environment(request, decision, ROOT, log))
+    keep_time(request, started, time.monotonic() - clock, code)
+    code = finish(request, code, log, results)
+    if held is not None:
+        os.close(held)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

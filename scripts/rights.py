@@ -1,0 +1,77 @@
+"""Who may do what on this machine: root, sudo, or an engine that needs neither.
+
+A module of its own because the decision is pure: the facts come as data, so every kind of machine can be tried
+without having one. `scripts.play` collects the facts and acts on the decision.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+CHANGE_STEPS = (
+    ("install the engine, compose and buildx from the distribution", "only where they are missing"),
+    ("write /etc/docker/daemon.json", "only to add what is asked for"),
+    ("write /etc/ledgerflow", "the services' files and secrets, readable by root and the service alone"),
+    ("make /srv/<stack>/<env>", "the protected data, so that no ordinary user can delete it"),
+    ("talk to the engine", "its socket is root's"),
+)
+READ_STEPS = (("read /etc/ledgerflow and talk to the engine", "both are root's"),)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of the person and the machine before anything is done."""
+
+    uid: int
+    remote: bool = False  # the inventory's hosts are reached over ssh: rights are settled there
+    desktop: bool = False  # Docker Desktop answers this user
+    rootless: bool = False  # a rootless engine answers this user
+    sudo: bool = False  # the program is there
+    sudo_free: bool = False  # it asks no password
+    terminal: bool = False  # somebody can be asked
+    agreed: bool = False  # YES=1, CI, or said yes before
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do: `refusal` ends it; else tell, ask where `ask` is set, and run with or without sudo."""
+
+    become: bool = False
+    password: bool = False
+    ask: bool = False
+    tell: tuple[str, ...] = ()
+    refusal: str = ""
+    hint: str = ""
+
+
+def decide(facts: Facts, steps: tuple[tuple[str, str], ...], again: str) -> Decision:
+    """Chooses the way for these facts; `again` is the command that the hints name."""
+    if facts.remote or facts.uid == 0:
+        return Decision()
+    if facts.desktop or facts.rootless:
+        kind = "Docker Desktop" if facts.desktop else "a rootless engine"
+        return Decision(tell=(f"rights: {kind}: nothing needs sudo; the stack runs reduced, see docs/architecture.md",))
+    if not facts.sudo:
+        return Decision(
+            refusal=f"rights: user id {facts.uid} is not root, sudo is missing, and no rootless engine answers",
+            hint=f"run `{again}` as root, install sudo, or start a rootless engine",
+        )
+    if not facts.terminal and not facts.sudo_free:
+        return Decision(
+            refusal=f"rights: sudo asks user id {facts.uid} for a password, and there is no terminal to ask at",
+            hint=f"run `{again}` at a terminal or as root",
+        )
+    if not facts.terminal and not facts.agreed:
+        return Decision(
+            refusal="rights: sudo is needed, and there is no terminal to ask at",
+            hint=f"run `{again} YES=1`, which agrees to: {'; '.join(what for what, _why in steps)}",
+        )
+    lines = tuple(f"  {what} ({why})" for what, why in steps)
+    tell = () if facts.agreed else ("rights: these steps use sudo:", *lines)
+    return Decision(become=True, password=not facts.sudo_free, ask=not facts.agreed, tell=tell)
+
+
+def consent_name(steps: tuple[tuple[str, str], ...]) -> str:
+    """Names the file that remembers a yes to exactly these steps: other steps are asked for again."""
+    return "rights-agreed-" + hashlib.sha256(repr(steps).encode()).hexdigest()[:12]

@@ -1,0 +1,274 @@
+"""Runs every part of the tests in order and ends with one line: how many passed, how many failed.
+
+A module of its own because no single test runner sees them all: linters, pytest here, pytest in images, molecule and
+playbooks. A part that fails does not keep the next ones from running; a part that could not run has failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from scripts import junit, play
+from scripts.junit import Counts
+from scripts.request import Refusal, Request
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build"
+PYTHON = str(ROOT / ".venv/bin/python")
+TAIL_LINES = 60
+USAGE = 64
+# make's own variables must not reach what the tests start.
+MAKE_VARIABLES = {
+    "COLD", "CONFIRM", "ENV", "FILE", "LEVEL", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "ONLY", "SERVICE", "SETTINGS",
+    "SINCE", "STACK", "STRATEGY", "V", "YES",
+}  # fmt: skip
+IMAGES = ("postgres", "redis", "searxng", "caddy", "adminer", "app", "vault", "app-test", "vault-test", "registry")
+THRESHOLDS = {"src and filter_plugins": ("src/*,filter_plugins/*", 95), "app": ("app/*", 80)}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part: its argument list, its time limit, and the JUnit file it writes (none: it counts as one test)."""
+
+    name: str
+    argv: tuple[str, ...]
+    minutes: float
+    report: str = ""
+    fast: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a part ended."""
+
+    part: Part
+    counts: Counts
+    seconds: float
+    code: int
+
+
+def pytest_part(name: str, folder: str, minutes: float, *, fast: bool = False, measured: bool = False) -> Part:
+    """A part that pytest runs here, on the controller."""
+    cover = ("-m", "coverage", "run", f"--data-file=build/results/.coverage.{name}") if measured else ()
+    argv = (PYTHON, *cover, "-m", "pytest", folder, f"--junitxml=build/results/{name}.xml")
+    return Part(name, argv, minutes, report=f"{name}.xml", fast=fast)
+
+
+def parts() -> tuple[Part, ...]:
+    """All parts, what needs no engine first, then what makes the ground the later ones stand on."""
+    player = str(ROOT / "scripts/play")
+    ci = {"ENV": "ci", "YES": "1"}
+    return (
+        Part("lint", (PYTHON, "-m", "scripts.lint"), 10, report="lint.xml", fast=True),
+        pytest_part("unit", "tests/unit", 5, fast=True, measured=True),
+        pytest_part("workflows", "tests/workflows", 5, fast=True),
+        Part("packages", ("tests/packages",), 10),
+        Part("engine", (player, "engine"), 5, environment=ci),
+        Part("images", (player, "test_images", "-e", "test_images_wanted=" + ",".join(IMAGES)), 15, environment=ci),
+        Part("app", ("tests/app/run",), 8, report="junit-app.xml"),
+        Part("vault", ("bash", "-euc", 'tests/vault/run "$VAULT_TEST_IMAGE" "$OUT"'), 12, report="junit-vault.xml"),
+        pytest_part("integration", "tests/integration", 10),
+        pytest_part("deploy", "tests/deploy", 15),
+        pytest_part("browser", "tests/browser", 5),
+        *(
+            Part(f"molecule {name}", (PYTHON, "-m", "molecule", "test", "--scenario-name", name), 12)
+            for name in ("docker_engine", "protected_volume")
+        ),
+    )
+
+
+# --- one part -------------------------------------------------------------------------------------------------------
+
+
+def image_variables() -> dict[str, str]:
+    """References of the images the part `images` made, as <NAME>_IMAGE; empty before it ran."""
+    try:
+        references = json.loads((BUILD / "results/images.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return {name.upper().replace("-", "_") + "_IMAGE": str(reference) for name, reference in references.items()}
+
+
+def part_environment(part: Part) -> dict[str, str]:
+    """What a part sees: the person's environment without make's variables, and where it leaves its results."""
+    kept = {name: value for name, value in os.environ.items() if name not in MAKE_VARIABLES}
+    site = next(iter(sorted(ROOT.glob(".venv/lib/python3*/site-packages"))), ROOT)
+    ours = {
+        "PATH": f"{ROOT / '.venv/bin'}{os.pathsep}{os.environ['PATH']}",
+        "ANSIBLE_COLLECTIONS_PATH": str(site),  # molecule looks elsewhere
+        "OUT": str(BUILD / "results"),
+    }
+    return {**kept, **ours, **image_variables(), **part.environment}
+
+
+def stop(child: subprocess.Popen[bytes]) -> None:
+    """Ends a part and all it started: asked first, so that it can clean up, then made to."""
+    for number, wait in ((signal.SIGTERM, 30), (signal.SIGKILL, 10)):
+        try:
+            os.killpg(child.pid, number)
+            child.wait(wait)
+        except ProcessLookupError:
+            return
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def execute(part: Part, log: Path) -> int:
+    """Runs the part into its log; 124 when its time ran out, 127 when it could not be started."""
+    with log.open("wb") as output:
+        try:
+            child = subprocess.Popen(
+                part.argv, cwd=ROOT, env=part_environment(part), start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        except OSError as error:
+            output.write(f"{part.name}: could not be started: {error}\n".encode())
+            return 127
+        try:
+            return child.wait(part.minutes * 60)
+        except subprocess.TimeoutExpired:
+            output.write(f"\n{part.name}: stopped after its limit of {part.minutes} minutes\n".encode())
+            return 124
+        finally:
+            if child.poll() is None:
+                stop(child)
+
+
+def count(part: Part, code: int, report: Path) -> Counts:
+    """The part's counts; an exit code that says more than its report is one more failure."""
+    if not part.report:
+        return Counts(passed=int(code == 0), failed=int(code != 0))
+    counts = junit.read(report)
+    return counts if code == 0 or counts.failed else counts + Counts(failed=1)
+
+
+def run(part: Part) -> Outcome:
+    """Runs one part, tells how it ended and shows the end of its log if it failed."""
+    log, report = BUILD / "logs" / f"test-{part.name.replace(' ', '-')}.log", BUILD / "results" / part.report
+    if part.report:
+        report.unlink(missing_ok=True)
+    print(f"{part.name}: …", flush=True)
+    started = time.monotonic()
+    code = execute(part, log)
+    outcome = Outcome(part, count(part, code, report), time.monotonic() - started, code)
+    if outcome.counts.failed:
+        tail = log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
+        print(f"--- {part.name}: exit {code}, the end of {log.relative_to(ROOT)}:\n" + "\n".join(tail), flush=True)
+    print(line(outcome), flush=True)
+    return outcome
+
+
+# --- all of them ----------------------------------------------------------------------------------------------------
+
+
+def coverage_outcome() -> Outcome:
+    """Puts together what every part covered, and holds it against the thresholds."""
+    started, folder = time.monotonic(), BUILD / "results"
+    coverage = [PYTHON, "-m", "coverage"]
+    data = f"--data-file={folder / '.coverage'}"
+    files = sorted(str(path) for path in folder.glob(".coverage.*"))
+    told = subprocess.run([*coverage, "combine", "--keep", data, *files], cwd=ROOT, capture_output=True, text=True)
+    failed, text = int(told.returncode != 0), told.stdout + told.stderr
+    for name, (include, least) in THRESHOLDS.items():
+        argv = [*coverage, "report", data, f"--include={include}", f"--fail-under={least}"]
+        done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True)
+        text += f"--- {name}, at least {least} %\n{done.stdout}{done.stderr}"
+        total = next((row.split()[-1] for row in done.stdout.splitlines() if row.startswith("TOTAL")), "not measured")
+        print(f"coverage of {name}: {total} (at least {least} %)", flush=True)
+        failed += done.returncode != 0
+    (BUILD / "logs/test-coverage.log").write_text(text)
+    if failed:
+        print("\n".join(text.splitlines()[-TAIL_LINES:]), flush=True)
+    counts = Counts(passed=len(THRESHOLDS) + 1 - failed, failed=failed)
+    return Outcome(Part("coverage", (), 5), counts, time.monotonic() - started, int(failed > 0))
+
+
+def line(outcome: Outcome) -> str:
+    """One row of the closing table."""
+    counts, skipped = outcome.counts, len(outcome.counts.skipped)
+    told = f"{outcome.part.name:26}{outcome.seconds:8.1f} s {counts.passed:6} passed {counts.failed:4} failed"
+    return told + (f" {skipped:4} skipped" if skipped else "")
+
+
+def prepare() -> None:
+    """Makes build/ and removes what an earlier run measured: old figures must not count."""
+    for name in ("logs", "results"):
+        (BUILD / name).mkdir(parents=True, exist_ok=True)
+    for measured in (BUILD / "results").glob(".coverage*"):
+        measured.unlink()
+
+
+def become_root(argv: list[str]) -> None:
+    """Starts again by sudo: the tests deploy, and read what only root may read. Told and asked as a deploy is."""
+    decision = play.settle_rights(Request("test"))
+    if decision.become:
+        kept = [f"PATH={os.environ['PATH']}", "PYTHONDONTWRITEBYTECODE=1"]
+        sudo = ["sudo", *([] if decision.password else ["-n"]), "--preserve-env", "env", *kept]
+        os.execvp("sudo", [*sudo, PYTHON, "-m", "scripts.run_tests", *argv])  # noqa: S606 that is the point
+
+
+def give_back() -> None:
+    """After sudo, what was written belongs to the person again."""
+    uid, gid = os.environ.get("SUDO_UID"), os.environ.get("SUDO_GID")
+    if os.geteuid() != 0 or not uid or not gid:
+        return
+    for folder in (BUILD, ROOT / ".ansible", ROOT / ".hypothesis"):
+        for path in (folder, *folder.rglob("*")) if folder.exists() else ():
+            os.chown(path, int(uid), int(gid), follow_symlinks=False)
+
+
+def choose(only: str, fast: bool) -> list[Part]:
+    """The parts wanted: all, the quick ones, or those named (a name also takes the parts that begin with it)."""
+    names = [name for name in only.split(",") if name]
+    wanted = [part for part in parts() if part.fast or not fast]
+    return [part for part in wanted if not names or any(part.name.startswith(name) for name in names)]
+
+
+def main(argv: list[str]) -> int:
+    """Returns 0 when everything passed."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.run_tests", description=__doc__)
+    parser.add_argument("--fast", action="store_true", help="only what needs no engine")
+    parser.add_argument("--only", default=os.environ.get("ONLY", ""), help="parts by name, with commas between")
+    given = parser.parse_args(argv)
+    chosen = choose(given.only, given.fast)
+    if not chosen:
+        print(f"ONLY={given.only}: no such part\nHINT: one of: {', '.join(part.name for part in parts())}")
+        return USAGE
+    prepare()
+    if not all(part.fast for part in chosen):
+        try:
+            become_root(argv)
+        except Refusal as refusal:
+            print(f"{refusal.what}\nHINT: {refusal.hint}", file=sys.stderr)
+            return refusal.code
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the part at work is ended as well
+    started = time.monotonic()
+    try:
+        outcomes = [run(part) for part in chosen]
+    except KeyboardInterrupt:
+        print("tests: stopped", file=sys.stderr)
+        return 130
+    if not given.fast and not given.only:
+        outcomes.append(coverage_outcome())
+    total = sum((outcome.counts for outcome in outcomes), Counts())
+    print("\n" + "\n".join(line(outcome) for outcome in outcomes))
+    for skip in total.skipped:
+        print(f"skipped: {skip}")
+    print(f"{'all':26}{time.monotonic() - started:8.1f} s\n")
+    print(f"{total.passed} passed, {total.failed} failed", flush=True)
+    give_back()
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

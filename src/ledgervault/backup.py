@@ -1,0 +1,279 @@
+"""Taking a backup: one exported snapshot, and everything that is said about it read in that snapshot."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import psycopg
+
+from ledgervault import archive, argv, database, diagnose, files, names, process, sql
+from ledgervault.archive import ReadBack
+from ledgervault.argv import Login
+from ledgervault.content import Content, Sequence
+from ledgervault.context import Context
+from ledgervault.database import Connection, Snapshot
+from ledgervault.errors import Bad, CouldNot, VaultError
+from ledgervault.manifest import SCHEMA, Manifest, Watched, end_marker
+
+_CHUNK = 1 << 20
+_POLL_SECONDS = 0.2
+_ATTEMPTS = 3
+_PG_DUMP_LOCK_SECONDS = 2  # we hold every table already: whoever makes pg_dump wait is waiting for us
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    manifest: Manifest
+    path: Path
+    seconds: float
+
+
+class _LockedOutError(CouldNot):
+    """pg_dump met a lock request that waits for us."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Dumped:
+    sha256: str
+    size: int
+
+
+def take(context: Context, kind: str = "db", tier: str = "hourly") -> Taken:
+    """A backup under its own name with its manifest and journal line, or VaultError and nothing left behind."""
+    began = time.monotonic()
+    store = context.store
+    try:
+        context.check_mounted()
+        store.prepare(tier)
+        with store.backing_up(
+            f"ledgervault backup of {context.config.database.name}", context.config.limits.lock_wait_seconds
+        ):
+            context.check_room(_expected_size(context))
+            manifest = _take(context, kind, tier)
+            path = store.commit(manifest)
+            seconds = time.monotonic() - began
+            store.log(
+                f"backup taken {manifest.file} {manifest.size} bytes {manifest.content.rows} rows {seconds:.1f} s"
+            )
+    except (VaultError, OSError) as error:
+        _log_failure(context, error)
+        if isinstance(error, OSError):
+            raise CouldNot(str(store.root), f"{error.strerror or error}", diagnose.dump_hint(str(error), "")) from error
+        raise
+    return Taken(manifest, path, seconds)
+
+
+def _log_failure(context: Context, error: Exception) -> None:
+    try:
+        context.store.log(f"backup FAILED {error}")
+    except OSError:
+        context.say(f"backup.log cannot be written either, in {context.store.root}")
+
+
+def _expected_size(context: Context) -> int:
+    entries = context.store.entries()
+    return int(entries[-1].line.data["size"] * 1.2) if entries else 0
+
+
+def _take(context: Context, kind: str, tier: str) -> Manifest:
+    begun, login = files.now(), context.source()
+    name = str(context.store.free_name(kind, begun))
+    aside = context.store.tier(tier) / names.partial(name)
+    try:
+        with database.connect(login, "ledgervault backup") as connection:
+            content, snapshot, dumped, back = _with_patience(context, connection, login, name, aside)
+            version = connection.info.parameter_status("server_version") or ""
+            number = connection.info.server_version
+        return Manifest(
+            schema=SCHEMA,
+            file=name,
+            kind=kind,
+            tier=tier,
+            environment=context.config.environment,
+            database=login.database,
+            begun=files.stamp(begun),
+            snapshot=snapshot.taken,
+            finished=files.stamp(),
+            server_version=version,
+            server_version_num=number,
+            dumped_with=process.run(["pg_dump", "--version"]).strip(),
+            lsn=snapshot.lsn,
+            compressor=process.compressor(),
+            size=dumped.size,
+            sha256=dumped.sha256,
+            uncompressed_size=back.uncompressed_size,
+            content=content,
+            sequences_dumped=back.sequences,
+            watched=_watched(context, content),
+            migration_heads_query=_heads_query(context),
+            deployment=context.deployment(),
+        )
+    except psycopg.Error as error:
+        aside.unlink(missing_ok=True)
+        what = str(error).strip()
+        raise CouldNot(f"database {login.database}", what, diagnose.dump_hint(what, login.user)) from error
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+
+
+def _with_patience(
+    context: Context, connection: Connection, login: Login, name: str, aside: Path
+) -> tuple[Content, Snapshot, _Dumped, ReadBack]:
+    """A migration that asked for a table after we had locked it and before pg_dump did stands between the two: it waits
+    for us, pg_dump for it. We let go, it goes first, and we start again."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            return _snapshot_and_dump(context, connection, login, name, aside)
+        except _LockedOutError as error:
+            aside.unlink(missing_ok=True)
+            context.say(f"attempt {attempt}: {error}")
+            if attempt == _ATTEMPTS:
+                raise
+    raise AssertionError("the loop returns or raises")
+
+
+def _snapshot_and_dump(
+    context: Context, connection: Connection, login: Login, name: str, aside: Path
+) -> tuple[Content, Snapshot, _Dumped, ReadBack]:
+    with database.snapshot(connection, context.config.database.lock_wait_seconds) as snapshot:
+        title = (
+            f"ledgervault backup {name} of {login.database} ({context.config.environment}), snapshot {snapshot.taken}"
+        )
+        head = sql.preamble(database.read_globals(connection), title).encode()
+        sequences = database.read_sequences(connection)
+        with _in_parallel(connection, context, sequences) as reading:
+            dumped = _dump(context, login, snapshot, head, name, aside, reading)
+            context.say("reading the backup back")
+            files.from_the_disk(aside)
+            back = archive.read_back(aside)
+            _believe(name, dumped, back)
+            content = reading.result()
+    return content, snapshot, dumped, back
+
+
+@contextmanager
+def _in_parallel(connection: Connection, context: Context, sequences: dict[str, Sequence]) -> Iterator[Future[Content]]:
+    """Counts and hashes on the snapshot's own connection, while pg_dump works on another."""
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(database.read_content, connection, _heads_query(context), context.say, sequences)
+        try:
+            yield reading
+        except BaseException:
+            connection.cancel_safe(timeout=5)
+            raise
+
+
+def _dump(
+    context: Context, login: Login, snapshot: Snapshot, head: bytes, name: str, aside: Path, reading: Future[Content]
+) -> _Dumped:
+    """pg_dump | compressor | (hash, file). pg_dump writes into the compressor itself; we see compressed bytes only."""
+    context.say(f"dumping {login.database}")
+    compress = argv.COMPRESSORS[process.compressor()]
+    with (
+        aside.open("xb") as file,
+        process.Program(compress, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as compressor,
+    ):
+        feed, output = compressor.process.stdin, compressor.process.stdout
+        assert feed is not None and output is not None  # noqa: S101  - asked for with PIPE
+        with ThreadPoolExecutor(1) as pool:
+            storing = pool.submit(_store, output, file)
+            try:
+                feed.write(head)
+                feed.flush()
+                _run_pg_dump(context, login, snapshot, feed, (storing, reading))
+                feed.write(end_marker(name))
+                feed.close()
+                dumped = storing.result()
+            except BrokenPipeError:
+                storing.result()  # says why it stopped
+                raise CouldNot(compressor.name, compressor.errors().strip() or "stopped early") from None
+            except BaseException:
+                compressor.kill()
+                raise
+        if compressor.finish(_POLL_SECONDS * 50) != 0:
+            raise CouldNot(compressor.name, compressor.errors().strip())
+        file.flush()
+        os.fsync(file.fileno())
+    return dumped
+
+
+def _run_pg_dump(
+    context: Context, login: Login, snapshot: Snapshot, feed: IO[bytes], others: tuple[Future[_Dumped], Future[Content]]
+) -> None:
+    command = argv.pg_dump(snapshot.id, _PG_DUMP_LOCK_SECONDS)
+    deadline = time.monotonic() + context.config.limits.backup_timeout_seconds
+    with process.Program(command, stdout=feed, environment=login.environment(argv.SESSION)) as program:
+        while program.process.poll() is None:
+            _raise_from(others)
+            if time.monotonic() > deadline:
+                raise CouldNot(
+                    "pg_dump", "took longer than limits.backup_timeout_seconds", "raise it, or look at the server"
+                )
+            try:
+                program.process.wait(_POLL_SECONDS)
+            except subprocess.TimeoutExpired:
+                continue
+        if program.process.returncode != 0:
+            wait(others, timeout=1)
+            _raise_from(others)  # theirs is the cause: a lost snapshot makes pg_dump fail too
+            said = program.errors()
+            kind = _LockedOutError if diagnose.locked_out(said) else CouldNot
+            raise kind("pg_dump", diagnose.tail(said), diagnose.dump_hint(said, login.user))
+
+
+def _raise_from(others: Iterable[Future[Any]]) -> None:
+    for other in others:
+        if other.done():
+            other.result()  # one that is through is fine
+
+
+def _store(source: IO[bytes], file: IO[bytes]) -> _Dumped:
+    digest, size = hashlib.sha256(), 0
+    while chunk := source.read(_CHUNK):
+        digest.update(chunk)
+        file.write(chunk)
+        size += len(chunk)
+    return _Dumped(digest.hexdigest(), size)
+
+
+def _believe(name: str, dumped: _Dumped, back: ReadBack) -> None:
+    """What the disk gives back is what was handed to it, and whole."""
+    if (back.sha256, back.size) != (dumped.sha256, dumped.size):
+        raise Bad(
+            name,
+            f"read back {back.size} bytes {back.sha256}, written {dumped.size} bytes {dumped.sha256}",
+            "check the disk",
+        )
+    if back.error is not None:
+        raise Bad(name, f"cannot be decompressed: {back.error}", "check the disk and the memory of this host")
+    if not back.tail.endswith(end_marker(name)):
+        raise Bad(name, "has no end marker", "the dump stopped early; back up again")
+
+
+def _heads_query(context: Context) -> str | None:
+    return context.config.migrations.query if context.config.migrations else None
+
+
+def _watched(context: Context, content: Content) -> dict[str, Watched]:
+    """`after_first`: once a table was seen with rows, rows are expected for good."""
+    seen: set[str] = set()
+    for line in context.store.journal().lines:
+        seen |= {name for name, rows in (line.data.get("watched") or {}).items() if rows}
+    watched = {}
+    for table in context.config.tables:
+        here = content.tables[table.name].rows if table.name in content.tables else 0
+        expect = table.expect_rows == "always" or (
+            table.expect_rows == "after_first" and (here > 0 or table.name in seen)
+        )
+        watched[table.name] = Watched(table.noun, table.empty, expect)
+    return watched

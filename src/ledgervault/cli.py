@@ -1,0 +1,268 @@
+"""The command line: arguments in, one of four exit codes and a text or JSON out. Everything else lives elsewhere."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ledgervault import __version__, config, names, proof, report
+from ledgervault.audit import audit
+from ledgervault.context import Context, Say, context, silent, to_stderr
+from ledgervault.errors import CouldNot, UsageError, VaultError
+from ledgervault.proof import Proof
+from ledgervault.records import RecordError, from_json, plain
+
+USAGE = 64
+_EPILOG = "exit codes: 0 it holds, 1 the thing checked is bad, 2 could not check or take, 64 usage"
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        print(f"{self.prog}: {message}\nHINT: {self.prog} --help", file=sys.stderr)
+        raise SystemExit(USAGE)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        with _progress(options.json) as say:
+            here = context(config.load(options.config), say)
+            code: int = options.run(here, options)
+    except VaultError as error:
+        if options.json:
+            print(report.as_json({"verdict": "error", "exit": error.code, "error": str(error), "hint": error.hint}))
+        print(f"ledgervault: {error.text()}", file=sys.stderr)
+        return error.code
+    except KeyboardInterrupt:
+        print("ledgervault: interrupted, nothing half-made was kept", file=sys.stderr)
+        return CouldNot.code
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="ledgervault", description="Takes, proves, keeps and restores backups.", epilog=_EPILOG)
+    parser.add_argument("--version", action="version", version=f"ledgervault {__version__}")
+    parser.add_argument("--config", type=Path, default=config.DEFAULT_PATH, help="TOML file (default: %(default)s)")
+    parser.set_defaults(json=False)
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser, metavar="COMMAND")
+
+    def command(
+        name: str, run: Callable[[Context, argparse.Namespace], int], text: str, file: bool = False
+    ) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text, epilog=_EPILOG)
+        added.add_argument("--json", action="store_true", help="one JSON document on standard output")
+        if file:
+            added.add_argument("file", metavar="FILE", help="a name, a path, `latest` (newest proven) or `newest`")
+        added.set_defaults(run=run)
+        return added
+
+    take = command("backup", _backup, "take a backup of the configured database")
+    take.add_argument("--kind", choices=("db", "full"), default="db")
+    take.add_argument("--tier", choices=names.TIERS, default="hourly")
+    take.add_argument("--prove", action="store_true", help="and prove it")
+    for name, run, text in (
+        ("verify", _verify, "check a backup's bytes against its manifest (level bytes)"),
+        ("prove", _prove, "restore a backup into a throw-away server and compare everything (level data)"),
+    ):
+        check = command(name, run, text, file=True)
+        check.add_argument("--no-record", action="store_true", help="write no proof, no journal line")
+        check.add_argument("--without-journal", action="store_true", help="accept a manifest that no journal knows")
+        check.add_argument("--all", action="store_true", help="show the checks that hold too")
+        if name == "prove":
+            check.add_argument(
+                "--then-prune", action="store_true", help="if proven, remove what its tier no longer keeps"
+            )
+    command("list", _list, "list the backups with their verdicts, oldest first")
+    command("show", _show, "show a backup's manifest", file=True)
+    command("audit", _audit, "compare the journal with the files")
+    command("state", _state, "print, and write anew, what others may believe about the backups")
+    command("prune", _prune, "remove what no tier keeps any longer; never the newest proven one")
+    restore = command(
+        "restore", _restore, "restore a backup into a new database of the environment's server", file=True
+    )
+    restore.add_argument("--into-database", required=True, metavar="NAME")
+    restore.add_argument(
+        "--create", action="store_true", required=True, help="make it; one that exists is never touched"
+    )
+    restore.add_argument("--unproven", action="store_true", help="take a backup that is not proven")
+    restore.add_argument("--all", action="store_true", help="show the checks that hold too")
+    compared = command("compare", _compare, "compare a live database with a backup's manifest", file=True)
+    compared.add_argument("--database", required=True, metavar="NAME")
+    compared.add_argument("--all", action="store_true", help="show the checks that hold too")
+    command("schedule", _schedule, "run until stopped: a backup each hour, each proven, old ones removed")
+    command("health", _health, "whether the schedule of this container is alive")
+    return parser
+
+
+def _backup(here: Context, options: argparse.Namespace) -> int:
+    from ledgervault import backup, state  # only here: the other commands need no database driver
+
+    if options.kind == "full":
+        raise UsageError("--kind full", "not yet: only `db` can be taken", "ledgervault backup --kind db")
+    taken = backup.take(here, options.kind, options.tier)
+    state.update(here)
+    code = 0
+    proven: Proof | None = None
+    if options.prove:
+        from ledgervault import prove
+
+        proven = prove.prove(here, taken.path, prove.Options())
+        state.update(here)
+        code = proof.EXIT[proven.verdict]
+    if options.json:
+        facts = {"file": taken.manifest.file, "path": str(taken.path), "seconds": round(taken.seconds, 3)}
+        facts |= {"size": taken.manifest.size, "sha256": taken.manifest.sha256, "rows": taken.manifest.content.rows}
+        tables = {name: table.rows for name, table in taken.manifest.content.tables.items()}
+        print(report.as_json({**facts, "tables": tables, "exit": code, "proof": plain(proven) if proven else None}))
+    else:
+        print(report.taken(taken.manifest, str(taken.path), taken.seconds))
+        print(*([report.proof_text(proven, False)] if proven else []), sep="\n")
+    return code
+
+
+def _verify(here: Context, options: argparse.Namespace) -> int:
+    from ledgervault import prove
+
+    return _judged(here, options, prove.verify)
+
+
+def _prove(here: Context, options: argparse.Namespace) -> int:
+    from ledgervault import prove
+
+    code = _judged(here, options, prove.prove)
+    if code == 0 and options.then_prune:
+        _remove_old(here)
+    return code
+
+
+def _judged(here: Context, options: argparse.Namespace, judge: Callable[..., Proof]) -> int:
+    from ledgervault import prove, state
+
+    path = here.store.find(options.file)
+    choice = prove.Options(record=not options.no_record, need_journal=not options.without_journal)
+    try:
+        result = judge(here, path, choice)
+    except OSError as error:
+        raise CouldNot(str(path), f"cannot be read: {error.strerror}", "look at the backups volume") from error
+    if choice.record and here.store.owns(path):
+        state.update(here)
+    return _tell(result, options)
+
+
+def _tell(result: Proof, options: argparse.Namespace) -> int:
+    code = proof.EXIT[result.verdict]
+    print(report.as_json({**plain(result), "exit": code}) if options.json else report.proof_text(result, options.all))
+    return code
+
+
+def _list(here: Context, options: argparse.Namespace) -> int:
+    from ledgervault import state
+
+    known = here.store.journal()
+    entries = here.store.entries(known)
+    print(report.as_json([state.describe(entry) for entry in entries]) if options.json else report.listing(entries))
+    if known.broken:
+        print(f"ledgervault: {here.store.journal_path}: {known.broken}\nHINT: ledgervault audit", file=sys.stderr)
+        return CouldNot.code
+    return 0
+
+
+def _show(here: Context, options: argparse.Namespace) -> int:
+    from ledgervault.manifest import Manifest
+
+    path = here.store.find(options.file)
+    try:
+        manifest = from_json(Manifest, here.store.manifest_path(path).read_bytes())
+    except (OSError, RecordError) as error:
+        raise CouldNot(path.name, f"its manifest cannot be read: {error}", "ledgervault audit") from error
+    entry = next((e for e in here.store.entries() if e.file == path.name), None)
+    print(report.as_json(plain(manifest) if options.json else report.shown(manifest, entry)))
+    return 0
+
+
+def _audit(here: Context, options: argparse.Namespace) -> int:
+    found = audit(here.store)
+    verdict = proof.verdict(found, True)
+    words = {proof.PROVEN: "holds", proof.FAILED: "bad", proof.INCONCLUSIVE: "could not check"}
+    code = proof.EXIT[verdict]
+    if options.json:
+        print(report.as_json({"verdict": words[verdict], "exit": code, "checks": [plain(check) for check in found]}))
+    else:
+        print(report.checks(found, every=True))
+        print(f"VERDICT: {words[verdict]}")
+    return code
+
+
+def _state(here: Context, options: argparse.Namespace) -> int:
+    from ledgervault import state
+
+    state.update(here)
+    print(report.as_json(state.facts(here)))
+    return 0
+
+
+def _prune(here: Context, options: argparse.Namespace) -> int:
+    removed = _remove_old(here)
+    print(report.as_json({"removed": removed}) if options.json else f"removed {len(removed)} backups")
+    return 0
+
+
+def _remove_old(here: Context) -> list[str]:
+    from ledgervault import files, state
+
+    removed: list[str] = []
+    for tier, rule in here.config.tiers.items():
+        removed += here.store.prune(tier, rule.keep_hours, files.now())
+    if removed:
+        here.store.log(f"pruned {' '.join(removed)}")
+        state.update(here)
+    return removed
+
+
+def _restore(here: Context, options: argparse.Namespace) -> int:
+    from ledgervault import restore
+
+    result = restore.restore(here, here.store.find(options.file), options.into_database, options.unproven)
+    return _tell(result, options)
+
+
+def _compare(here: Context, options: argparse.Namespace) -> int:
+    from ledgervault import restore
+
+    return _tell(restore.compare_database(here, here.store.find(options.file), options.database), options)
+
+
+def _schedule(here: Context, options: argparse.Namespace) -> int:
+    from ledgervault.schedule import Schedule
+
+    return Schedule(Context(here.config, here.store, to_stderr), options.config).run()
+
+
+def _health(here: Context, options: argparse.Namespace) -> int:
+    from ledgervault import schedule
+
+    print(schedule.healthy(here))
+    return 0
+
+
+def _terminate(*_: Any) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def _progress(machine: bool) -> Iterator[Say]:
+    """A spinner at a terminal, silence in a log."""
+    if machine or not sys.stderr.isatty():
+        yield silent
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("") as status:
+        yield status.update

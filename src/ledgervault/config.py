@@ -1,0 +1,119 @@
+"""The configuration: one TOML file, read strictly. Everything the vault knows of the application stands there."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ledgervault import names
+from ledgervault.errors import UsageError
+from ledgervault.records import RecordError, build
+
+DEFAULT_PATH = Path("/config/vault.toml")
+EXPECTATIONS = ("never", "after_first", "always")
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseConfig:
+    name: str
+    user: str
+    host: str  # a host name, or the directory of a unix socket
+    port: int = 5432
+    password_file: str | None = None
+    connect_timeout_seconds: int = 10
+    lock_wait_seconds: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreConfig:
+    """The role that may create databases: configured in one-off containers only."""
+
+    user: str
+    password_file: str | None = None
+    owner: str | None = None  # the role that owns the restored database and everything in it
+    maintenance_database: str = "postgres"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    backups: str
+    scratch: str
+    state: str | None = None
+    deployment: str | None = None
+    sentinel: str | None = None  # must exist before anything is written: an unmounted disk takes no backups
+
+
+@dataclass(frozen=True, slots=True)
+class TableConfig:
+    name: str
+    noun: str = "rows"
+    empty: str = "the table is empty"
+    expect_rows: str = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Migrations:
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    keep_hours: int
+    minute: int = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    size_floor_bytes: int = 10240
+    lock_wait_seconds: int = 600
+    free_mb: int = 64
+    shrink_allowed_percent: int = 10
+    shared_buffers_mb: int = 128
+    maintenance_work_mem_mb: int = 64
+    proof_timeout_seconds: int = 14400
+    backup_timeout_seconds: int = 14400
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    environment: str
+    backup_prefix: str
+    database: DatabaseConfig
+    places: Places
+    tables: tuple[TableConfig, ...] = ()
+    restore: RestoreConfig | None = None
+    migrations: Migrations | None = None
+    tiers: dict[str, Tier] = field(default_factory=lambda: {"hourly": Tier(keep_hours=48)})
+    limits: Limits = field(default_factory=Limits)
+
+
+def parse(text: str, where: str) -> Config:
+    try:
+        config = build(Config, tomllib.loads(text))
+    except (tomllib.TOMLDecodeError, RecordError) as error:
+        raise UsageError(where, str(error), "see the example in docs/vault.toml") from error
+    _check(config, where)
+    return config
+
+
+def load(path: Path) -> Config:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(str(path), f"cannot be read: {error}", "name the configuration with --config FILE") from error
+    return parse(text, str(path))
+
+
+def _check(config: Config, where: str) -> None:
+    for tier in config.tiers:
+        if tier not in names.TIERS:
+            raise UsageError(where, f"tiers.{tier}: unknown tier", f"use one of {', '.join(names.TIERS)}")
+    for table in config.tables:
+        if table.expect_rows not in EXPECTATIONS:
+            raise UsageError(
+                where, f"table {table.name}: expect_rows is '{table.expect_rows}'", f"use {', '.join(EXPECTATIONS)}"
+            )
+    probe = f"{config.backup_prefix}_db_backup_20250101_000000.sql.gz"
+    if names.parse(probe) is None:
+        raise UsageError(where, f"backup_prefix is '{config.backup_prefix}'", "lower-case letters, digits, _ and -")

@@ -1,0 +1,120 @@
+"""What a database holds, as data: the same shape is read from the source's snapshot and from the restored copy.
+
+Names are as SQL would quote them (`public.ledger_transaction`, `"Été".x`). Hashes travel as text, because JSON readers
+lose digits of 64-bit numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows, and the sum and xor of a 64-bit hash of each row's text. Either alone misses something: xor cancels
+    rows that come twice, a sum alone two changes that level out."""
+
+    rows: int
+    sum: str
+    xor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    last_value: int
+    is_called: bool
+    increment: int = 1
+    cycle: bool = False
+    owned_by: str | None = None
+    owned_max: int | None = None  # the greatest value in the owning column, None if the table is empty
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceValue:
+    """A `setval` as it stands in the dump. Sequences are not in the snapshot, so it may be ahead of it."""
+
+    last_value: int
+    is_called: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LargeObject:
+    owner: str
+    acl: str
+    length: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    attributes: tuple[str, ...]  # SUPERUSER, NOLOGIN, ... as CREATE ROLE takes them
+    connection_limit: int = -1
+    valid_until: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    role: str
+    member: str
+    grantor: str
+    admin: bool
+    inherit: bool
+    set: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """ALTER ROLE/DATABASE ... SET. `role` None: every role; `here`: only in this database."""
+
+    role: str | None
+    here: bool
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    grantee: str | None  # None is PUBLIC
+    privilege: str
+    grantable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    owner: str
+    encoding: str
+    provider: str  # b builtin, c libc, i ICU
+    collate: str
+    ctype: str
+    locale: str | None
+    icu_rules: str | None
+    connection_limit: int
+    grants: tuple[Grant, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Globals:
+    """What pg_dump leaves out: roles without passwords, memberships, settings, the database's own properties."""
+
+    bootstrap: str
+    roles: dict[str, Role]
+    memberships: tuple[Membership, ...]
+    settings: tuple[Setting, ...]
+    parameters: dict[str, tuple[Grant, ...]]
+    database: Database
+    extensions: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    tables: dict[str, Table]
+    sequences: dict[str, Sequence]
+    schema: dict[str, str]  # "index public.x" -> its definition
+    large_objects: dict[str, LargeObject]
+    globals: Globals
+    migration_heads: tuple[tuple[str, ...], ...] | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def rows(self) -> int:
+        return sum(table.rows for table in self.tables.values())

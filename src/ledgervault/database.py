@@ -1,0 +1,185 @@
+"""The one place that talks to PostgreSQL by its protocol: connections, the exported snapshot, reading the content."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from ledgervault import queries
+from ledgervault.argv import SESSION, Login, options
+from ledgervault.content import (
+    Content,
+    Database,
+    Globals,
+    Grant,
+    LargeObject,
+    Membership,
+    Role,
+    Sequence,
+    Setting,
+    Table,
+)
+from ledgervault.errors import CouldNot
+from ledgervault.sql import identifier
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+Progress = Callable[[str], None]
+_LO_PART = 1 << 20
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    id: str
+    taken: str
+    lsn: str
+
+
+def connect(login: Login, application: str, session: Mapping[str, str] = SESSION) -> Connection:
+    try:
+        connection = psycopg.connect(
+            host=login.host,
+            port=login.port,
+            user=login.user,
+            dbname=login.database,
+            password=login.password,
+            connect_timeout=login.timeout,
+            application_name=application,
+            options=options(session),
+            autocommit=True,
+        )
+    except psycopg.OperationalError as error:
+        where = f"database {login.database} on {login.host}:{login.port}"
+        hint = f"is the server up, may {login.user} log in there, does its password file hold today's password?"
+        raise CouldNot(where, str(error).strip(), hint) from error
+    for name, value in queries.PINNED.items():
+        connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+    return connection
+
+
+def rows(connection: Connection, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+    # The texts are built from this package's constants and from names quoted by the server itself.
+    return connection.execute(query.encode(), parameters or None).fetchall()
+
+
+def row(connection: Connection, query: str) -> tuple[Any, ...]:
+    return rows(connection, query)[0]
+
+
+@contextmanager
+def snapshot(connection: Connection, lock_wait_seconds: int) -> Iterator[Snapshot]:
+    """A transaction that holds every table (ACCESS SHARE) and *then* takes its snapshot, so that no migration can
+    change a table between the snapshot and pg_dump's own locks: one of the two waits for the other."""
+    for _ in range(_ATTEMPTS):
+        listed = rows(connection, queries.LOCKABLE)
+        with connection.transaction():
+            taken = _locked_snapshot(connection, [name for (name,) in listed], lock_wait_seconds)
+            if taken is not None and rows(connection, queries.LOCKABLE) == listed:
+                yield taken
+                return
+    raise CouldNot(
+        "snapshot", f"tables came and went {_ATTEMPTS} times while they were locked", "is a migration running?"
+    )
+
+
+def _locked_snapshot(connection: Connection, tables: list[str], wait_seconds: int) -> Snapshot | None:
+    """LOCK comes before the first query of a REPEATABLE READ transaction: it takes no snapshot itself. None if a table
+    was gone by then."""
+    connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    try:
+        with connection.transaction():
+            connection.execute(f"SET LOCAL lock_timeout = '{wait_seconds}s'".encode())
+            if tables:
+                connection.execute(queries.lock_tables(tables).encode())
+    except psycopg.errors.LockNotAvailable as error:
+        what = f"a table is locked by somebody else for more than {wait_seconds} s"
+        raise CouldNot("snapshot", what, "a migration is running: wait for it, then back up again") from error
+    except psycopg.errors.UndefinedTable:
+        return None
+    return Snapshot(*row(connection, queries.EXPORT))
+
+
+def read_content(
+    connection: Connection,
+    heads_query: str | None,
+    progress: Progress = lambda _: None,
+    sequences: dict[str, Sequence] | None = None,
+) -> Content:
+    """Everything a backup must bring back, as seen by this connection (inside its snapshot, if it has one).
+
+    Sequences are in no snapshot: whoever dumps reads them *before* the dump and hands them in.
+    """
+    progress("schema")
+    schema = {f"{kind} {name}": definition or "" for kind, name, definition in rows(connection, queries.SCHEMA)}
+    tables: dict[str, Table] = {}
+    for _, name, columns, _ in rows(connection, queries.TABLES):
+        progress(f"rows of {name}")
+        tables[name] = read_table(connection, name, columns)
+    progress("large objects and roles")
+    return Content(
+        tables=dict(sorted(tables.items())),
+        sequences=read_sequences(connection) if sequences is None else sequences,
+        schema=dict(sorted(schema.items())),
+        large_objects=_large_objects(connection),
+        globals=read_globals(connection),
+        migration_heads=_heads(connection, heads_query),
+    )
+
+
+def read_table(connection: Connection, name: str, columns: list[str] | None) -> Table:
+    count, total, xor = row(connection, queries.table_content(name, columns or ()))
+    return Table(count, total, xor)
+
+
+def read_sequences(connection: Connection) -> dict[str, Sequence]:
+    found = {}
+    for name, increment, cycle, table, column, whole in rows(connection, queries.SEQUENCES):
+        last_value, is_called = row(connection, queries.sequence_value(name))
+        owned_max = row(connection, queries.column_max(table, column, increment < 0))[0] if whole else None
+        owner = f"{table}.{identifier(column)}" if column else None
+        found[name] = Sequence(last_value, is_called, increment, cycle, owner, owned_max)
+    return found
+
+
+def _large_objects(connection: Connection) -> dict[str, LargeObject]:
+    found = {}
+    for oid, owner, acl in rows(connection, queries.LARGE_OBJECTS):
+        digest, length = hashlib.sha256(), 0
+        while part := row(connection, queries.large_object_part(oid, length, _LO_PART))[0]:
+            digest.update(part)
+            length += len(part)
+        found[str(oid)] = LargeObject(owner, acl, length, digest.hexdigest())
+    return found
+
+
+def _heads(connection: Connection, query: str | None) -> tuple[tuple[str, ...], ...] | None:
+    """None where there is no query, or no table yet: a database before its first migration."""
+    if query is None:
+        return None
+    try:
+        with connection.transaction():
+            return tuple(sorted(tuple(str(value) for value in line) for line in rows(connection, query)))
+    except psycopg.errors.UndefinedTable:
+        return None
+
+
+def read_globals(connection: Connection) -> Globals:
+    owner, encoding, provider, collate, ctype, locale, icu_rules, limit = row(connection, queries.DATABASE)
+    grants = tuple(Grant(*line) for line in rows(connection, queries.DATABASE_GRANTS))
+    parameters: dict[str, tuple[Grant, ...]] = {}
+    for name, *grant in rows(connection, queries.PARAMETERS):
+        parameters[name] = (*parameters.get(name, ()), Grant(*grant))
+    return Globals(
+        bootstrap=row(connection, queries.BOOTSTRAP)[0],
+        roles={name: Role(tuple(kinds), limit, until) for name, kinds, limit, until in rows(connection, queries.ROLES)},
+        memberships=tuple(Membership(*line) for line in rows(connection, queries.MEMBERSHIPS)),
+        settings=tuple(Setting(*line) for line in rows(connection, queries.SETTINGS)),
+        parameters=parameters,
+        database=Database(owner, encoding, provider, collate, ctype, locale, icu_rules, limit, grants),
+        extensions=dict(rows(connection, queries.EXTENSIONS)),
+    )

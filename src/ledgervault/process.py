@@ -1,0 +1,104 @@
+"""The one place that starts programs. Always argument lists, always tied to our life, their errors kept.
+
+Programs are started from the main thread only: the kernel's parent-death signal follows the *thread* that forked.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from typing import IO
+
+from ledgervault.argv import COMPRESSORS, tied
+from ledgervault.errors import CouldNot
+
+_ERRORS_KEPT = 64 * 1024
+
+
+class Program:
+    """A running program with its standard error in a file of its own, so that no pipe can fill up and block."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: int | IO[bytes] = subprocess.DEVNULL,
+        stdout: int | IO[bytes] = subprocess.DEVNULL,
+        environment: Mapping[str, str] | None = None,
+        signal: str = "KILL",
+    ) -> None:
+        self.name = argv[0]
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  - closed in `finish`
+        try:
+            self.process = subprocess.Popen(
+                tied(argv, signal),
+                stdin=stdin,
+                stdout=stdout,
+                stderr=self._errors,
+                env={**_environment(), **(environment or {})},
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._errors.close()
+            raise CouldNot(self.name, f"cannot be started: {error}", "is this the vault's image?") from error
+
+    def finish(self, timeout: float | None = None) -> int:
+        """The exit status; killed and CouldNot after `timeout` seconds."""
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired as error:
+            self.kill()
+            raise CouldNot(
+                self.name, f"still running after {timeout:.0f} s, stopped", "raise limits.*_timeout_seconds"
+            ) from error
+
+    def errors(self) -> str:
+        size = self._errors.seek(0, os.SEEK_END)
+        self._errors.seek(max(0, size - _ERRORS_KEPT))
+        return self._errors.read().decode(errors="replace")
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def close(self) -> None:
+        self.kill()
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None and not stream.closed:
+                try:
+                    stream.close()
+                except BrokenPipeError:
+                    pass
+        self._errors.close()
+
+    def __enter__(self) -> Program:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def run(argv: Sequence[str], environment: Mapping[str, str] | None = None, timeout: float = 60) -> str:
+    """Its standard output; CouldNot if it fails."""
+    with Program(argv, stdout=subprocess.PIPE, environment=environment) as program:
+        assert program.process.stdout is not None  # noqa: S101  - asked for with PIPE
+        output = program.process.stdout.read().decode(errors="replace")
+        if program.finish(timeout) != 0:
+            raise CouldNot(program.name, program.errors().strip() or f"exit status {program.process.returncode}")
+        return output
+
+
+def compressor() -> str:
+    for name in COMPRESSORS:
+        if shutil.which(name):
+            return name
+    raise CouldNot("compression", f"none of {', '.join(COMPRESSORS)} is installed", "is this the vault's image?")
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    return kept | {"LC_ALL": "C.UTF-8"}

@@ -1,0 +1,63 @@
+"""Checks, verdicts and proofs. The rule that turns checks into a verdict is here alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+SCHEMA = 1
+PROVEN, FAILED, INCONCLUSIVE = "proven", "failed", "inconclusive"
+EXIT = {PROVEN: 0, FAILED: 1, INCONCLUSIVE: 2}
+
+OK, NOTE = "ok", "note"  # a note says something and decides nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at. `id` is stable (for machines), `text` names what and the values seen."""
+
+    id: str
+    result: str  # ok, failed, inconclusive, note
+    text: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    schema: int
+    file: str
+    manifest_sha256: str | None
+    level: str  # bytes or data
+    verdict: str
+    begun: str
+    finished: str
+    seconds: float
+    checks: tuple[Check, ...]
+    figures: dict[str, float] = field(default_factory=dict)
+    shrunken: bool = False
+
+
+def verdict(checks: Iterable[Check], compared: bool) -> str:
+    """failed beats inconclusive beats proven; where nothing was compared nothing is proven."""
+    results = {check.result for check in checks}
+    if FAILED in results:
+        return FAILED
+    if INCONCLUSIVE in results or not compared or OK not in results:
+        return INCONCLUSIVE
+    return PROVEN
+
+
+def ok(id_: str, text: str) -> Check:
+    return Check(id_, OK, text)
+
+
+def failed(id_: str, text: str, hint: str = "") -> Check:
+    return Check(id_, FAILED, text, hint)
+
+
+def inconclusive(id_: str, text: str, hint: str = "") -> Check:
+    return Check(id_, INCONCLUSIVE, text, hint)
+
+
+def note(id_: str, text: str) -> Check:
+    return Check(id_, NOTE, text)

@@ -1,0 +1,308 @@
+"""Proving a backup: restored into a server of its own, everything the manifest holds compared, the verdict recorded.
+
+Needs the file, its manifest and PostgreSQL's programs: no network, no access to the source.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from ledgervault import archive, argv, compare, database, diagnose, files, process, proof, queries, server, sql
+from ledgervault.argv import Login
+from ledgervault.content import Content, Table
+from ledgervault.context import Context
+from ledgervault.database import Connection
+from ledgervault.errors import CouldNot
+from ledgervault.journal import digest
+from ledgervault.manifest import Manifest, end_marker
+from ledgervault.proof import Check, Proof, failed, inconclusive, note, ok
+from ledgervault.records import RecordError, from_json
+
+MAJOR = 17  # of the programs in this image
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    record: bool = True
+    need_journal: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    checks: list[Check]
+    compared: bool
+    manifest_sha256: str | None
+    figures: dict[str, float]
+    shrunken: bool = False
+
+
+def prove(context: Context, path: Path, options: Options) -> Proof:
+    return _judge(context, path, "data", options)
+
+
+def verify(context: Context, path: Path, options: Options) -> Proof:
+    return _judge(context, path, "bytes", options)
+
+
+def _judge(context: Context, path: Path, level: str, options: Options) -> Proof:
+    begun, start = files.now(), time.monotonic()
+    with files.in_use(path):
+        judged = _look(context, path, level, options)
+    result = Proof(
+        schema=proof.SCHEMA,
+        file=path.name,
+        manifest_sha256=judged.manifest_sha256,
+        level=level,
+        verdict=proof.verdict(judged.checks, judged.compared),
+        begun=files.stamp(begun),
+        finished=files.stamp(),
+        seconds=round(time.monotonic() - start, 3),
+        checks=tuple(judged.checks),
+        figures=judged.figures,
+        shrunken=judged.shrunken,
+    )
+    if options.record and context.store.owns(path):
+        _record(context, path, result)
+    return result
+
+
+def _record(context: Context, path: Path, result: Proof) -> None:
+    try:
+        context.store.record(path, result)
+        bad = "; ".join(check.text for check in result.checks if check.result in (proof.FAILED, proof.INCONCLUSIVE))
+        context.store.log(f"{result.level} {result.verdict} {path.name} {result.seconds:.1f} s {bad}")
+    except OSError as error:
+        raise CouldNot(
+            str(context.store.root), f"the proof cannot be written: {error}", "is the volume full?"
+        ) from error
+
+
+def _look(context: Context, path: Path, level: str, options: Options) -> _Judged:
+    manifest, manifest_sha256, checks = read_manifest(context, path)
+    if manifest is None:
+        checks += bytes_without_manifest(path)
+        return _Judged(checks, False, manifest_sha256, {})
+    checks += about_manifest(context, path, manifest, manifest_sha256, options)
+    context.say(f"reading {path.name}")
+    checks += about_bytes(context, path, manifest)
+    if level == "bytes" or any(check.result == proof.FAILED for check in checks):
+        return _Judged(checks, level == "bytes", manifest_sha256, {"size": float(manifest.size)})
+    if manifest.major > MAJOR:
+        text = f"made by PostgreSQL {manifest.major}, this image restores up to {MAJOR}"
+        return _Judged(
+            [*checks, inconclusive("version", text, "prove it with the newer vault image")], False, manifest_sha256, {}
+        )
+    found, figures = restored_and_compared(context, path, manifest)
+    checks += found
+    shrunken, why = shrinkage(context, manifest)
+    return _Judged([*checks, *why], compare.compared_anything(manifest), manifest_sha256, figures, shrunken)
+
+
+# ------------------------------------------------------------------------ the manifest, before anything is restored
+
+
+def read_manifest(context: Context, path: Path) -> tuple[Manifest | None, str | None, list[Check]]:
+    place = context.store.manifest_path(path)
+    try:
+        text = place.read_bytes()
+    except FileNotFoundError:
+        hint = "bring it from where the backup came from; without it nobody knows what should be in the file"
+        return None, None, [inconclusive("manifest", f"{place.name}: missing", hint)]
+    except OSError as error:
+        return None, None, [inconclusive("manifest", f"{place.name}: cannot be read: {error}")]
+    try:
+        return from_json(Manifest, text), digest(text), []
+    except RecordError as error:
+        return None, digest(text), [failed("manifest", f"{place.name}: not a manifest of ours: {error}")]
+
+
+def about_manifest(
+    context: Context, path: Path, manifest: Manifest, manifest_sha256: str | None, options: Options
+) -> Iterator[Check]:
+    if manifest.file != path.name:
+        yield failed("manifest file", f"the manifest is of {manifest.file}, not of {path.name}")
+    for what, seen, wanted in (
+        ("environment", manifest.environment, context.config.environment),
+        ("database", manifest.database, context.config.database.name),
+    ):
+        if seen != wanted:
+            yield failed(
+                what, f"{what}: a backup of '{seen}', expected '{wanted}'", "prove it with that one's configuration"
+            )
+    yield from about_journal(context, path, manifest, manifest_sha256, options)
+
+
+def about_journal(
+    context: Context, path: Path, manifest: Manifest, manifest_sha256: str | None, options: Options
+) -> Iterator[Check]:
+    """The manifest is believed because the journal, a chain of hashes, knows it."""
+    if not options.need_journal:
+        yield note("journal", "journal: not asked, as you wished")
+        return
+    known = context.store.journal()
+    if known.broken is not None:
+        yield failed("journal", f"journal: the chain is broken: {known.broken}", "`ledgervault audit` says more")
+        return
+    line = known.backup_of(manifest.file)
+    if line is not None and line.manifest_sha256 == manifest_sha256:
+        yield ok("journal", f"journal: line {line.seq} of {len(known.lines)} knows this manifest")
+    elif line is not None:
+        yield failed("journal", f"journal: line {line.seq} knows another manifest of {path.name}: it was changed")
+    elif known.lines:
+        yield failed("journal", f"journal: knows no backup {path.name}", "a file put here by hand? --without-journal")
+    else:
+        where = context.store.journal_path
+        yield inconclusive(
+            "journal", f"{where}: not there, so the manifest stands alone", "add --without-journal to accept that"
+        )
+
+
+# ------------------------------------------------------------------------------------------------------ the bytes
+
+
+def bytes_without_manifest(path: Path) -> Iterator[Check]:
+    """What can be said all the same: a file that is no dump of ours is bad, whatever its manifest was."""
+    back = archive.read_back(path)
+    if back.size == 0:
+        yield failed("bytes", f"{path.name}: 0 bytes")
+    elif back.error is not None:
+        yield failed("bytes", f"{path.name}: cannot be decompressed: {back.error}")
+    elif not back.tail.endswith(end_marker(path.name)):
+        yield failed("end marker", f"{path.name}: does not end with its end marker")
+
+
+def about_bytes(context: Context, path: Path, manifest: Manifest) -> Iterator[Check]:
+    back = archive.read_back(path)
+    if back.size != manifest.size:
+        yield failed("size", f"size: {back.size} bytes, {manifest.size} in the manifest")
+    if back.sha256 != manifest.sha256:
+        yield failed("sha256", f"sha256: {back.sha256[:16]}..., {manifest.sha256[:16]}... in the manifest")
+    if back.error is not None:
+        yield failed("gzip", f"cannot be decompressed: {back.error}")
+    elif not back.tail.endswith(end_marker(manifest.file)):
+        yield failed("end marker", f"the dump does not end with the end marker of {manifest.file}")
+    elif back.size == manifest.size and back.sha256 == manifest.sha256:
+        yield ok("bytes", f"bytes: {back.size} bytes, sha256 and end marker as in the manifest")
+    if back.sequences != manifest.sequences_dumped and back.error is None:
+        yield failed("sequences in the dump", "the dump sets other sequence values than the manifest says")
+    floor = context.config.limits.size_floor_bytes
+    if manifest.size < floor:
+        yield note(
+            "size floor", f"smaller than the floor of {floor} bytes: {manifest.size} bytes; the comparison decides"
+        )
+
+
+# -------------------------------------------------------------------------------------------- restored and compared
+
+
+def restored_and_compared(context: Context, path: Path, manifest: Manifest) -> tuple[list[Check], dict[str, float]]:
+    figures = {"size": float(manifest.size), "rows": float(manifest.content.rows)}
+    start = time.monotonic()
+    try:
+        context.say("starting a throw-away server")
+        with server.throw_away(context.scratch, manifest.content.globals.bootstrap, context.config.limits) as here:
+            figures["start_seconds"] = round(time.monotonic() - start, 3)
+            checks = _restore_and_read(context, path, manifest, here, figures)
+    except CouldNot as error:
+        return [inconclusive("restore", str(error), error.hint)], figures
+    except OSError as error:
+        return [
+            inconclusive("restore", f"scratch {context.scratch}: {error}", "give the scratch space more room")
+        ], figures
+    except psycopg.Error as error:
+        said = str(error).strip()
+        return [inconclusive("restore", f"the throw-away server: {said}", diagnose.restore_failure(said)[1])], figures
+    return checks, figures
+
+
+def _restore_and_read(
+    context: Context, path: Path, manifest: Manifest, here: server.Server, figures: dict[str, float]
+) -> list[Check]:
+    login = here.login(manifest.database)
+    start = time.monotonic()
+    with database.connect(here.login("template1"), "ledgervault prove") as connection:
+        try:
+            connection.execute(sql.create_database(manifest.database, manifest.content.globals.database).encode())
+        except psycopg.Error as error:
+            return [
+                inconclusive("locale", f"the database cannot be made: {error}", "the image lacks the source's locale")
+            ]
+    context.say("restoring")
+    variables = {sql.ROLES: "1", sql.DATABASE: "1"}
+    problem = load(path, login, variables, context.config.limits.proof_timeout_seconds, argv.THROW_AWAY_SESSION)
+    figures["restore_seconds"] = round(time.monotonic() - start, 3)
+    if problem is not None:
+        return [problem]
+    start = time.monotonic()
+    with database.connect(login, "ledgervault prove", argv.THROW_AWAY_SESSION) as connection:
+        restored = database.read_content(connection, manifest.migration_heads_query, context.say)
+        checks = [ok("restore", "restored without an error"), *compare.compare(manifest, restored)]
+        checks += not_blind(connection, manifest, restored)
+    figures["compare_seconds"] = round(time.monotonic() - start, 3)
+    return checks
+
+
+def load(path: Path, login: Login, variables: dict[str, str], timeout: float, session: dict[str, str]) -> Check | None:
+    """gunzip | psql, both exit codes looked at. None if all went in, else what went wrong and whose fault it is."""
+    with (
+        path.open("rb") as file,
+        process.Program(argv.DECOMPRESSORS[process.compressor()], stdin=file, stdout=subprocess.PIPE) as reader,
+    ):
+        stream = reader.process.stdout
+        assert stream is not None  # noqa: S101  - asked for with PIPE
+        psql = argv.psql(variables, single_transaction=True)
+        with process.Program(psql, stdin=stream, environment=login.environment(session)) as loader:
+            stream.close()  # the loader alone reads: if it dies, the decompressor notices
+            status = loader.finish(timeout)
+            said = loader.errors()
+        if status != 0:
+            result, hint = diagnose.restore_failure(said)
+            return Check("restore", result, f"restore: {diagnose.tail(said)}", hint)
+        if reader.finish(timeout) != 0:
+            return failed("restore", f"restore: {reader.errors().strip()}")
+    return None
+
+
+def not_blind(connection: Connection, manifest: Manifest, restored: Content) -> Iterator[Check]:
+    """Takes a row away from the restored copy and demands that reading and comparing notice (B30)."""
+    filled = {name: table for name, table in restored.tables.items() if table.rows}
+    if not filled:
+        return
+    name = min(filled, key=lambda table: (filled[table].rows, table))
+    with connection.transaction(force_rollback=True):
+        connection.execute("SET LOCAL session_replication_role = replica")
+        columns = next(line[2] for line in database.rows(connection, queries.TABLES) if line[1] == name)
+        first = f"(SELECT ctid FROM ONLY {name} LIMIT 1)"  # noqa: S608  - a name the server itself quoted
+        connection.execute(f"DELETE FROM ONLY {name} WHERE ctid = {first}".encode())  # noqa: S608
+        seen = database.read_table(connection, name, columns)
+    damaged: dict[str, Table] = {**restored.tables, name: seen}
+    if compare.failures(compare.tables(manifest.content.tables, damaged)):
+        yield ok("not blind", f"a row taken from {name} was noticed")
+    else:
+        yield inconclusive("not blind", f"a row taken from {name} was not noticed: this verifier sees nothing")
+
+
+def shrinkage(context: Context, manifest: Manifest) -> tuple[bool, list[Check]]:
+    """Fewer watched rows than in the last proven backup, by more than is allowed: a proven file, and an alarm."""
+    allowed = context.config.limits.shrink_allowed_percent
+    earlier = None
+    known = context.store.journal()
+    for entry in context.store.entries(known) if known.broken is None else []:
+        if entry.file == manifest.file:
+            break
+        earlier = entry if entry.proven else earlier
+    if earlier is None:
+        return False, []
+    found = []
+    for name, what in manifest.watched.items():
+        before = int(earlier.line.data["watched"].get(name, 0))
+        after = manifest.content.tables[name].rows if name in manifest.content.tables else 0
+        if after < before * (100 - allowed) / 100:
+            found.append(note(f"shrunken {name}", f"SHRUNKEN: {after} {what.noun}, {before} in {earlier.file}"))
+    return bool(found), found

@@ -1,0 +1,65 @@
+"""`vault.json`: what others (the deploy, the guard, the status page) may believe about the backups, in one small file.
+
+Derived from the journal each time, so a lost or old file does no harm.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ledgervault import files, proof
+from ledgervault.context import Context
+from ledgervault.store import Entry
+
+SCHEMA = 1
+
+
+def facts(context: Context) -> dict[str, Any]:
+    known = context.store.journal()
+    entries = context.store.entries(known)
+    newest = entries[-1] if entries else None
+    proven = context.store.newest_proven(entries=entries)
+    verdicts = (proof.PROVEN, proof.FAILED, proof.INCONCLUSIVE, "unproven")
+    return {
+        "schema": SCHEMA,
+        "environment": context.config.environment,
+        "database": context.config.database.name,
+        "updated": files.stamp(),
+        "newest": describe(newest),
+        "newest_proven": describe(proven),
+        "backups": {verdict: sum(entry.verdict == verdict for entry in entries) for verdict in verdicts},
+        "journal": {"lines": len(known.lines), "head": known.head, "broken": known.broken},
+    }
+
+
+def describe(entry: Entry | None) -> dict[str, Any] | None:
+    if entry is None:
+        return None
+    data = entry.line.data
+    return {
+        "file": entry.file,
+        "path": f"{data['tier']}/{entry.file}",
+        "kind": data["kind"],
+        "tier": data["tier"],
+        "taken": data["taken"],
+        "size": data["size"],
+        "sha256": data["sha256"],
+        "manifest_sha256": entry.line.manifest_sha256,
+        "rows": data["rows"],
+        "tables": data["tables"],
+        "watched": data["watched"],
+        "verdict": entry.verdict,
+        "judged": entry.ruling.time if entry.ruling else None,
+        "shrunken": bool(entry.ruling and entry.ruling.data.get("shrunken")),
+        "bad": entry.ruling.data.get("bad", []) if entry.ruling else [],
+        "intact": entry.intact,
+    }
+
+
+def update(context: Context) -> None:
+    place = context.config.places.state
+    if place is not None:
+        text = json.dumps(facts(context), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        files.write_whole(Path(place), text.encode(), mode=0o644)

@@ -1,0 +1,282 @@
+"""The backups directory: what is in it, what each file is worth, and the only functions that write to it.
+
+Everything that counts is first in the journal. A writer that is killed leaves partial names; `recover` finishes what the
+journal knows of and removes what it does not.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ledgervault import files, journal, names, proof, retention
+from ledgervault.errors import CouldNot, UsageError
+from ledgervault.journal import Journal, Line
+from ledgervault.manifest import SUFFIX, Manifest
+from ledgervault.proof import Proof
+from ledgervault.records import to_json
+
+UNPROVEN = "unproven"
+_JOURNAL_WAIT = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A backup as the journal and the disk know it."""
+
+    file: str
+    path: Path
+    line: Line
+    verdict: str  # proven, failed, inconclusive, unproven
+    ruling: Line | None
+    intact: bool  # there, with the journal's size
+
+    @property
+    def proven(self) -> bool:
+        return self.verdict == proof.PROVEN and self.intact
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    root: Path
+    environment: str
+    prefix: str
+
+    @property
+    def journal_path(self) -> Path:
+        return self.root / "journal.jsonl"
+
+    def manifest_path(self, path: Path) -> Path:
+        return path.with_name(path.name + SUFFIX)
+
+    def tier(self, name: str) -> Path:
+        return self.root / name
+
+    # ---------------------------------------------------------------- reading
+
+    def journal(self) -> Journal:
+        try:
+            return journal.read(self.journal_path.read_bytes())
+        except FileNotFoundError:
+            return Journal((), journal.GENESIS)
+
+    def entries(self, known: Journal | None = None) -> list[Entry]:
+        """In the journal's order, oldest first; without what was removed on purpose."""
+        known = known or self.journal()
+        gone = journal.removed(known.lines)
+        return [
+            self._entry(known, line) for line in known.lines if line.event == journal.BACKUP and line.file not in gone
+        ]
+
+    def newest_proven(self, kind: str = "db", entries: list[Entry] | None = None) -> Entry | None:
+        found = [
+            e for e in (entries if entries is not None else self.entries()) if e.proven and e.line.data["kind"] == kind
+        ]
+        return found[-1] if found else None
+
+    def find(self, name: str) -> Path:
+        """`latest` (newest proven), `newest`, a backup's name, or a path."""
+        if name in ("latest", "newest"):
+            entries = self.entries()
+            chosen = self.newest_proven(entries=entries) if name == "latest" else (entries[-1] if entries else None)
+            if chosen is None:
+                what = "no proven backup yet" if name == "latest" else "no backup yet"
+                raise CouldNot(str(self.root), what, "take one with `ledgervault backup` and prove it")
+            return chosen.path
+        candidates = [self.tier(tier) / name for tier in names.TIERS if "/" not in name]
+        for candidate in [*candidates, Path(name)]:
+            if candidate.is_file():
+                return candidate.resolve()
+        raise UsageError(name, f"no such backup in {self.root}", "`ledgervault list` shows what there is")
+
+    def owns(self, path: Path) -> bool:
+        """Whether this file is one of ours: in a tier's directory, under the name of a backup."""
+        inside = path.parent.parent == self.root.resolve() and path.parent.name in names.TIERS
+        return inside and names.parse(path.name) is not None
+
+    def _entry(self, known: Journal, line: Line) -> Entry:
+        path = self.tier(line.data["tier"]) / line.file
+        ruling = journal.status(known.lines, line.file)
+        try:
+            intact = path.stat().st_size == line.data["size"] and self.manifest_path(path).exists()
+        except OSError:
+            intact = False
+        verdict = str(ruling.data["verdict"]) if ruling else UNPROVEN
+        return Entry(line.file, path, line, verdict, ruling, intact)
+
+    # ---------------------------------------------------------------- writing
+
+    def prepare(self, tier: str) -> None:
+        """Refuses to make a directory tree where the volume should be mounted."""
+        if not self.root.is_dir():
+            raise CouldNot(str(self.root), "the backups directory is not there", "mount the backups volume")
+        try:
+            self.tier(tier).mkdir(mode=0o750, exist_ok=True)
+            probe = self.root / ".writable"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise CouldNot(
+                str(self.root), f"cannot be written: {error}", "mount the backups volume writable"
+            ) from error
+
+    @contextmanager
+    def backing_up(self, what: str, wait_seconds: float) -> Iterator[None]:
+        with files.locked(self.root / ".backup.lock", what, wait_seconds):
+            self.recover()
+            yield
+
+    def free_name(self, kind: str, when: datetime) -> names.BackupName:
+        """A name nobody has, in any tier and in the journal."""
+        taken = {line.file for line in self.journal().lines}
+        name = names.BackupName(self.prefix, kind, when.astimezone(UTC).replace(microsecond=0))
+        while str(name) in taken or any((self.tier(tier) / str(name)).exists() for tier in names.TIERS):
+            name = name.later()
+        return name
+
+    def commit(self, manifest: Manifest) -> Path:
+        """Gives a whole, synced, read-back dump its name. Journal first: from there on `recover` can finish."""
+        path = self.tier(manifest.tier) / manifest.file
+        text = to_json(manifest)
+        files.write_aside(self.manifest_path(path), text)
+        files.sync_directory(path.parent)
+        data: dict[str, Any] = {
+            "kind": manifest.kind,
+            "tier": manifest.tier,
+            "environment": manifest.environment,
+            "database": manifest.database,
+            "size": manifest.size,
+            "sha256": manifest.sha256,
+            "taken": manifest.snapshot,
+            "tables": len(manifest.content.tables),
+            "rows": manifest.content.rows,
+            "watched": {
+                name: manifest.content.tables[name].rows for name in manifest.watched if name in manifest.content.tables
+            },
+        }
+        self._append(journal.BACKUP, manifest.file, journal.digest(text), data)
+        files.reveal(self.manifest_path(path))
+        files.reveal(path)
+        files.sync_directory(path.parent)
+        return path
+
+    def record(self, path: Path, result: Proof) -> Path:
+        text = to_json(result)
+        target = path.with_name(names.proof(path.name, files.now()))
+        data = {
+            "level": result.level,
+            "verdict": result.verdict,
+            "proof": target.name,
+            "proof_sha256": journal.digest(text),
+            "seconds": result.seconds,
+            "shrunken": result.shrunken,
+            "bad": [check.text for check in result.checks if check.result in (proof.FAILED, proof.INCONCLUSIVE)][:5],
+        }
+        with self._journal_lock():
+            files.write_aside(target, text)
+            self._append_locked(journal.PROOF, path.name, result.manifest_sha256, data)
+            files.reveal(target)
+            files.sync_directory(path.parent)
+        self.relink()
+        return target
+
+    def relink(self) -> None:
+        """`latest.*` in each tier names its newest proven backup, or is not there."""
+        with self._journal_lock():
+            entries = self.entries()
+            for tier in names.TIERS:
+                for kind in names.ENDINGS:
+                    target = self.newest_proven(kind, [e for e in entries if e.line.data["tier"] == tier])
+                    link = self.tier(tier) / names.latest(kind)
+                    if target is not None:
+                        files.link(link, target.file)
+                    elif link.is_symlink():
+                        link.unlink()
+
+    def prune(self, tier: str, keep_hours: int, when: datetime) -> list[str]:
+        """Removes what retention allows, except what somebody is reading."""
+        removed = []
+        with self._journal_lock():
+            entries = self.entries()
+            kept = [_kept(entry) for entry in entries]
+            if retention.clock_went_back(kept, when):
+                raise CouldNot(
+                    "prune", "the clock stands before the newest backup", "set the clock; nothing was removed"
+                )
+            allowed = {chosen.file for chosen in retention.removable(kept, tier, keep_hours, when)}
+            for entry in entries:
+                if entry.file in allowed and (not entry.path.exists() or files.unused(entry.path)):
+                    data = {"tier": tier, "reason": f"older than {keep_hours} h, a newer one is proven"}
+                    self._append_locked(journal.REMOVED, entry.file, entry.line.manifest_sha256, data)
+                    self._unlink(entry.path)
+                    removed.append(entry.file)
+        return removed
+
+    def recover(self) -> None:
+        """After a kill: what the journal knows is finished, the rest of the half-made goes. Under the backup lock."""
+        with self._journal_lock():
+            known = self.journal()
+            self._refuse_if_broken(known)
+            if known.torn:
+                os.truncate(self.journal_path, self.journal_path.stat().st_size - known.torn)
+            promised = {line.file for line in known.lines if line.event == journal.BACKUP}
+            promised |= {file + SUFFIX for file in promised}
+            promised |= {str(line.data["proof"]) for line in known.lines if line.event == journal.PROOF}
+            gone = journal.removed(known.lines)
+            for aside in sorted(self.root.glob(f"*/.*{names.PARTIAL}")):
+                name = names.unpartial(aside.name)
+                if name in promised and not aside.is_symlink():
+                    aside.replace(aside.with_name(name or ""))
+                else:
+                    aside.unlink()
+            for path in [p for p in self.root.glob("*/*") if p.name in gone and not p.is_dir()]:
+                self._unlink(path)
+
+    def log(self, text: str) -> None:
+        with (self.root / "backup.log").open("a", encoding="utf-8") as file:
+            file.write(f"{files.stamp()} {' '.join(text.split())}\n")
+
+    def _journal_lock(self) -> Any:
+        return files.locked(self.root / ".journal.lock", "journal", _JOURNAL_WAIT)
+
+    def _append(self, event: str, file: str, manifest_sha256: str | None, data: dict[str, Any]) -> None:
+        with self._journal_lock():
+            self._append_locked(event, file, manifest_sha256, data)
+
+    def _append_locked(self, event: str, file: str, manifest_sha256: str | None, data: dict[str, Any]) -> None:
+        known = self.journal()
+        self._refuse_if_broken(known)
+        encoded = journal.encode(journal.next_line(known, files.stamp(), event, file, manifest_sha256, data))
+        descriptor = os.open(self.journal_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+        with os.fdopen(descriptor, "wb") as target:
+            if known.torn:
+                os.ftruncate(target.fileno(), os.fstat(target.fileno()).st_size - known.torn)
+            target.write(encoded)
+            target.flush()
+            os.fsync(target.fileno())
+        if len(known.lines) == 0:
+            files.sync_directory(self.root)
+
+    def _refuse_if_broken(self, known: Journal) -> None:
+        """Neither finished nor removed nor added to: what cannot be believed decides nothing."""
+        if known.broken:
+            hint = "`ledgervault audit` says more; bring the journal back, or move it aside to begin a new one"
+            raise CouldNot(str(self.journal_path), known.broken, hint)
+
+    def _unlink(self, path: Path) -> None:
+        for other in path.parent.glob(f"{path.name}.proof-*.json") if path.parent.is_dir() else ():
+            other.unlink()
+        self.manifest_path(path).unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+
+
+def _kept(entry: Entry) -> retention.Kept:
+    data = entry.line.data
+    taken = datetime.fromisoformat(data["taken"])
+    shrunken = bool(entry.ruling and entry.ruling.data.get("shrunken"))
+    return retention.Kept(entry.file, data["kind"], data["tier"], entry.line.seq, taken, entry.proven, shrunken)

@@ -1,0 +1,78 @@
+"""A wrong setting stops every process with one clear message, and never with a traceback or a secret."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from live import APP, environment, manage
+
+WRONG = {
+    "LEDGER_ENV": "production",
+    "DEBUG": "true",
+    "SECRET_KEY": "change-me-hidden",
+    "DATABASE_URL": "mysql://ledger:hidden@db/ledger",
+    "REDIS_URL": "http://:hidden@db",
+    "ALLOWED_HOSTS": "*",
+    "MEDIA_ROOT": "/nowhere",
+    "STATIC_ROOT": "static",
+    "TIME_ZONE": "Mars/Olympus",
+    "CSRF_TRUSTED_ORIGINS": "ledger.example.org",
+    "SEARXNG_URL": "searxng:8080",
+    "GATE_FILE": "gates/blue",
+    "LOG_LEVEL": "LOUD",
+    "SECRET_KEY_FILE": "/run/secrets/hidden-both",
+    "DATABASE_CONN_MAX_AGE_SECONDS": "a minute",
+}
+REQUIRED = ("LEDGER_ENV", "SECRET_KEY", "DATABASE_URL", "REDIS_URL", "ALLOWED_HOSTS", "MEDIA_ROOT")
+PROGRAMS = {
+    "gunicorn": ["gunicorn", "--config", "python:config.gunicorn_conf", "config.wsgi:application"],
+    "worker": [sys.executable, "-m", "celery", "--app", "config.celery", "worker"],
+    "beat": [sys.executable, "-m", "celery", "--app", "config.celery", "beat"],
+    "django-admin": ["django-admin", "check"],
+}
+
+
+def refused(error: str, code: int, where: str) -> None:
+    assert code == 1
+    lines = [line for line in error.splitlines() if line.strip()]
+    assert lines[0].startswith(f"{where}: "), error
+    assert lines[1].startswith("HINT: "), error
+    assert len(lines) == 2 and "Traceback" not in error and "hidden@" not in error, error
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_manage_py_stops_at_a_wrong_setting(name: str) -> None:
+    done = manage("check", **{name: WRONG[name]})
+    refused(done.stderr, done.returncode, "SECRET_KEY" if name == "SECRET_KEY_FILE" else name)
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_manage_py_names_a_setting_that_is_missing(name: str) -> None:
+    done = manage("check", **{name: ""})
+    refused(done.stderr, done.returncode, name)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_program_stops_at_a_wrong_setting(program: str) -> None:
+    done = subprocess.run(
+        PROGRAMS[program],
+        check=False,
+        cwd=APP,
+        env=environment(DEBUG="true", DJANGO_SETTINGS_MODULE="config.settings"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    refused(done.stderr, done.returncode, "DEBUG")
+
+
+def test_the_twin_with_right_settings_passes_django_s_own_deployment_checks() -> None:
+    done = manage("check", "--deploy", "--fail-level", "WARNING")
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_build_settings_know_no_database_and_no_host() -> None:
+    done = manage("migrate", "--check", DJANGO_SETTINGS_MODULE="config.build_settings")
+    assert done.returncode != 0 and "DATABASES" in done.stderr

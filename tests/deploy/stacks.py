@@ -1,0 +1,198 @@
+"""A throw-away stack on the machine's engine: settings of its own, playbooks through ansible-runner, facts by the SDK.
+
+A module of its own because every deploy test needs the same three things, and because it alone decides what a test may
+touch: names that start with the stack's own, below a data root of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import ansible_runner
+import docker
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+LOGS = REPOSITORY / "build/logs"
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of loopback that the kernel says are free, all different."""
+    with_sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in with_sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in with_sockets]
+    finally:
+        for each in with_sockets:
+            each.close()
+
+
+@dataclass
+class Run:
+    """What a playbook said: exit status, counts and text."""
+
+    status: int
+    changed: int
+    tasks_changed: list[str]
+    text: str
+    seconds: float
+
+
+@dataclass
+class Stack:
+    """One stack of environment ci with a name, ports and places of its own."""
+
+    directory: Path
+    name: str = field(default_factory=lambda: "t" + secrets.token_hex(3))
+    environment: str = "ci"
+    socket: str = "/var/run/docker.sock"
+    settings: dict[str, str] = field(default_factory=dict)
+    runs: int = 0
+
+    def __post_init__(self) -> None:
+        app, searxng, adminer = free_ports(3)
+        self.settings = {
+            "LEDGER_ENV": self.environment,
+            "STACK_NAME": self.name,
+            "APP_PORT": str(app),
+            "SEARXNG_PORT": str(searxng),
+            "ADMINER_PORT": str(adminer),
+            "DATA_ROOT": str(self.directory / "srv"),
+            "IMAGES_SOURCE": os.environ.get("LEDGERFLOW_TEST_IMAGES_SOURCE", "auto"),
+            **self.settings,
+        }
+
+    @property
+    def id(self) -> str:
+        return f"{self.name}-{self.environment}"
+
+    @property
+    def config(self) -> Path:
+        return Path("/etc/ledgerflow") / self.id
+
+    @property
+    def data(self) -> Path:
+        return Path(self.settings["DATA_ROOT"]) / self.name / self.environment
+
+    @property
+    def settings_file(self) -> Path:
+        return self.directory / f".env.{self.environment}"
+
+    def write_settings(self) -> None:
+        """`.env.ci` as the first make deploy would write it, with this stack's values."""
+        lines = []
+        for line in (REPOSITORY / ".env.example").read_text().splitlines():
+            name = line.split("=")[0]
+            lines.append(f"{name}={self.settings[name]}" if name in self.settings else line)
+        self.settings_file.write_text("\n".join(lines) + "\n")
+
+    def environment_variables(self) -> dict[str, str]:
+        return {
+            "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
+            "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(self.directory / "facts"),
+            "ANSIBLE_NOCOLOR": "1",
+            "DOCKER_HOST": f"unix://{self.socket}",
+        }
+
+    def play(self, playbook: str, **variables: Any) -> Run:
+        """Runs a playbook through ansible-runner; its log is kept in build/logs."""
+        self.write_settings()
+        self.runs += 1
+        private = self.directory / f"run{self.runs}"
+        private.mkdir(parents=True)
+        result = ansible_runner.run(
+            private_data_dir=str(private),
+            project_dir=str(REPOSITORY),
+            playbook=f"playbooks/{playbook}.yml",
+            inventory=str(REPOSITORY / "inventory" / self.environment),
+            extravars={"settings_file": str(self.settings_file), "host_facts_socket": self.socket, **variables},
+            envvars=self.environment_variables(),
+            quiet=True,
+        )
+        text = "\n".join(event.get("stdout", "") for event in result.events)
+        LOGS.mkdir(parents=True, exist_ok=True)
+        (LOGS / f"deploy-test-{self.id}-{self.runs}-{playbook}.log").write_text(text)
+        changed = [
+            event["event_data"]["task"]
+            for event in result.events
+            if event["event"] == "runner_on_ok" and event["event_data"]["res"].get("changed")
+        ]
+        stats = result.stats or {}
+        shutil.rmtree(private / "artifacts", ignore_errors=True)
+        return Run(result.rc, sum(stats.get("changed", {}).values()), changed, text, 0.0)
+
+    def deploy(self, **variables: Any) -> Run:
+        """A deploy that must end well."""
+        run = self.play("deploy", **variables)
+        assert run.status == 0, run.text[-6000:]
+        return run
+
+    def docker(self, *arguments: str, check: bool = True, stdin: str | None = None) -> str:
+        """The docker command line on this stack's engine; its stdout."""
+        done = subprocess.run(
+            ["docker", *arguments],
+            env={**os.environ, "DOCKER_HOST": f"unix://{self.socket}"},
+            capture_output=True,
+            text=True,
+            input=stdin,
+            timeout=180,
+            check=False,
+        )
+        assert not check or done.returncode == 0, f"docker {arguments}: {done.stderr}\n{done.stdout}"
+        return done.stdout.strip()
+
+    def client(self) -> docker.DockerClient:
+        return docker.DockerClient(base_url=f"unix://{self.socket}")
+
+    def containers(self) -> dict[str, tuple[str, str]]:
+        """Service → (container id, start time) of every container of the stack."""
+        with closing(self.client()) as client:
+            return {
+                item.name.removeprefix(f"{self.id}-"): (item.id, item.attrs["State"]["StartedAt"])
+                for item in client.containers.list(all=True)
+                if item.name.startswith(f"{self.id}-")
+            }
+
+    def sql(self, statement: str, database: str = "ledger") -> str:
+        """The statement's result, by the administrator's psql in the container."""
+        return self.docker(
+            "exec", "-i", f"{self.id}-postgres", "psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", database, stdin=statement
+        )
+
+    def secret(self, name: str) -> str:
+        return (self.config / "secrets" / name).read_text()
+
+    def url(self, site: str = "APP", path: str = "/") -> str:
+        return f"http://127.0.0.1:{self.settings[f'{site}_PORT']}{path}"
+
+    def destroy(self) -> None:
+        """Removes the stack by its own playbook; a test's stack must leave nothing."""
+        run = self.play("destroy", confirm=self.id)
+        assert run.status == 0, run.text[-4000:]
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def new_stack(directory: Path, **settings: str) -> Iterator[Stack]:
+    """A stack that is destroyed whatever the test did."""
+    stack = Stack(directory, settings=settings)
+    try:
+        yield stack
+    finally:
+        stack.destroy()
+
+
+def deployment(stack: Stack) -> dict[str, Any]:
+    """What state/deployment.json says."""
+    value = json.loads((stack.config / "state/deployment.json").read_text())
+    assert isinstance(value, dict)
+    return value

@@ -1,0 +1,117 @@
+"""What is written down about a deployment is what runs, and only what is ours."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from filter_plugins.deployment import (
+    FilterModule,
+    deployment_facts,
+    foreign_sentinels,
+    services_of_roles,
+    stack_containers,
+    unwell_services,
+)
+
+STACK = {"id": "ledger-dev", "name": "ledger", "environment": "dev"}
+
+
+def container(image: str) -> dict[str, Any]:
+    health = {"state": "running", "health": "healthy", "status": "Up 2 minutes (healthy)"}
+    return {"image": image, "image_id": f"sha256:{image}", "id": "1", **health}
+
+
+PROBE: dict[str, Any] = {
+    "engine": {"version": "26.1.5"},
+    "containers": {
+        "ledger-dev-redis-queue": container("redis"),
+        "ledger-dev-postgres": container("postgres"),
+        "ledger-devel-postgres": container("x"),
+        "ledger-prod-postgres": container("x"),
+        "postgres": container("x"),
+    },
+}
+
+
+def test_a_stack_s_containers_are_those_of_its_name_and_environment_in_order() -> None:
+    assert list(stack_containers(PROBE["containers"], STACK)) == ["postgres", "redis-queue"]
+
+
+def test_the_record_has_each_service_s_image_and_nothing_of_other_stacks() -> None:
+    made = deployment_facts(PROBE, STACK, "abc")
+    assert made["services"] == {
+        "postgres": {"image": "postgres", "image_id": "sha256:postgres"},
+        "redis-queue": {"image": "redis", "image_id": "sha256:redis"},
+    }
+    assert (made["schema"], made["stack"], made["environment"]) == (1, "ledger", "dev")
+    assert (made["commit"], made["engine"]) == ("abc", "26.1.5")
+
+
+def test_the_same_deployment_is_the_same_file_in_whatever_order_the_engine_lists_it() -> None:
+    turned = {**PROBE, "containers": dict(reversed(PROBE["containers"].items()))}
+    assert json.dumps(deployment_facts(turned, STACK, "abc")) == json.dumps(deployment_facts(PROBE, STACK, "abc"))
+
+
+def test_another_image_is_another_record() -> None:
+    renewed = {**PROBE, "containers": {**PROBE["containers"], "ledger-dev-postgres": container("postgres:2")}}
+    assert deployment_facts(renewed, STACK, "abc") != deployment_facts(PROBE, STACK, "abc")
+
+
+FILES = dict.fromkeys(["app-web-blue", "app-worker", "apple", "postgres", "redis-cache", "redis-queue"], "digest")
+
+
+@pytest.mark.parametrize(("roles", "services"), [
+    (["redis"], ["redis-cache", "redis-queue"]),
+    (["app"], ["app-web-blue", "app-worker"]),
+    (["postgres", "app"], ["app-web-blue", "app-worker", "postgres"]),
+    (["vault"], []),
+    ([], []),
+])  # fmt: skip
+def test_a_role_s_services_are_those_of_its_name(roles: list[str], services: list[str]) -> None:
+    assert services_of_roles({"files": FILES}, roles) == services
+
+
+def test_services_that_run_in_good_health_are_well() -> None:
+    assert unwell_services(PROBE, STACK, ["postgres", "redis-queue"]) == []
+
+
+@pytest.mark.parametrize(("changes", "what"), [
+    ({"state": "exited", "health": "none", "status": "Exited (78) 5 seconds ago"}, "exited, none (Exited (78) 5 sec"),
+    ({"health": "unhealthy", "status": "Up (unhealthy)"}, "running, unhealthy (Up (unhealthy))"),
+    ({"health": "starting", "status": "Up (health: starting)"}, "running, starting"),
+    ({"health": "none", "status": "Up 5 minutes"}, "running, none"),
+])  # fmt: skip
+def test_a_service_that_is_ill_is_one_finding_with_its_state_and_its_log(changes: dict[str, str], what: str) -> None:
+    containers = {**PROBE["containers"], "ledger-dev-postgres": {**container("postgres"), **changes}}
+    (found,) = unwell_services({**PROBE, "containers": containers}, STACK, ["postgres", "redis-queue"])
+    assert found["where"] == "service postgres"
+    assert what in found["what"]
+    assert "docker logs ledger-dev-postgres" in found["hint"]
+
+
+def test_an_expected_service_that_is_not_there_is_a_finding() -> None:
+    (found,) = unwell_services(PROBE, STACK, ["searxng"])
+    assert (found["where"], found["what"]) == ("service searxng", "not there")
+
+
+OURS = json.dumps({"stack": "ledger", "environment": "ci", "uuid": "1"})
+
+
+@pytest.mark.parametrize("text", [
+    json.dumps({"stack": "other", "environment": "ci"}), json.dumps({"stack": "ledger", "environment": "prod"}),
+    "{}", "[]", "null", "", "{", '"ledger"',
+])  # fmt: skip
+def test_another_s_sentinel_or_one_that_cannot_be_read_is_foreign(text: str) -> None:
+    assert foreign_sentinels({"db_data": OURS, "media": text}, "ledger", "ci") == ["media"]
+
+
+def test_our_own_sentinels_and_directories_without_one_are_not_foreign() -> None:
+    assert foreign_sentinels({"db_data": OURS, "scratch": None}, "ledger", "ci") == []
+
+
+def test_ansible_finds_the_filters_by_these_names() -> None:
+    names = {"deployment_facts", "foreign_sentinels", "services_of_roles", "stack_containers", "unwell_services"}
+    assert set(FilterModule().filters()) == names

@@ -1,0 +1,143 @@
+"""What make's variables become on ansible-playbook's command line, and what is refused before it starts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from scripts.request import (
+    Refusal,
+    Request,
+    check,
+    playbook_argv,
+    playbook_environment,
+    playbook_variables,
+    read_request,
+    read_verdict,
+    settings_text,
+)
+from scripts.rights import Decision
+
+PLAYBOOKS, INVENTORIES = {"deploy", "status"}, {"dev", "ci"}
+ROOT = Path("/somewhere")
+
+
+def refusal_of(request: Request) -> Refusal:
+    with pytest.raises(Refusal) as caught:
+        check(request, PLAYBOOKS, INVENTORIES)
+    return caught.value
+
+
+def test_nothing_given_means_dev() -> None:
+    request = read_request(["deploy"], {})
+    assert (request.env, request.yes, request.cold, request.command) == ("dev", False, False, "make deploy")
+    check(request, PLAYBOOKS, INVENTORIES)
+
+
+@pytest.mark.parametrize(("request_", "what", "hint"), [
+    (Request("deploi"), "playbooks/deploi.yml", "deploy, status"),
+    (Request("deploy", env="production"), "ENV=production", "dev, ci, staging, prod"),
+    (Request("deploy", env="prod"), "inventory/prod", "cp -r inventory/prod.example"),
+    (Request("deploy", strategy="fast"), "STRATEGY=fast", "STRATEGY=mitogen"),
+    (Request("deploy", settings="/no/such/file"), "/no/such/file", ".env.example"),
+])  # fmt: skip
+def test_it_refuses_what_is_not_there_by_name_with_a_hint(request_: Request, what: str, hint: str) -> None:
+    refusal = refusal_of(request_)
+    assert what in refusal.what
+    assert hint in refusal.hint
+    assert refusal.code == 64
+
+
+@pytest.mark.parametrize("level", ["x", "-1", "7"])
+def test_it_refuses_a_verbosity_that_is_none(level: str) -> None:
+    with pytest.raises(Refusal, match=f"V={level}"):
+        read_request(["deploy"], {"V": level})
+
+
+def test_it_refuses_a_variable_without_a_value() -> None:
+    with pytest.raises(Refusal, match="not NAME=VALUE"):
+        read_request(["deploy", "-e", "confirm"], {})
+
+
+@pytest.mark.parametrize(("value", "yes"), [("1", True), ("true", True), ("Yes", True), ("", False), ("0", False)])
+def test_ci_and_yes_agree_in_advance(value: str, yes: bool) -> None:
+    assert read_request(["deploy"], {"CI": value}).yes is yes
+    assert read_request(["deploy"], {"YES": value}).yes is yes
+
+
+def test_variables_of_make_reach_the_playbook_under_their_names() -> None:
+    request = read_request(
+        ["prove", "-e", "more=1"],
+        {"FILE": "latest", "SERVICE": "searxng", "STACK": "t1", "CONFIRM": "t1-ci", "COLD": "1"},
+    )
+    values = playbook_variables(request, ROOT)
+    assert values["backup_file"] == "latest"
+    assert values["deploy_service"] == "searxng"
+    assert values["stack_name"] == "t1"
+    assert values["confirm"] == "t1-ci"
+    assert values["service_fingerprints_enabled"] is False
+    assert values["more"] == "1"
+
+
+def test_variables_that_were_not_given_are_left_to_the_inventory() -> None:
+    assert not playbook_variables(Request("deploy"), ROOT).keys() & {
+        "stack_name", "deploy_service", "backup_file", "confirm", "settings_file", "service_fingerprints_enabled",
+    }  # fmt: skip
+
+
+def test_the_command_line_names_playbook_and_inventory_and_passes_the_rest_on() -> None:
+    request = read_request(["deploy", "--", "--check", "--diff"], {"ENV": "ci", "V": "2"})
+    argv = playbook_argv(request, Decision(), ROOT)
+    assert argv[1:4] == ["playbooks/deploy.yml", "--inventory", "inventory/ci"]
+    assert json.loads(argv[argv.index("--extra-vars") + 1])["play_results_dir"] == "/somewhere/build/results"
+    assert argv[-3:] == ["-vv", "--check", "--diff"]
+    assert "--ask-become-pass" not in argv
+    assert "--ask-become-pass" in playbook_argv(request, Decision(become=True, password=True), ROOT)
+
+
+def test_each_stack_has_its_own_cache_of_facts() -> None:
+    places = {
+        playbook_environment(Request("deploy", env=env, stack=stack), Decision(), ROOT, ROOT)[
+            "ANSIBLE_CACHE_PLUGIN_CONNECTION"
+        ]
+        for env in ("dev", "ci")
+        for stack in ("", "t1")
+    }
+    assert len(places) == 4
+
+
+def test_a_cold_run_asks_for_all_facts_again_and_a_warm_one_does_not() -> None:
+    assert (
+        playbook_environment(Request("deploy", cold=True), Decision(), ROOT, ROOT)["ANSIBLE_CACHE_PLUGIN"] == "memory"
+    )
+    assert "ANSIBLE_CACHE_PLUGIN" not in playbook_environment(Request("deploy"), Decision(), ROOT, ROOT)
+
+
+def test_the_strategy_is_an_option_found_in_the_virtual_environment(tmp_path: Path) -> None:
+    plugins = tmp_path / ".venv/lib/python3.11/site-packages/ansible_mitogen/plugins/strategy"
+    plugins.mkdir(parents=True)
+    values = playbook_environment(Request("deploy", strategy="mitogen"), Decision(), tmp_path, ROOT)
+    assert values["ANSIBLE_STRATEGY_PLUGINS"] == str(plugins)
+    assert "ANSIBLE_STRATEGY" not in playbook_environment(Request("deploy"), Decision(), tmp_path, ROOT)
+
+
+def test_the_first_settings_file_is_the_example_for_this_environment() -> None:
+    assert settings_text("# what\nLEDGER_ENV=dev\nAPP_PORT=9001\n", "ci") == "# what\nLEDGER_ENV=ci\nAPP_PORT=9001\n"
+
+
+@pytest.mark.parametrize(("text", "line", "code"), [
+    ('{"verdict": "proven"}', "VERDICT: proven", 0),
+    ('{"verdict": "holds"}', "VERDICT: holds", 0),
+    ('{"verdict": "failed"}', "VERDICT: failed", 1),
+    ('{"verdict": "inconclusive"}', "VERDICT: inconclusive", 2),
+    ('{"verdict": "fine"}', "VERDICT: inconclusive", 2),
+    ("[]", "VERDICT: inconclusive", 2),
+    ("", "VERDICT: inconclusive", 2),
+    (None, "VERDICT: inconclusive", 2),
+])  # fmt: skip
+def test_only_a_verdict_that_is_there_and_good_is_good(text: str | None, line: str, code: int) -> None:
+    told, status = read_verdict(text)
+    assert told.startswith(line)
+    assert status == code

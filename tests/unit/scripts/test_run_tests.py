@@ -1,0 +1,95 @@
+"""The runner: a part that could not run has failed, one failure stops nothing, time-outs end all that was started."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from scripts import junit, run_tests
+from scripts.junit import Counts
+from scripts.run_tests import Part
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(autouse=True)
+def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The runner's own build/ is in use by the run that runs this test."""
+    monkeypatch.setattr(run_tests, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(run_tests, "ROOT", tmp_path)
+    run_tests.prepare()
+    return tmp_path / "build"
+
+
+def python(text: str) -> tuple[str, ...]:
+    return (sys.executable, "-c", text)
+
+
+def test_a_part_without_a_report_counts_as_one_test() -> None:
+    assert run_tests.run(Part("good", python("pass"), 1)).counts == Counts(passed=1)
+    assert run_tests.run(Part("bad", python("raise SystemExit(3)"), 1)).counts == Counts(failed=1)
+
+
+def test_a_part_that_cannot_be_started_has_failed() -> None:
+    outcome = run_tests.run(Part("none", ("/no/such/program",), 1))
+    assert (outcome.code, outcome.counts) == (127, Counts(failed=1))
+
+
+def test_a_report_of_an_earlier_run_does_not_count(build: Path) -> None:
+    junit.write(build / "results/old.xml", "old", [("a", 0.0, "")])
+    assert run_tests.run(Part("old", python("pass"), 1, report="old.xml")).counts == Counts(failed=1)
+
+
+def test_a_bad_exit_after_a_good_report_is_a_failure(build: Path) -> None:
+    write = f"junit.write(pathlib.Path({str(build / 'results/a.xml')!r}), 'a', [('t', 0, '')])"
+    text = f"import pathlib, sys; sys.path.insert(0, {str(REPOSITORY)!r}); from scripts import junit; {write}"
+    good, bad = Part("a", python(text), 1, report="a.xml"), Part("a", python(text + "; 1/0"), 1, report="a.xml")
+    assert run_tests.run(good).counts == Counts(passed=1)
+    assert run_tests.run(bad).counts == Counts(passed=1, failed=1)
+
+
+def test_a_part_that_hangs_is_stopped_with_all_it_started(build: Path) -> None:
+    child = "import time; open('child', 'w').close(); time.sleep(1); open('alive', 'w').close()"
+    text = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {child!r}]); time.sleep(60)"
+    outcome = run_tests.run(Part("hang", python(text), 0.5 / 60))
+    assert (outcome.code, outcome.counts) == (124, Counts(failed=1))
+    time.sleep(1.2)
+    assert (build.parent / "child").exists()
+    assert not (build.parent / "alive").exists()
+
+
+def test_makes_variables_do_not_reach_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENV", "prod")
+    monkeypatch.setenv("STACK", "other")
+    assert not run_tests.part_environment(Part("any", (), 1)).keys() & {"ENV", "STACK"}
+    assert run_tests.part_environment(Part("any", (), 1, environment={"ENV": "ci"}))["ENV"] == "ci"
+
+
+def test_references_of_images_reach_the_parts(build: Path) -> None:
+    assert run_tests.image_variables() == {}
+    (build / "results/images.json").write_text('{"app-test": "ledgerflow/app-test:123"}')
+    assert run_tests.part_environment(Part("any", (), 1))["APP_TEST_IMAGE"] == "ledgerflow/app-test:123"
+
+
+def test_the_fast_parts_need_no_engine() -> None:
+    assert [part.name for part in run_tests.choose("", fast=True)] == ["lint", "unit", "workflows"]
+
+
+def test_parts_are_chosen_by_name_and_an_unknown_name_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert [part.name for part in run_tests.choose("unit,molecule", fast=False)] == [
+        "unit", "molecule docker_engine", "molecule protected_volume",
+    ]  # fmt: skip
+    assert run_tests.main(["--only", "nonsense"]) == 64
+    assert "HINT: one of: lint, unit" in capsys.readouterr().out
+
+
+def test_it_ends_with_the_plain_sum(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    both = (Part("good", python("pass"), 1, fast=True), Part("bad", python("1/0"), 1, fast=True))
+    monkeypatch.setattr(run_tests, "parts", lambda: both)
+    assert run_tests.main(["--fast"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "1 passed, 1 failed"
+    monkeypatch.setattr(run_tests, "parts", lambda: both[:1])
+    assert run_tests.main(["--fast"]) == 0

@@ -1,0 +1,55 @@
+"""What the documents name is there: links, folders, commands, settings."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "roles").glob("*/README.md"))]
+TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+SETTINGS = set(re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+VARIABLES = set(re.findall(r"^([A-Z]+) =", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text())
+    local = [link for link in links if not link.startswith(("http://", "https://"))]
+    assert [link for link in local if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_make_command_exists_or_is_said_not_to(page: Path) -> None:
+    lines = [line for line in page.read_text().splitlines() if "*not yet*" not in line]
+    commands = [match for line in lines for match in re.findall(r"`make ([a-z][a-z-]*)((?: [A-Z]+=[^ `]*)*)", line)]
+    assert [target for target, _given in commands if target not in TARGETS] == []
+    given = {word.partition("=")[0] for _target, words in commands for word in words.split()}
+    assert given <= VARIABLES
+
+
+def test_set_up_is_exactly_two_commands() -> None:
+    setup = (ROOT / "README.md").read_text().split("## Set-up")[1].split("\n## ")[0]
+    blocks = re.findall(r"^```\n(.*?)^```$", setup, re.MULTILINE | re.DOTALL)
+    assert [line for block in blocks for line in block.splitlines()] == ["make deploy", "make test"]
+
+
+def test_every_folder_of_the_map_is_there_and_every_folder_is_on_the_map() -> None:
+    readme = (ROOT / "README.md").read_text().split("## Map")[1].split("\n## ")[0]
+    mapped = {name.split("/")[0] for name in re.findall(r"`([a-z_]+(?:/[a-z]+)?)/`", readme)}
+    known_apart = {"build", "requirements", "node_modules"}  # made, or named by pyproject.toml's neighbours
+    there = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")} - known_apart
+    assert mapped == there
+
+
+def test_settings_named_in_troubleshooting_and_mappings_exist() -> None:
+    text = "".join((ROOT / "docs" / name).read_text() for name in ("troubleshooting.md", "coming-from.md"))
+    named = set(re.findall(r"`([A-Z]+_[A-Z_]+)=", text))
+    assert named != set()
+    assert named <= SETTINGS
