@@ -39,7 +39,7 @@ def services_of_roles(probe: Mapping[str, Any], roles: list[str]) -> list[str]:
 def unwell_services(probe: Mapping[str, Any], stack: Mapping[str, str], expected: list[str]) -> list[dict[str, str]]:
     """A finding for each expected service that is not running in good health."""
     there = stack_containers(probe["containers"], stack)
-    findings = []
+    findings = [] if expected else [{"where": stack["id"], "what": "no service is expected", "hint": "see inventory"}]
     for name in expected:
         item = there.get(name)
         if item is None or item["state"] != "running" or item["health"] != "healthy":

@@ -4,7 +4,7 @@ A module of its own because these are rules over images/versions.yml and the fil
 engine or a registry, so a deploy knows every reference before anything is touched, and a run with nothing to do costs
 the time of reading a few hundred small files.
 
-A *plan* is {source, refs: {name: reference}, items: [item]}, items in the order in which they must be made. An *item*
+A *plan* is {options, refs: {name: reference}, items: [item]}, items in the order in which they must be made. An *item*
 has name, ref, how (pull, bootstrap or build), level (0 for pull and bootstrap, above that 1 more than its parents) and
 what its kind needs; see `_made`. A *finding* is {where, what, hint}.
 """
@@ -55,7 +55,7 @@ def images_plan(versions: Versions, wanted: Iterable[str], options: Mapping[str,
     `options` has root (the repository), source (registry or debian), registry, mirror and security_mirror (of Debian's
     packages, or "") and digests (pinned: those of versions.yml hold; recorded: those that the host recorded).
     """
-    plan: Plan = {"source": options["source"], "refs": {}, "items": []}
+    plan: Plan = {"options": dict(options), "refs": {}, "items": []}
     for name in wanted:
         _add(plan, versions, name, options, ())
     return plan

@@ -63,18 +63,6 @@ def networks_listed(lines: Iterable[str]) -> dict[str, dict[str, Any]]:
     }
 
 
-def networks_inspected(networks: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Networks by name, as the engine's API describes them."""
-    return {
-        network["Name"]: {
-            "driver": network["Driver"],
-            "internal": network["Internal"],
-            "labels": network.get("Labels") or {},
-        }
-        for network in networks
-    }
-
-
 def _declared(items: Iterable[Network], stack_id: str) -> list[dict[str, Any]]:
     names = [(f"{stack_id}-{item['name']}", bool(item["internal"])) for item in items]
     return [{"name": name, "internal": internal, "labels": {LABEL: name}} for name, internal in names]
@@ -91,7 +79,6 @@ class FilterModule:
         """The filters by the name that playbooks use."""
         return {
             "networks_findings": networks_findings,
-            "networks_inspected": networks_inspected,
             "networks_listed": networks_listed,
             "networks_missing": networks_missing,
         }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 Engine = Mapping[str, Any]
 Finding = dict[str, str]
@@ -60,8 +60,11 @@ def _outside(engine: Engine, stack_id: str) -> str:
     return f"it asks {host or 'an address without a host'}"
 
 
-def _address(engine: Engine) -> Any:
-    return urlsplit(str(engine.get("search_url", "")).split("?")[0])
+def _address(engine: Engine) -> SplitResult:
+    try:
+        return urlsplit(str(engine.get("search_url", "")).split("?")[0])
+    except ValueError:  # half an IPv6 address
+        return urlsplit("")
 
 
 class FilterModule:

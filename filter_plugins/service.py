@@ -19,7 +19,8 @@ from typing import Any
 Description = Mapping[str, Any]
 Stack = Mapping[str, str]
 
-_HEALTH = {"interval": "5s", "timeout": "5s", "retries": 12, "start_period": "60s"}
+_HEALTH = {"interval": "10s", "timeout": "5s", "retries": 6, "start_period": "60s"}
+_START_INTERVAL_SINCE = 25  # the engine's major version that can check more often while a container starts
 _KNOWN = {
     "cap_add", "command", "entrypoint", "environment", "files", "gates", "grace_seconds", "healthcheck", "image",
     "inputs", "memory_mb", "mounts", "name", "networks", "oneoff", "ports", "protected", "read_only", "secrets",
@@ -51,7 +52,7 @@ def tree_content_digest(roots: list[str], base: str) -> str:
     return total.hexdigest()
 
 
-def compose_project(description: Description, stack: Stack, secrets_digest: str = "") -> dict[str, Any]:
+def compose_project(description: Description, stack: Stack) -> dict[str, Any]:
     """The compose project of one service. `stack` has id, name, environment and config_root."""
     _check(description)
     name, uid = str(description["name"]), int(description["uid"])
@@ -72,9 +73,9 @@ def compose_project(description: Description, stack: Stack, secrets_digest: str 
         "pids_limit": 512,
         "tmpfs": ["/tmp:mode=1777,size=64m", *description.get("tmpfs", [])],  # noqa: S108 the container's own, for good
         "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "5"}},
-        "healthcheck": {"disable": True} if description.get("oneoff") else {**_HEALTH, **description["healthcheck"]},
+        "healthcheck": _healthcheck(description, stack),
         "stop_grace_period": f"{int(description.get('grace_seconds', 30))}s",
-        "labels": _labels(description, stack, secrets_digest),
+        "labels": _labels(description, stack),
         "volumes": _volumes(description, stack),
         "networks": list(description["networks"]),
         # Without this compose would make a network of the project's own, with a way out.
@@ -103,19 +104,30 @@ def _check(description: Description) -> None:
         raise DescriptionError(f"service {name}: {', '.join(missing)} missing in its description")
     if not int(description["uid"]):
         raise DescriptionError(f"service {name}: uid 0; a service never runs as root")
+    if any("docker.sock" in str(volume) for volume in description.get("volumes", [])):
+        raise DescriptionError(f"service {name}: no container gets the engine's socket")
     if description.get("protected") and not (description.get("entrypoint") or description.get("command")):
         raise DescriptionError(
             f"service {name}: protected volumes, but no entrypoint or command to start after a check"
         )
 
 
-def _labels(description: Description, stack: Stack, secrets_digest: str) -> dict[str, str]:
-    content = digest([description.get("files", {}), description.get("protected", {}), secrets_digest])
+def _healthcheck(description: Description, stack: Stack) -> dict[str, Any]:
+    if description.get("oneoff"):
+        return {"disable": True}
+    major = str(stack.get("engine_version", "")).split(".")[0]
+    often = {"start_interval": "1s"} if major.isdigit() and int(major) >= _START_INTERVAL_SINCE else {}
+    return {**_HEALTH, **often, **description["healthcheck"]}
+
+
+def _labels(description: Description, stack: Stack) -> dict[str, str]:
+    content = digest([description.get("files", {}), description.get("protected", {})])
     return {
         "com.ledgerflow.stack": stack["name"],
         "com.ledgerflow.environment": stack["environment"],
         "com.ledgerflow.service": str(description["name"]),
         "com.ledgerflow.content": content[:16],
+        "com.ledgerflow.secrets": "@SECRETS@",  # filled on the host: a changed secret makes another container
     }
 
 
@@ -189,17 +201,6 @@ def service_fingerprints(deployed: Mapping[str, str], probe: Mapping[str, Any], 
     return fingerprints
 
 
-def service_directories(description: Description, root: str) -> list[dict[str, str]]:
-    """The directories below a service's root: path, group and mode of each, parents first."""
-    uid = str(description["uid"])
-    below = {str(parent) for path in description.get("files", {}) for parent in Path(path).parents} - {"."}
-    if description.get("protected"):
-        below.add("sentinels")
-    directories = [{"path": root, "group": "0", "mode": "0755"}]
-    directories.append({"path": f"{root}/config", "group": uid, "mode": "0750"})
-    return directories + [{"path": f"{root}/config/{name}", "group": uid, "mode": "0750"} for name in sorted(below)]
-
-
 def service_start_script(description: Description, config: str = "/config") -> str:
     """The sh script that lets a service start only on its own volumes, told by their sentinels.
 
@@ -237,7 +238,6 @@ class FilterModule:
         return {
             "compose_project": compose_project,
             "service_changed": service_changed,
-            "service_directories": service_directories,
             "service_fingerprints": service_fingerprints,
             "service_inputs": service_inputs,
             "service_stands": service_stands,

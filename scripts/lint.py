@@ -88,7 +88,8 @@ def steps() -> tuple[Step, ...]:
         Step("ruff", (BIN + "ruff", "check", "--quiet")),
         Step("ruff format", (BIN + "ruff", "format", "--check", "--quiet")),
         Step("yamllint", (BIN + "yamllint", "--strict", ".")),
-        Step("shellcheck", (BIN + "shellcheck", *shell_scripts())),
+        # SC2329 takes a function that only a trap calls for one that nobody calls.
+        Step("shellcheck", (BIN + "shellcheck", "--exclude=SC2329", *shell_scripts())),
         Step("workflow schema", (BIN + "check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)),
         Step("actionlint", ("tests/workflows/actionlint", *workflows)),
         Step("roles' tables", (BIN + "python", "-m", "scripts.role_docs", "--check")),

@@ -76,7 +76,7 @@ def parts() -> tuple[Part, ...]:
         Part("engine", (player, "engine"), 5, environment=ci),
         Part("images", (player, "test_images", "-e", "test_images_wanted=" + ",".join(IMAGES)), 15, environment=ci),
         Part("app", ("tests/app/run",), 8, report="junit-app.xml"),
-        Part("vault", ("bash", "-euc", 'tests/vault/run "$VAULT_TEST_IMAGE" "$OUT"'), 12, report="junit-vault.xml"),
+        Part("vault", ("bash", "-euc", 'tests/vault/run "$VAULT_TEST_IMAGE" "$OUT"'), 15, report="junit-vault.xml"),
         pytest_part("integration", "tests/integration", 10),
         pytest_part("deploy", "tests/deploy", 15),
         pytest_part("browser", "tests/browser", 5),

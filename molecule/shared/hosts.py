@@ -85,7 +85,12 @@ def digest(parts: Iterable[bytes]) -> str:
 def content_of(*places: Path) -> list[bytes]:
     """Names and bytes of all files below some places, in a fixed order."""
     files = sorted(path for place in places for path in (place.rglob("*") if place.is_dir() else [place]))
-    return [part for path in files if path.is_file() for part in (path.name.encode(), path.read_bytes())]
+    return [
+        part
+        for path in files
+        if path.is_file() and path.suffix != ".pyc"
+        for part in (path.name.encode(), path.read_bytes())
+    ]
 
 
 # Effects
@@ -141,7 +146,8 @@ def engine_image(release: str) -> str:
     """A host on which the role docker_engine has been applied."""
     plain = host_image(release)
     filters = [ROOT / "filter_plugins" / name for name in ("engine.py", "apt_suites.py")]
-    content = [plain.encode(), *content_of(ROOT / "roles/docker_engine", HERE / "engine.yml", *filters)]
+    role = [ROOT / "roles/docker_engine" / part for part in ("defaults", "library", "tasks", "vars")]
+    content = [plain.encode(), *content_of(*role, HERE / "engine.yml", *filters)]
     tag = f"{REPOSITORY}/{release}-engine:{digest(content)}"
     if not exists(tag):
         maker = Host(name=f"ledgerflow-host-maker-{release}-{os.getpid()}", release=release)

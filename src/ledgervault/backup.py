@@ -208,7 +208,7 @@ def _dump(
 
 
 def _run_pg_dump(
-    context: Context, login: Login, snapshot: Snapshot, feed: IO[bytes], others: tuple[Future[_Dumped], Future[Content]]
+    context: Context, login: Login, snapshot: Snapshot, feed: IO[bytes], others: tuple[Future[Any], ...]
 ) -> None:
     command = argv.pg_dump(snapshot.id, _PG_DUMP_LOCK_SECONDS)
     deadline = time.monotonic() + context.config.limits.backup_timeout_seconds
@@ -224,7 +224,7 @@ def _run_pg_dump(
             except subprocess.TimeoutExpired:
                 continue
         if program.process.returncode != 0:
-            wait(others, timeout=1)
+            wait([*others], timeout=1)
             _raise_from(others)  # theirs is the cause: a lost snapshot makes pg_dump fail too
             said = program.errors()
             kind = _LockedOutError if diagnose.locked_out(said) else CouldNot

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows, and the sum and xor of a 64-bit hash of each row's text. Either alone misses something: xor cancels
-    rows that come twice, a sum alone two changes that level out."""
+    """Rows, and the sum and xor of a 64-bit hash of each row (queries.table_content). Either alone misses something:
+    xor cancels rows that come twice, a sum alone two changes that level out."""
 
     rows: int
     sum: str

@@ -4,7 +4,7 @@ Each answer must come out equal before and after a dump and a restore, and diffe
 column numbers, no order of creation, grants spelled out instead of left to defaults, names the restore makes up itself
 (partitions' foreign keys and triggers) left to their parents.
 """
-# ruff: noqa: S608  - the parts put together below are constants of this file, never input
+# ruff: noqa: S608, E501  - the parts put together are constants of this file, never input; SQL keeps its own lines
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ PINNED = {
     "bytea_output": "hex",
     "lc_monetary": "C",
     "xmloption": "content",
+    "jit": "off",
     "quote_all_identifiers": "off",
     "row_security": "off",
     "statement_timeout": "0",
@@ -58,9 +59,25 @@ _RELATION = "format('%I.%I', n.nspname, c.relname)"
 _JOIN_RELATION = "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
 _RELATION_FILTER = f"{_USER_SCHEMA} AND c.relpersistence <> 't' AND {_not_of_extension('pg_class', 'c.oid')}"
 
+# Types whose binary form is equal exactly if their text is, holds no oid, and is cheaper to make than their text. Arrays
+# of them too. Every other type, and every type of a user or an extension, goes as text.
+_BINARY = """
+'bool', 'bytea', 'char', 'name', 'int2', 'int4', 'int8', 'float4', 'float8', 'numeric', 'money', 'text',
+'varchar', 'bpchar', 'json', 'jsonb', 'uuid', 'date', 'time', 'timetz', 'timestamp', 'timestamptz', 'interval',
+'inet', 'cidr', 'macaddr', 'macaddr8', 'bit', 'varbit', 'point', 'line', 'lseg', 'box', 'path', 'polygon',
+'circle', 'tsvector'
+"""
+
+_COLUMN = f"""
+quote_ident(a.attname) || CASE WHEN coalesce(element.oid, t.oid) < 16384
+  AND coalesce(element.typname, t.typname) IN ({_BINARY}) THEN '' ELSE '::text' END
+""".strip()
+
 TABLES = f"""
 SELECT c.oid::text, {_RELATION},
-       (SELECT array_agg(quote_ident(a.attname) ORDER BY a.attname COLLATE "C") FROM pg_attribute a
+       (SELECT array_agg({_COLUMN} ORDER BY a.attname COLLATE "C")
+          FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+          LEFT JOIN pg_type element ON element.typarray = t.oid
          WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), c.relpages
   {_JOIN_RELATION}
  WHERE c.relkind = 'r' AND {_RELATION_FILTER}
@@ -348,9 +365,10 @@ EXPORT = "SELECT pg_export_snapshot(), now()::text, pg_current_wal_lsn()::text"
 
 
 def table_content(table: str, columns: Iterable[str]) -> str:
-    """Count, sum and xor of a 64-bit hash of each row's text. The whole text, because PostgreSQL's own hashes call
-    1.5 and 1.50, 0 and -0, and (for bigint and timestamps) some far-apart values equal."""
-    row = f'ROW({", ".join("t." + column for column in columns)})::text COLLATE "C"'
+    """Count, sum and xor of a 64-bit hash of each whole row, its values as text or in their binary form. Not
+    PostgreSQL's own hashes of values: they call 1.5 and 1.50, 0 and -0, and (for bigint and timestamps) some far-apart
+    values equal, and their hash of a record adds columns up, so that values may change places."""
+    row = f'record_send(ROW({", ".join("t." + column for column in columns)}))::text COLLATE "C"'
     return (
         "SELECT count(*), coalesce(sum(h), 0)::text, coalesce(bit_xor(h), 0)::text"
         f" FROM (SELECT hashtextextended({row}, 0) AS h FROM ONLY {table} t) q"

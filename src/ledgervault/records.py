@@ -5,10 +5,11 @@ proof and the journal all refuse the same things (unknown keys, missing keys, va
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import types
-from collections.abc import Mapping
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from collections.abc import Hashable, Mapping
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
@@ -21,8 +22,7 @@ def build(kind: type[T], data: object, path: str = "") -> T:
     """A `kind` made of `data`, or a RecordError that names the key."""
     if not isinstance(data, Mapping):
         raise RecordError(f"{path or 'the document'}: expected a table of keys, found {_seen(data)}")
-    hints = get_type_hints(kind)
-    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    hints, fields = _described(cast(Hashable, kind))
     for key in data:
         if key not in fields:
             raise RecordError(f"{_join(path, str(key))}: unknown key (known: {', '.join(fields)})")
@@ -75,6 +75,12 @@ def _schema_of(hint: Any) -> dict[str, Any]:
         properties = {name: _schema_of(hints[name]) for name in names}
         return {"type": "object", "properties": properties, "required": names, "additionalProperties": False}
     return {"type": {str: "string", int: "integer", float: "number", bool: "boolean"}[hint]}
+
+
+@functools.cache
+def _described(kind: Any) -> tuple[dict[str, Any], dict[str, dataclasses.Field[Any]]]:
+    """Looked up once: a journal has a line for every hour of years."""
+    return get_type_hints(kind), {field.name: field for field in dataclasses.fields(kind)}
 
 
 def _join(path: str, name: str) -> str:

@@ -5,7 +5,6 @@ Each run is a process of its own, so that a run that is killed or leaks takes no
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -113,7 +112,7 @@ def healthy(context: Context) -> str:
     """For the container's health check: the schedule ticks."""
     beat = context.scratch / HEARTBEAT
     try:
-        age = time.time() - os.stat(beat).st_mtime
+        age = time.time() - beat.stat().st_mtime
     except OSError as error:
         raise CouldNot(
             str(beat), f"no heartbeat: {error.strerror}", "is `ledgervault schedule` running here?"

@@ -135,4 +135,4 @@ def _setting(setting: Setting) -> str:
 
 def split_list(value: str) -> list[str]:
     """`"$user", public` -> [$user, public]"""
-    return [quoted.replace('""', '"') if not plain else plain for quoted, plain in _ITEM.findall(value)]
+    return [plain if plain else quoted.replace('""', '"') for quoted, plain in _ITEM.findall(value)]

@@ -1,7 +1,7 @@
 """The backups directory: what is in it, what each file is worth, and the only functions that write to it.
 
-Everything that counts is first in the journal. A writer that is killed leaves partial names; `recover` finishes what the
-journal knows of and removes what it does not.
+Everything that counts is first in the journal. A writer that is killed leaves partial names; `recover` finishes what
+the journal knows of and removes what it does not.
 """
 
 from __future__ import annotations

@@ -12,8 +12,11 @@ import secrets
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
-from contextlib import closing
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,6 +49,14 @@ class Run:
     tasks_changed: list[str]
     text: str
     seconds: float
+
+
+@dataclass
+class Requests:
+    """Requests made while something else happened, and what went wrong with the failed ones."""
+
+    total: int = 0
+    failed: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -104,7 +115,7 @@ class Stack:
             "DOCKER_HOST": f"unix://{self.socket}",
         }
 
-    def play(self, playbook: str, **variables: Any) -> Run:
+    def play(self, playbook: str, cmdline: str = "", **variables: Any) -> Run:
         """Runs a playbook through ansible-runner; its log is kept in build/logs."""
         self.write_settings()
         self.runs += 1
@@ -117,6 +128,7 @@ class Stack:
             inventory=str(REPOSITORY / "inventory" / self.environment),
             extravars={"settings_file": str(self.settings_file), "host_facts_socket": self.socket, **variables},
             envvars=self.environment_variables(),
+            cmdline=cmdline or None,
             quiet=True,
         )
         text = "\n".join(event.get("stdout", "") for event in result.events)
@@ -169,11 +181,63 @@ class Stack:
             "exec", "-i", f"{self.id}-postgres", "psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", database, stdin=statement
         )
 
+    def manage(self, *arguments: str, stdin: str | None = None) -> str:
+        """manage.py in the live colour's container."""
+        live = next(name for name in self.containers() if name.startswith("app-web-"))
+        return self.docker("exec", "-i", f"{self.id}-{live}", "python", "manage.py", *arguments, stdin=stdin)
+
+    def add_row(self, description: str) -> None:
+        """One transaction of 12.34, the way a statement brings it."""
+        line = f'"01/02/2025","12.34","*","","{description}"\n'
+        self.manage("import_statement", "-", "--account", "Test", "--filename", "test.csv", stdin=line)
+
+    def rows(self) -> list[str]:
+        """The descriptions of all transactions, in the order they came."""
+        return self.sql("SELECT description FROM ledger_transaction ORDER BY id").splitlines()
+
     def secret(self, name: str) -> str:
         return (self.config / "secrets" / name).read_text()
 
     def url(self, site: str = "APP", path: str = "/") -> str:
         return f"http://127.0.0.1:{self.settings[f'{site}_PORT']}{path}"
+
+    def wait_for(self, condition: Callable[[], bool], seconds: float = 60) -> None:
+        """Polls until the condition holds; fails after `seconds`."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if condition():
+                return
+            time.sleep(0.5)
+        raise AssertionError(f"{self.id}: the condition did not hold within {seconds} s")
+
+    def health(self, service: str) -> str:
+        return self.docker("inspect", "-f", "{{.State.Health.Status}}", f"{self.id}-{service}", check=False)
+
+    def wait_until_healthy(self, *services: str, seconds: float = 90) -> None:
+        for service in services or tuple(self.containers()):
+            self.wait_for(lambda name=service: self.health(name) == "healthy", seconds)
+
+    @contextmanager
+    def requests(self, path: str = "/readyz") -> Iterator[Requests]:
+        """Asks the app through Caddy ten times a second until the block ends."""
+        seen, stop = Requests(), threading.Event()
+
+        def ask() -> None:
+            while not stop.wait(0.1):
+                seen.total += 1
+                try:
+                    with urllib.request.urlopen(self.url(path=path), timeout=20) as answer:
+                        answer.read()
+                except OSError as error:
+                    seen.failed.append(str(error))
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        try:
+            yield seen
+        finally:
+            stop.set()
+            thread.join()
 
     def destroy(self) -> None:
         """Removes the stack by its own playbook; a test's stack must leave nothing."""
@@ -189,6 +253,16 @@ def new_stack(directory: Path, **settings: str) -> Iterator[Stack]:
         yield stack
     finally:
         stack.destroy()
+
+
+def warm_stack(settings_file: Path, directory: Path) -> Stack:
+    """A stack that runs already and is left running, for quick work on one test."""
+    lines = [line for line in settings_file.read_text().splitlines() if "=" in line and not line.startswith("#")]
+    settings = dict(line.split("=", 1) for line in lines)
+    stack = Stack(directory, name=settings["STACK_NAME"], settings=settings)
+    if not stack.rows():
+        stack.add_row("the row that must survive")
+    return stack
 
 
 def deployment(stack: Stack) -> dict[str, Any]:

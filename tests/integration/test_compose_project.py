@@ -17,6 +17,7 @@ STACK = {
     "environment": "ci",
     "config_root": "/etc/ledgerflow/t000000-ci",
     "volume_prefix": "t000000_ci",
+    "engine_version": "26.1.5",
 }
 LEAST: dict[str, Any] = {
     "name": "cache",
@@ -73,7 +74,7 @@ def test_compose_understands_it_as_hardened(description: dict[str, Any]) -> None
     assert int(made["mem_limit"]) == int(made["memswap_limit"]) == 128 * 2**20
     assert (made["restart"], made["pull_policy"], made["init"]) == ("unless-stopped", "never", True)
     assert not made.get("privileged")
-    assert made["healthcheck"]["test"] == ["CMD", "true"]
+    assert (made["healthcheck"]["test"], made["healthcheck"]["start_interval"]) == (["CMD", "true"], "1s")
 
 
 def test_compose_owns_no_network_and_no_volume_of_it() -> None:

@@ -1,4 +1,5 @@
 """CATALOGUE.md, part B, line by line: what each fault of a backup must be judged."""
+# ruff: noqa: E501  - a table of cases reads best with a case on a line
 
 from __future__ import annotations
 

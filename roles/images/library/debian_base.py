@@ -53,8 +53,9 @@ def make(base: dict[str, Any], temporary: str, timeout_seconds: int) -> str:
     if done.returncode:
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-40:])
         return f"{tail}\n{base['name']}: mmdebstrap ended with status {done.returncode}"
-    if not Path(base["archive"]).stat().st_size:
-        return f"{base['name']}: mmdebstrap wrote nothing into {base['archive']}"
+    archive = Path(base["archive"])
+    if not archive.is_file() or not archive.stat().st_size:
+        return f"{base['name']}: mmdebstrap wrote nothing into {archive}"
     return ""
 
 

@@ -19,7 +19,6 @@ from filter_plugins.service import (
     compose_project,
     digest,
     service_changed,
-    service_directories,
     service_fingerprints,
     service_inputs,
     service_stands,
@@ -94,6 +93,16 @@ def test_a_service_returns_by_itself_and_a_one_off_step_does_not() -> None:
 def test_a_health_check_has_limits_that_a_description_may_change() -> None:
     assert service()["healthcheck"]["timeout"] == "5s"
     assert service(healthcheck={"test": ["CMD", "true"], "timeout": "9s"})["healthcheck"]["timeout"] == "9s"
+
+
+@pytest.mark.parametrize(("version", "often"), [
+    ("26.1.5+dfsg1", True), ("25.0.0", True), ("29.3.1", True), ("24.0.9", False), ("20.10.24+dfsg1", False),
+    ("", False), ("dev", False),
+])  # fmt: skip
+def test_a_starting_service_is_asked_often_where_the_engine_can(version: str, often: bool) -> None:
+    made = compose_project(description(), {**STACK, "engine_version": version})["services"]["cache"]["healthcheck"]
+    assert ("start_interval" in made) == often
+    assert "start_interval" not in service()["healthcheck"]
 
 
 @pytest.mark.parametrize("changes", [
@@ -194,15 +203,14 @@ def test_what_a_description_adds_is_added() -> None:
 # --- content that compose would not notice ---
 
 
-@pytest.mark.parametrize("other", [
-    ({"files": {"a.conf": "2"}}, ""), ({"files": {"b.conf": "1"}}, ""), ({"files": {"a.conf": "1"}}, "secrets"),
-    ({"files": {"a.conf": "1"}, "protected": {"d": "/d"}, "command": ["x"]}, ""),
+@pytest.mark.parametrize("changes", [
+    {"files": {"a.conf": "2"}}, {"files": {"b.conf": "1"}},
+    {"files": {"a.conf": "1"}, "protected": {"d": "/d"}, "command": ["x"]},
 ])  # fmt: skip
-def test_changed_files_secrets_or_volumes_make_another_container(other: tuple[dict[str, Any], str]) -> None:
-    changes, secrets = other
+def test_changed_files_or_volumes_make_another_container(changes: dict[str, Any]) -> None:
     label = "com.ledgerflow.content"
     before = compose_project(description(files={"a.conf": "1"}), STACK)["services"]["cache"]["labels"][label]
-    after = compose_project(description(**changes), STACK, secrets)["services"]["cache"]["labels"][label]
+    after = compose_project(description(**changes), STACK)["services"]["cache"]["labels"][label]
     assert before != after
 
 
@@ -213,22 +221,6 @@ def test_the_order_of_a_description_makes_no_other_container(names: list[str]) -
         description(files=dict(sorted(files.items()))), STACK
     )
     assert digest({"a": 1, "b": files}) == digest({"b": files, "a": 1})
-
-
-# --- directories ---
-
-
-def test_directories_are_root_s_and_open_to_the_service_only() -> None:
-    made = service_directories(description(files={"a.conf": "", "x/y/z.conf": ""}, protected={"d": "/d"}), "/root")
-    assert [item["path"] for item in made] == [
-        "/root", "/root/config", "/root/config/sentinels", "/root/config/x", "/root/config/x/y",
-    ]  # fmt: skip
-    assert {(item["group"], item["mode"]) for item in made[1:]} == {("6379", "0750")}
-    assert (made[0]["group"], made[0]["mode"]) == ("0", "0755")
-
-
-def test_a_service_without_volumes_has_no_place_for_sentinels() -> None:
-    assert [item["path"] for item in service_directories(description(), "/root")] == ["/root", "/root/config"]
 
 
 # --- the digest of sources ---
@@ -448,7 +440,12 @@ def test_by_itself_the_script_looks_where_the_configuration_is_mounted() -> None
 
 def test_ansible_finds_the_filters_by_these_names() -> None:
     names = {
-        "compose_project", "service_changed", "service_directories", "service_fingerprints", "service_inputs",
+        "compose_project", "service_changed", "service_fingerprints", "service_inputs",
         "service_stands", "service_start_script", "tree_content_digest",
     }  # fmt: skip
     assert set(FilterModule().filters()) == names
+
+
+def test_it_refuses_to_hand_a_container_the_engines_socket() -> None:
+    with pytest.raises(DescriptionError, match="no container gets the engine's socket"):
+        compose_project(description(volumes=["/var/run/docker.sock:/var/run/docker.sock"]), STACK)

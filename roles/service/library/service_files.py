@@ -1,8 +1,10 @@
 #!/usr/bin/python
-"""Makes and hands out a service's secrets on the host itself, so that no value ever leaves it.
+"""Writes all of a service's files in one call, and makes its secrets on the host itself.
 
-A module of its own because of that promise: with lookups or slurp every password would travel through the controller
-and its logs. A template such as C(redis://:{secret:queue_password}@host) is filled here, from the root-only store.
+A module of its own because of two promises: no secret leaves the host (with lookups or slurp every password would travel
+through the controller and its logs; a template such as C(redis://:{url:queue_password}@host) is filled here, from the
+root-only store), and a kill at any moment leaves each file old or new. One call for all of them, as ten tasks for each
+of ten services were most of a deploy's time.
 """
 
 from __future__ import annotations
@@ -19,25 +21,25 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 DOCUMENTATION = r"""
-module: service_secrets
-short_description: Makes missing secrets and writes a service's secret files
+module: service_files
+short_description: Makes missing secrets and writes a service's configuration, secret files and compose project
 description: A secret that exists is never overwritten, unless its value is provided.
 options:
   store:
     description: Root-only directory of all the stack's secrets, one file each.
     type: path
     required: true
-  directory:
-    description: The service's own secrets directory.
+  root:
+    description: The service's own directory; below it C(config/), C(secrets/) and C(compose.yml).
     type: path
     required: true
   gid:
     description: Group that may read the service's files.
     type: int
     required: true
-  files:
+  secrets:
     description: >-
-      File name to template. C({secret:NAME}) is the value, C({url:NAME}) the value quoted for a URL,
+      Secret file name to template. C({secret:NAME}) is the value, C({url:NAME}) the value quoted for a URL,
       C({sha256:NAME}) its digest in hex.
     type: dict
     default: {}
@@ -49,10 +51,23 @@ options:
     description: Whether a missing secret is generated. If not, it is an error.
     type: bool
     default: false
+  config:
+    description: Path below C(config/) to content. One that starts with C(#!) may be run by the service.
+    type: dict
+    default: {}
+  sentinels:
+    description: Volume name to the record of its sentinel, which is copied to C(config/sentinels/).
+    type: dict
+    default: {}
+  compose:
+    description: Text of C(compose.yml); C(@SECRETS@) in it becomes the digest of the secret files. Empty for none.
+    type: str
+    default: ""
 author:
   - LedgerFlow
 """
 
+DIGEST = "@SECRETS@"
 MINIMUM_LENGTH = 16
 _REFERENCE = re.compile(r"\{(secret|url|sha256):([^{}]*)\}")
 _NAME = re.compile(r"[a-z0-9_]+")
@@ -159,25 +174,65 @@ def _strong(value: str, where: str) -> str:
 
 
 def converge(given: Mapping[str, Any], look_only: bool = False) -> dict[str, Any]:
-    """Brings store and files to what is wanted, or only looks; gives changed and the digest of the files."""
-    store, target, gid = Path(given["store"]), Path(given["directory"]), int(given["gid"])
-    names = referenced(given["files"])
+    """Brings all files to what is wanted, or only looks; gives changed, the secrets' digest and a diff of the rest."""
+    root, gid = Path(given["root"]), int(given["gid"])
+    digest, changed = _secrets(given, root / "secrets", gid, look_only)
+    for path, group, mode in _directories(root, gid, given["config"], given["sentinels"]):
+        changed |= directory(path, group, mode, look_only)
+    differences: list[dict[str, str]] = []
+    for path, content, group, mode in _plain_files(root, gid, given, digest):
+        before = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        if write_file(path, content, group, mode, look_only):
+            changed = True
+            head = {"before_header": str(path), "after_header": str(path)}
+            differences.append({"before": before, "after": content, **head})
+    return {"changed": changed, "digest": digest, "diff": differences}
+
+
+def _secrets(given: Mapping[str, Any], target: Path, gid: int, look_only: bool) -> tuple[str, bool]:
+    """Store and secret files; gives the digest of the files and whether anything changed."""
+    store, templates = Path(given["store"]), given["secrets"]
+    names = referenced(templates)
     changed = directory(store, os.getegid(), 0o700, look_only)
+    changed |= directory(target.parent, os.getegid(), 0o755, look_only)
     changed |= directory(target, gid, 0o750, look_only)
     values: dict[str, str] = {}
     for name in names:
         values[name], written = stored(store, name, given["provided"], given["generate"], look_only)
         changed |= written
     digest = hashlib.sha256(str(target).encode())
-    for file, template in sorted(given["files"].items()):
+    for file, template in sorted(templates.items()):
         content = filled(template, values)
         digest.update(hashlib.sha256(f"{file}\0{content}".encode()).digest())
         changed |= write_file(target / file, content, gid, 0o440, look_only)
-    for stale in [path for path in target.glob("*") if path.name not in given["files"]]:
+    for stale in [path for path in target.glob("*") if path.name not in templates]:
         changed = True
         if not look_only:
             stale.unlink()
-    return {"changed": changed, "digest": digest.hexdigest()}
+    return digest.hexdigest(), changed
+
+
+def _directories(
+    root: Path, gid: int, config: Mapping[str, str], sentinels: Mapping[str, str]
+) -> list[tuple[Path, int, int]]:
+    """The directories below the service's own, parents first: path, group, mode."""
+    below = {parent for path in config for parent in Path(path).parents} | ({Path("sentinels")} if sentinels else set())
+    return [(root / "config" / path, gid, 0o750) for path in sorted(below | {Path()})]
+
+
+def _plain_files(
+    root: Path, gid: int, given: Mapping[str, Any], digest: str
+) -> list[tuple[Path, str, int, int]]:
+    """Everything that is no secret: path, content, group, mode."""
+    files = []
+    for path, content in sorted(given["config"].items()):
+        files.append((root / "config" / path, str(content), gid, 0o550 if str(content).startswith("#!") else 0o440))
+    for volume, record in sorted(given["sentinels"].items()):
+        sentinel = Path(record).read_text(encoding="utf-8")
+        files.append((root / "config/sentinels" / f"{volume}.json", sentinel, gid, 0o440))
+    if given["compose"]:
+        files.append((root / "compose.yml", given["compose"].replace(DIGEST, digest), os.getegid(), 0o600))
+    return files
 
 
 def main() -> None:
@@ -185,11 +240,14 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "store": {"type": "path", "required": True},
-            "directory": {"type": "path", "required": True},
+            "root": {"type": "path", "required": True},
             "gid": {"type": "int", "required": True},
-            "files": {"type": "dict", "default": {}},
+            "secrets": {"type": "dict", "default": {}},
             "provided": {"type": "dict", "default": {}, "no_log": True},
             "generate": {"type": "bool", "default": False},
+            "config": {"type": "dict", "default": {}},
+            "sentinels": {"type": "dict", "default": {}},
+            "compose": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )
@@ -198,7 +256,7 @@ def main() -> None:
     except SecretError as error:
         module.fail_json(msg=str(error))
     except OSError as error:
-        module.fail_json(msg=f"{error.filename}: {error.strerror}\nHINT: ls -la {module.params['store']}")
+        module.fail_json(msg=f"{error.filename}: {error.strerror}\nHINT: ls -la {module.params['root']}")
     module.exit_json(**result)
 
 

@@ -20,8 +20,8 @@ from ansible.module_utils.testing import patch_module_args
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roles.service.library import service_secrets
-from roles.service.library.service_secrets import SecretError, converge, filled, referenced
+from roles.service.library import service_files
+from roles.service.library.service_files import SecretError, converge, filled, referenced
 
 STRONG, OTHER = "correct-horse-battery", "another-strong-password"
 # Root gives the files to the service's group, as the role does; another user can only keep them.
@@ -37,8 +37,11 @@ class Service:
         self.templates = {"token": "{secret:token}", "url": "redis://app:{url:password}@redis:6379/0"}
 
     def given(self, **changes: Any) -> dict[str, Any]:
-        paths = {"store": str(self.store), "directory": str(self.directory)}
-        return {**paths, "gid": GROUP, "files": self.templates, "provided": {}, "generate": True, **changes}
+        paths = {"store": str(self.store), "root": str(self.directory.parent)}
+        plain: dict[str, Any] = {"config": {}, "sentinels": {}, "compose": ""}
+        return {
+            **paths, **plain, "gid": GROUP, "secrets": self.templates, "provided": {}, "generate": True, **changes
+        }
 
     def converge(self, **changes: Any) -> dict[str, Any]:
         return converge(self.given(**changes))
@@ -95,7 +98,7 @@ def test_the_store_is_for_its_owner_only_and_the_files_for_the_service_s_group(s
 def test_a_second_run_changes_nothing(service: Service) -> None:
     first = service.converge()
     before = {path: path.stat().st_mtime_ns for path in service.directory.parent.parent.rglob("*")}
-    assert service.converge() == {"changed": False, "digest": first["digest"]}
+    assert service.converge() == {"changed": False, "digest": first["digest"], "diff": []}
     assert {path: path.stat().st_mtime_ns for path in service.directory.parent.parent.rglob("*")} == before
 
 
@@ -107,10 +110,10 @@ def test_a_secret_that_exists_is_used_and_kept(service: Service) -> None:
 
 def test_two_services_are_handed_the_same_secret(service: Service, tmp_path: Path) -> None:
     service.converge()
-    other = service.converge(directory=str(tmp_path / "etc/redis"), files={"hash": "{sha256:password}"})
+    other = service.converge(root=str(tmp_path / "etc/redis"), secrets={"hash": "{sha256:password}"})
     assert other["changed"] is True
     wanted = hashlib.sha256(service.secrets()["password"].encode()).hexdigest()
-    assert (tmp_path / "etc/redis/hash").read_text() == wanted
+    assert (tmp_path / "etc/redis/secrets/hash").read_text() == wanted
 
 
 @pytest.mark.parametrize("spoil", [
@@ -121,7 +124,7 @@ def test_a_spoilt_file_of_a_service_is_mended(service: Service, spoil: Callable[
     first = service.converge()
     before = service.files()
     spoil(service.directory / "token")
-    assert service.converge() == {"changed": True, "digest": first["digest"]}
+    assert service.converge() == {"changed": True, "digest": first["digest"], "diff": []}
     assert service.files() == before
     assert not (service.directory / "token").is_symlink()
     assert mode(service.directory / "token") == 0o440
@@ -137,7 +140,7 @@ def test_directories_that_were_opened_are_closed_again(service: Service) -> None
 
 def test_a_file_that_is_no_longer_wanted_is_removed_and_its_secret_kept(service: Service) -> None:
     service.converge()
-    assert service.converge(files={"token": "{secret:token}"})["changed"] is True
+    assert service.converge(secrets={"token": "{secret:token}"})["changed"] is True
     assert list(service.files()) == ["token"]
     assert set(service.secrets()) == {"token", "password"}
 
@@ -151,6 +154,7 @@ def test_a_provided_value_replaces_the_stored_one(service: Service) -> None:
     assert after["changed"] is True
     assert after["digest"] != before["digest"]
     assert service.secrets()["token"] == service.files()["token"] == STRONG
+    assert (mode(service.store / "token"), mode(service.directory / "token")) == (0o400, 0o440)
 
 
 def test_a_provided_value_that_is_already_there_changes_nothing(service: Service) -> None:
@@ -217,7 +221,7 @@ def test_where_nothing_is_generated_provided_and_stored_secrets_are_enough(servi
 @pytest.mark.parametrize("name", ["Token", "to-ken", "", "../token", "to ken", "tok/en"])
 @pytest.mark.parametrize("form", ["secret", "url", "sha256"])
 def test_a_misspelt_reference_is_refused_before_anything_is_made(service: Service, name: str, form: str) -> None:
-    said = refusal(lambda: service.converge(files={"token": f"{{{form}:{name}}}"}))
+    said = refusal(lambda: service.converge(secrets={"token": f"{{{form}:{name}}}"}))
     assert said.startswith(f"secret {name!r}: not a secret's name\nHINT: ")
     assert not service.store.exists()
 
@@ -247,7 +251,7 @@ def test_any_password_comes_whole_out_of_a_url(value: str) -> None:
 
 
 def test_a_generated_secret_needs_no_quoting(service: Service) -> None:
-    service.converge(files={"plain": "{secret:a}", "quoted": "{url:a}"})
+    service.converge(secrets={"plain": "{secret:a}", "quoted": "{url:a}"})
     assert service.files()["plain"] == service.files()["quoted"]
 
 
@@ -331,7 +335,7 @@ def run(given_: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     """The module's exit code and answer."""
     said = io.StringIO()
     with patch_module_args(given_), contextlib.redirect_stdout(said), pytest.raises(SystemExit) as ended:
-        service_secrets.main()
+        service_files.main()
     answer = json.loads(said.getvalue())
     assert isinstance(answer, dict)
     return int(str(ended.value.code)), answer
@@ -348,8 +352,8 @@ def test_another_value_or_another_template_is_another_digest(service: Service) -
     digests = {
         run(service.given())[1]["digest"],
         run(service.given(provided={"token": STRONG}))[1]["digest"],
-        run(service.given(provided={"token": STRONG}, files={"token": "{secret:token}"}))[1]["digest"],
-        run(service.given(provided={"token": STRONG}, files={"other": "{secret:token}"}))[1]["digest"],
+        run(service.given(provided={"token": STRONG}, secrets={"token": "{secret:token}"}))[1]["digest"],
+        run(service.given(provided={"token": STRONG}, secrets={"other": "{secret:token}"}))[1]["digest"],
     }
     assert len(digests) == 4
 
@@ -391,6 +395,14 @@ def test_a_check_sees_a_file_that_a_run_would_remove_and_leaves_it(service: Serv
     assert not (service.directory / "stale").exists()
 
 
+def test_a_check_sees_a_file_that_a_run_would_write_and_leaves_it(service: Service) -> None:
+    service.converge()
+    before = service.files()
+    changed = {**service.templates, "token": "other {secret:token}"}
+    assert run(service.given(_ansible_check_mode=True, secrets=changed))[1]["changed"] is True
+    assert service.files() == before
+
+
 def test_a_check_refuses_what_a_run_would_refuse(service: Service) -> None:
     assert run(service.given(_ansible_check_mode=True, generate=False))[0] == 1
 
@@ -408,3 +420,58 @@ def test_no_value_is_ever_in_what_the_module_says(provided: str, kept: str, chec
         said = json.dumps(answer, ensure_ascii=False)
         assert not set(said) & set(provided + kept)
         assert ("failed" in answer) == any(len(value) < 16 or len(set(value)) < 6 for value in (provided, kept))
+
+
+# --- the files that are no secret ---
+
+
+def project(service: Service, **changes: Any) -> dict[str, Any]:
+    record = service.store.parent / "db_data.json"
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_text('{"uuid": "1"}\n')
+    given = {
+        "config": {"app.conf": "a = 1\n", "start": "#!/bin/sh\n", "x/y/z.conf": ""},
+        "sentinels": {"db_data": str(record)},
+        "compose": f"secrets: {service_files.DIGEST}\n",
+    }
+    return service.converge(**{**given, **changes})
+
+
+def test_configuration_is_written_for_the_service_to_read_and_only_programs_to_run(service: Service) -> None:
+    root = service.directory.parent
+    assert project(service)["changed"] is True
+    assert (root / "config/app.conf").read_text() == "a = 1\n"
+    assert [mode(root / "config" / name) for name in ("app.conf", "start", "x/y/z.conf")] == [0o440, 0o550, 0o440]
+    assert [mode(root / name) for name in ("config", "config/x", "config/x/y", "config/sentinels")] == [0o750] * 4
+    assert (root / "config/sentinels/db_data.json").read_bytes() == (service.store.parent / "db_data.json").read_bytes()
+    assert (root / "config/app.conf").stat().st_gid == GROUP
+    assert project(service)["changed"] is False
+
+
+def test_a_changed_secret_changes_the_compose_project(service: Service) -> None:
+    compose = service.directory.parent / "compose.yml"
+    digest = project(service)["digest"]
+    assert compose.read_text() == f"secrets: {digest}\n"
+    assert mode(compose) == 0o600
+    assert project(service, provided={"token": STRONG})["digest"] != digest
+    assert digest not in compose.read_text()
+
+
+def test_a_changed_file_is_shown_as_a_difference_and_a_secret_never(service: Service) -> None:
+    project(service)
+    seen = project(service, config={"app.conf": "a = 2\n"}, provided={"token": OTHER})
+    assert [(item["before"], item["after"]) for item in seen["diff"] if "app.conf" in item["before_header"]] == [
+        ("a = 1\n", "a = 2\n")
+    ]
+    assert OTHER not in json.dumps(seen)
+
+
+def test_looking_only_writes_none_of_them(service: Service) -> None:
+    seen = converge(service.given(config={"app.conf": "a = 1\n"}, compose="x\n"), look_only=True)
+    assert seen["changed"] is True
+    assert not service.directory.parent.exists()
+
+
+def test_a_missing_record_of_a_volume_is_an_error(service: Service) -> None:
+    with pytest.raises(FileNotFoundError):
+        project(service, sentinels={"db_data": str(service.store / "none.json")})
