@@ -351,27 +351,30 @@ def images_registry_url(registry: str) -> str:
 
 
 def images_retired(
-    images: Iterable[Mapping[str, Any]], used: Iterable[str], keep: int, refs: Mapping[str, str]
+    images: list[Mapping[str, Any]], used: Iterable[str], keep: int, refs: Mapping[str, str]
 ) -> list[str]:
-    """Tags of earlier versions that may go: of the names in `refs`, by label and tag, not among the newest `keep`.
+    """What may go of the names in `refs`: tags beyond the newest `keep`, and ids that lost their tag to a second build.
 
     `images` as `docker image inspect` gives them, `used` the image ids of all containers; those and `refs` stay.
     """
-    spared = set(used)
-    ours: dict[str, list[tuple[str, str, str]]] = {}
+    busy = set(used)
+    idle = [image for image in images if image["Id"] not in busy and _label(image) in refs]
+    untagged = [image["Id"] for image in idle if not image.get("RepoTags") and not image.get("RepoDigests")]
+    old = [tag for name in refs for _made, tag in sorted(_tags(images, name), reverse=True)[keep:]]
+    free = {tag for image in idle for tag in image.get("RepoTags") or []} - set(refs.values())
+    return sorted(free & set(old)) + sorted(untagged)
+
+
+def _tags(images: list[Mapping[str, Any]], name: str) -> list[tuple[str, str]]:
+    """(time, tag) of every version of one of our images."""
+    found = []
     for image in images:
+        made = str((image.get("Metadata") or {}).get("LastTagTime") or image["Created"])
         for tag in image.get("RepoTags") or []:
             match = _TAG.match(tag)
-            if match and match["name"] in refs and _label(image) == match["name"]:
-                made = str((image.get("Metadata") or {}).get("LastTagTime") or image["Created"])
-                ours.setdefault(match["name"], []).append((made, tag, image["Id"]))
-    live = set(refs.values())
-    return sorted(
-        tag
-        for tags in ours.values()
-        for _made_at, tag, image_id in sorted(tags, reverse=True)[keep:]
-        if image_id not in spared and tag not in live
-    )
+            if match and match["name"] == name == _label(image):
+                found.append((made, tag))
+    return found
 
 
 def _label(image: Mapping[str, Any]) -> str:

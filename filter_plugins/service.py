@@ -67,7 +67,8 @@ def compose_project(description: Description, stack: Stack) -> dict[str, Any]:
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
         "init": True,
-        "restart": "no" if description.get("oneoff") else "unless-stopped",
+        # Not unless-stopped: a killed engine (26.1) notes its containers as stopped by hand when it starts again.
+        "restart": "no" if description.get("oneoff") else "always",
         "mem_limit": memory,
         "memswap_limit": memory,
         "pids_limit": 512,

@@ -43,6 +43,7 @@ def converge(host: Host) -> Callable[..., Run]:
         # molecule wants colours, which would hide the figures below.
         environment = {key: value for key, value in os.environ.items() if key != "ANSIBLE_FORCE_COLOR"}
         environment |= {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_CACHE_PLUGIN": "memory"}
+        environment["ANSIBLE_PIPELINING"] = "true"
         argv = ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], "--limit", name_of(host), *options]
         argv += ["--extra-vars", json.dumps(variables), str(SCENARIO / "converge.yml")]
         done = subprocess.run(argv, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)

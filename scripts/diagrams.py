@@ -11,23 +11,28 @@ import sys
 from pathlib import Path
 
 from scripts.svg import networks_picture, volumes_picture
-from scripts.topology import ROOT, Topology, TopologyError, read_topology
+from scripts.topology import ROOT, Service, Topology, TopologyError, read_topology
 
 PICTURES, PAGE = Path("docs/pictures"), Path("docs/architecture.md")
 START, END = "<!-- reachability:start -->", "<!-- reachability:end -->"
 
 
 def reachability_table(topology: Topology) -> str:
-    """Who can open a connection to whom; a service reaches what it shares a network with."""
-    names = [service.name for service in topology.services]
-    head = ["| from \\ to | " + " | ".join(names) + " | outside |", "|---" * (len(names) + 2) + "|"]
-    rows = []
-    for one in topology.services:
-        cells = ["·" if one is other else "yes" if one.reaches(other) else "-" for other in topology.services]
-        cells.append("yes" if set(one.networks) & topology.outside else "-")
-        rows.append(f"| **{one.name}** | " + " | ".join(cells) + " |")
+    """Who can open a connection to what: a service to all on its networks and, by its bridge, to the host itself."""
+    targets = [(service, port) for service in topology.services for port in service.listens]
+    head = ["from \\ to", *(f"{service.name}:{port}" for service, port in targets), "the host", "outside"]
+    rows = [_row(one, targets, topology) for one in topology.services]
+    rows.append(["**the host**", *("yes" for _ in targets), "·", "yes"])  # its bridges lead into every container
+    lines = [f"| {' | '.join(cells)} |" for cells in (head, *rows)]
     ports = [f"`{port}` ({service.name})" for service in topology.services for port in service.ports]
-    return "\n".join([*head, *rows, "", "Published on the host: " + (", ".join(ports) or "nothing") + "."])
+    published = "Published on the host: " + (", ".join(ports) or "nothing") + "."
+    return "\n".join([lines[0], "|---" * len(head) + "|", *lines[1:], "", published])
+
+
+def _row(one: Service, targets: list[tuple[Service, int]], topology: Topology) -> list[str]:
+    cells = ["·" if one is other else "yes" if one.reaches(other) else "-" for other, _port in targets]
+    outside = "yes" if set(one.networks) & topology.outside else "-"
+    return [f"**{one.name}**", *cells, "yes" if one.networks else "-", outside]
 
 
 def with_table(page: str, table: str) -> str:

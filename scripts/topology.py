@@ -20,6 +20,12 @@ from jinja2.runtime import Context
 
 ROOT = Path(__file__).resolve().parent.parent
 COLOURS = ("blue", "green")
+# What a service listens on inside its container, where its image fixes it; the door listens on what it publishes.
+# tests/deploy/test_reachability.py holds every container's listening sockets against it.
+LISTENS = {
+    "postgres": (5432,), "redis-queue": (6379,), "redis-cache": (6379,), "searxng": (8080,), "adminer": (8080,),
+    "app-web-blue": (8000,), "app-web-green": (8000,),
+}  # fmt: skip
 
 Values = dict[str, Any]
 
@@ -37,6 +43,11 @@ class Service:
     protected: tuple[tuple[str, str], ...] = ()  # (volume, target)
     scratch: tuple[tuple[str, str], ...] = ()
     ports: tuple[str, ...] = ()  # address:port on the host
+
+    @property
+    def listens(self) -> tuple[int, ...]:
+        """Ports of its own that others on its networks can open."""
+        return LISTENS.get(self.name) or tuple(int(port.rpartition(":")[2]) for port in self.ports)
 
     def reaches(self, other: Service) -> bool:
         """Whether they share a network."""

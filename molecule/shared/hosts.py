@@ -184,7 +184,8 @@ def converge(name: str, playbook: Path) -> None:
         "-e",
         "ansible_python_interpreter=/usr/bin/python3",
     ]
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_CACHE_PLUGIN": "memory"}
+    settings = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_CACHE_PLUGIN": "memory"}
+    environment = {**os.environ, **settings, "ANSIBLE_PIPELINING": "true"}
     argv = [ansible, "-i", f"{name},", *variables, str(playbook)]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, env=environment, cwd=ROOT)
     if done.returncode:
@@ -223,9 +224,11 @@ def wait(name: str, engine: bool, systemd: bool) -> None:
 
 def restart(name: str) -> None:
     """A reboot: every process of the host ends, then it boots again."""
-    output(["docker", "restart", "--timeout=30", name], f"host {name}")
     command = output(["docker", "inspect", "--format={{.Config.Image}} {{.Args}}", name], f"host {name}")
-    wait(name, engine="-engine:" in command, systemd="--without-systemd" not in command)
+    systemd = "--without-systemd" not in command
+    # Without systemd nothing ends the services in order anyway.
+    output(["docker", "restart", f"--timeout={30 if systemd else 1}", name], f"host {name}")
+    wait(name, engine="-engine:" in command, systemd=systemd)
 
 
 def stop(name: str) -> None:

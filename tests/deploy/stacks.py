@@ -12,6 +12,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -112,6 +113,7 @@ class Stack:
             "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
             "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(self.directory / "facts"),
             "ANSIBLE_NOCOLOR": "1",
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "DOCKER_HOST": f"unix://{self.socket}",
         }
 

@@ -72,7 +72,7 @@ def test_compose_understands_it_as_hardened(description: dict[str, Any]) -> None
     assert (made["read_only"], made["cap_drop"], made.get("cap_add")) == (True, ["ALL"], None)
     assert made["security_opt"] == ["no-new-privileges:true"]
     assert int(made["mem_limit"]) == int(made["memswap_limit"]) == 128 * 2**20
-    assert (made["restart"], made["pull_policy"], made["init"]) == ("unless-stopped", "never", True)
+    assert (made["restart"], made["pull_policy"], made["init"]) == ("always", "never", True)
     assert not made.get("privileged")
     assert (made["healthcheck"]["test"], made["healthcheck"]["start_interval"]) == (["CMD", "true"], "1s")
 

@@ -133,3 +133,19 @@ def stop_engine(host: Host) -> None:
         ok(host, "systemctl stop docker.socket docker")
     else:
         ok(host, "start-stop-daemon --stop --retry TERM/30 --pidfile /run/docker.pid")
+
+
+def test_a_start_that_fails_says_why_and_a_mended_one_works(host: Host, converge: Converge) -> None:
+    if not has_systemd(host):
+        return
+    stop_engine(host)
+    ok(host, "mv /var/lib/docker/network /root/network && touch /var/lib/docker/network")
+    try:
+        done = converge()
+        assert done.status == 2, done.text
+        assert "engine: does not answer after it was started; its last lines:" in done.text
+        assert "/var/lib/docker/network" in done.text
+    finally:
+        ok(host, "rm /var/lib/docker/network && mv /root/network /var/lib/docker/network")
+    assert converge().status == 0
+    ok(host, "docker info")

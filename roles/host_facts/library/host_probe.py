@@ -47,6 +47,7 @@ author:
 """
 
 Facts = dict[str, Any]
+IMAGES_STATE = Path("/etc/ledgerflow/images")
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -260,6 +261,12 @@ def _json_object(text: str | None) -> Facts:
     return value if isinstance(value, dict) else {}
 
 
+def images_state(directory: Path) -> dict[str, str]:
+    """Which source the host's images come from, where that was decided once."""
+    source = _read(directory / "source")
+    return {} if source is None else {"source": source.strip()}
+
+
 def disk_free_mb(path: Path) -> int:
     """Free megabytes on the file system that holds `path`, or would hold it."""
     while not path.exists():
@@ -288,6 +295,7 @@ def probe(socket_path: str, stack_dir: Path, data_dir: Path, ports: list[int]) -
         "engine_was_running": engine["running"],
         "ports": port_facts(ports, objects["containers"]),
         **objects,
+        "images_state": images_state(IMAGES_STATE),
         **stack_facts(stack_dir, data_dir),
     }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/python
 """Writes all of a service's files in one call, and makes its secrets on the host itself.
 
-A module of its own because of two promises: no secret leaves the host (with lookups or slurp every password would travel
+A module of its own because of two promises: no secret leaves the host (with lookups or slurp each would travel
 through the controller and its logs; a template such as C(redis://:{url:queue_password}@host) is filled here, from the
 root-only store), and a kill at any moment leaves each file old or new. One call for all of them, as ten tasks for each
 of ten services were most of a deploy's time.
@@ -220,9 +220,7 @@ def _directories(
     return [(root / "config" / path, gid, 0o750) for path in sorted(below | {Path()})]
 
 
-def _plain_files(
-    root: Path, gid: int, given: Mapping[str, Any], digest: str
-) -> list[tuple[Path, str, int, int]]:
+def _plain_files(root: Path, gid: int, given: Mapping[str, Any], digest: str) -> list[tuple[Path, str, int, int]]:
     """Everything that is no secret: path, content, group, mode."""
     files = []
     for path, content in sorted(given["config"].items()):

@@ -358,7 +358,8 @@ def test_what_a_container_uses_or_the_plan_names_stays() -> None:
     [
         image("app", 1, label="other"),
         {**image("app", 1), "Config": None},
-        {**image("app", 1), "RepoTags": None},
+        {**image("app", 1), "RepoTags": None, "RepoDigests": ["r.example.org/app@sha256:1"]},
+        {**image("vault", 1), "RepoTags": []},
         {**image("app", 1), "RepoTags": ["ledgerflow/app:latest"]},
         {**image("app", 1), "RepoTags": ["somebody/app:000000000001"]},
         image("vault", 1),
@@ -366,6 +367,12 @@ def test_what_a_container_uses_or_the_plan_names_stays() -> None:
 )
 def test_what_is_not_ours_by_tag_and_label_and_name_is_never_retired(foreign: dict[str, Any]) -> None:
     assert retired([foreign, image("app", 2), image("app", 3)]) == []
+
+
+def test_an_image_that_lost_its_tag_to_a_second_build_goes_unless_a_container_uses_it() -> None:
+    lost = {**image("app", 1), "RepoTags": []}
+    assert retired([lost, image("app", 2)]) == ["sha256:app1"]
+    assert retired([lost, image("app", 2)], used=["sha256:app1"]) == []
 
 
 def test_ansible_finds_every_filter_by_its_name() -> None:

@@ -85,7 +85,7 @@ def test_nothing_of_it_is_writable_or_secret_but_its_own_places() -> None:
 
 def test_a_service_returns_by_itself_and_a_one_off_step_does_not() -> None:
     lasting, step = service(), service(oneoff=True)
-    assert (lasting["restart"], step["restart"]) == ("unless-stopped", "no")
+    assert (lasting["restart"], step["restart"]) == ("always", "no")
     assert lasting["healthcheck"]["test"] == ["CMD", "true"]
     assert step["healthcheck"] == {"disable": True}
 

@@ -39,9 +39,7 @@ class Service:
     def given(self, **changes: Any) -> dict[str, Any]:
         paths = {"store": str(self.store), "root": str(self.directory.parent)}
         plain: dict[str, Any] = {"config": {}, "sentinels": {}, "compose": ""}
-        return {
-            **paths, **plain, "gid": GROUP, "secrets": self.templates, "provided": {}, "generate": True, **changes
-        }
+        return {**paths, **plain, "gid": GROUP, "secrets": self.templates, "provided": {}, "generate": True, **changes}
 
     def converge(self, **changes: Any) -> dict[str, Any]:
         return converge(self.given(**changes))

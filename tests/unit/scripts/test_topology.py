@@ -18,7 +18,7 @@ SMALL = Topology(
     services=(
         Service("door", ("edge",), ports=("127.0.0.1:9001",)),
         Service("web", ("edge", "data"), protected=(("media", "/media"),)),
-        Service("base", ("data",)),
+        Service("postgres", ("data",)),
     ),
     volumes=("media",),
     scratch_volumes=("scratch",),
@@ -39,14 +39,17 @@ def test_a_service_reaches_exactly_those_on_a_network_of_its_own() -> None:
 
 def test_the_table_tells_who_reaches_whom_and_what_is_published() -> None:
     rows = diagrams.reachability_table(SMALL).splitlines()
-    assert rows[2] == "| **door** | · | yes | - | yes |"
-    assert rows[4] == "| **base** | - | yes | · | - |"
+    assert rows[0] == "| from \\ to | door:9001 | postgres:5432 | the host | outside |"
+    assert rows[2] == "| **door** | · | - | yes | yes |"
+    assert rows[3] == "| **web** | yes | yes | yes | yes |"
+    assert rows[4] == "| **postgres** | - | · | yes | - |"
+    assert rows[5] == "| **the host** | yes | yes | · | yes |"
     assert rows[-1] == "Published on the host: `127.0.0.1:9001` (door)."
 
 
 def test_the_pictures_name_every_service_network_port_and_volume() -> None:
     networks, volumes = drawn(svg.networks_picture(SMALL)), drawn(svg.volumes_picture(SMALL))
-    assert {"door", "web", "base", "data", "edge", "9001", "from this host only"} <= set(networks)
+    assert {"door", "web", "postgres", "data", "edge", "9001", "from this host only"} <= set(networks)
     assert {"t1_ci_media", "/media", "/srv/t1/ci/media/", "t1_ci_scratch", "not mounted"} <= set(volumes)
 
 
