@@ -1,4 +1,4 @@
-"""Runs every part of the tests in order and ends with one line: how many passed, how many failed.
+"""Runs every part of the tests and ends with one line: how many passed, how many failed.
 
 A module of its own because no single test runner sees them all: linters, pytest here, pytest in images, molecule and
 playbooks. A part that fails does not keep the next ones from running; a part that could not run has failed.
@@ -12,10 +12,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from scripts import junit, play
 from scripts.junit import Counts
@@ -26,6 +29,8 @@ BUILD = ROOT / "build"
 PYTHON = str(ROOT / ".venv/bin/python")
 TAIL_LINES = 60
 USAGE = 64
+RUNNING: set[subprocess.Popen[bytes]] = set()
+STOPPED = threading.Event()
 # make's own variables must not reach what the tests start.
 MAKE_VARIABLES = {
     "COLD", "CONFIRM", "ENV", "FILE", "LEVEL", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "ONLY", "SERVICE", "SETTINGS",
@@ -37,13 +42,19 @@ THRESHOLDS = {"src and filter_plugins": ("src/*,filter_plugins/*", 95), "app": (
 
 @dataclass(frozen=True)
 class Part:
-    """One part: its argument list, its time limit, and the JUnit file it writes (none: it counts as one test)."""
+    """One part: its argument list, its time limit, and the JUnit file it writes (none: it counts as one test).
+
+    The parts of one stage begin when the stage before has ended; within a stage the lanes run side by side, each in
+    order: much of the time is waiting for services, and there are two cores.
+    """
 
     name: str
     argv: tuple[str, ...]
     minutes: float
     report: str = ""
     fast: bool = False
+    stage: int = 1
+    lane: int = 1
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -57,33 +68,44 @@ class Outcome:
     code: int
 
 
-def pytest_part(name: str, folder: str, minutes: float, *, fast: bool = False, measured: bool = False) -> Part:
-    """A part that pytest runs here, on the controller."""
-    cover = ("-m", "coverage", "run", f"--data-file=build/results/.coverage.{name}") if measured else ()
+def pytest_part(name: str, folder: str, minutes: float, **more: Any) -> Part:
+    """A part that pytest runs here, on the controller, with its coverage measured."""
+    cover = ("-m", "coverage", "run", f"--data-file=build/results/.coverage.{name}")
     argv = (PYTHON, *cover, "-m", "pytest", folder, f"--junitxml=build/results/{name}.xml")
-    return Part(name, argv, minutes, report=f"{name}.xml", fast=fast)
+    return Part(name, argv, minutes, report=f"{name}.xml", **more)
 
 
 def parts() -> tuple[Part, ...]:
-    """All parts, what needs no engine first, then what makes the ground the later ones stand on."""
+    """All parts: what needs no engine beside the making of the ground, then what stands on it."""
     player = str(ROOT / "scripts/play")
     ci = {"ENV": "ci", "YES": "1"}
+    molecule = (PYTHON, "-m", "molecule", "test", "--scenario-name")
     return (
         Part("lint", (PYTHON, "-m", "scripts.lint"), 10, report="lint.xml", fast=True),
-        pytest_part("unit", "tests/unit", 5, fast=True, measured=True),
+        pytest_part("unit", "tests/unit", 5, fast=True),
         pytest_part("workflows", "tests/workflows", 5, fast=True),
-        Part("packages", ("tests/packages",), 10),
-        Part("engine", (player, "engine"), 5, environment=ci),
-        Part("images", (player, "test_images", "-e", "test_images_wanted=" + ",".join(IMAGES)), 15, environment=ci),
-        Part("app", ("tests/app/run",), 8, report="junit-app.xml"),
-        Part("vault", ("bash", "-euc", 'tests/vault/run "$VAULT_TEST_IMAGE" "$OUT"'), 15, report="junit-vault.xml"),
-        pytest_part("integration", "tests/integration", 10),
-        pytest_part("deploy", "tests/deploy", 15),
-        pytest_part("browser", "tests/browser", 5),
-        *(
-            Part(f"molecule {name}", (PYTHON, "-m", "molecule", "test", "--scenario-name", name), 12)
-            for name in ("docker_engine", "protected_volume")
+        Part("packages", ("tests/packages",), 10, lane=2),
+        Part("engine", (player, "engine"), 5, environment=ci, lane=2),
+        Part(
+            "images",
+            (player, "test_images", "-e", "test_images_wanted=" + ",".join(IMAGES)),
+            15,
+            environment=ci,
+            lane=2,
         ),
+        Part("app", ("tests/app/run",), 8, report="junit-app.xml", stage=2),
+        Part(
+            "vault",
+            ("bash", "-euc", 'tests/vault/run "$VAULT_TEST_IMAGE" "$OUT"'),
+            15,
+            report="junit-vault.xml",
+            stage=2,
+        ),
+        Part("molecule docker_engine", (*molecule, "docker_engine"), 15, stage=2),
+        Part("molecule protected_volume", (*molecule, "protected_volume"), 15, stage=2),
+        pytest_part("integration", "tests/integration", 15, stage=2),
+        pytest_part("deploy", "tests/deploy", 30, stage=2, lane=2),
+        pytest_part("browser", "tests/browser", 10, stage=2, lane=2),
     )
 
 
@@ -134,12 +156,14 @@ def execute(part: Part, log: Path) -> int:
         except OSError as error:
             output.write(f"{part.name}: could not be started: {error}\n".encode())
             return 127
+        RUNNING.add(child)
         try:
             return child.wait(part.minutes * 60)
         except subprocess.TimeoutExpired:
             output.write(f"\n{part.name}: stopped after its limit of {part.minutes} minutes\n".encode())
             return 124
         finally:
+            RUNNING.discard(child)
             if child.poll() is None:
                 stop(child)
 
@@ -227,6 +251,30 @@ def give_back() -> None:
             os.chown(path, int(uid), int(gid), follow_symlinks=False)
 
 
+def run_all(chosen: list[Part]) -> list[Outcome]:
+    """Stage by stage, the lanes of each side by side; the outcomes in the order of the parts."""
+    outcomes: dict[str, Outcome] = {}
+
+    def run_lane(lane: list[Part]) -> None:
+        outcomes.update({part.name: run(part) for part in lane if not STOPPED.is_set()})
+
+    for stage in sorted({part.stage for part in chosen}):
+        of_stage = [part for part in chosen if part.stage == stage]
+        lanes = [[part for part in of_stage if part.lane == lane] for lane in sorted({part.lane for part in of_stage})]
+        with ThreadPoolExecutor(len(lanes)) as pool:
+            for done in [pool.submit(run_lane, lane) for lane in lanes]:
+                done.result()
+    return [outcomes[part.name] for part in chosen if part.name in outcomes]
+
+
+def stop_all(number: int, _frame: object) -> None:
+    """Ends the parts at work, so that each can clean up, and begins no other."""
+    STOPPED.set()
+    for child in list(RUNNING):
+        stop(child)
+    raise SystemExit(128 + number)
+
+
 def choose(only: str, fast: bool) -> list[Part]:
     """The parts wanted: all, the quick ones, or those named (a name also takes the parts that begin with it)."""
     names = [name for name in only.split(",") if name]
@@ -251,13 +299,10 @@ def main(argv: list[str]) -> int:
         except Refusal as refusal:
             print(f"{refusal.what}\nHINT: {refusal.hint}", file=sys.stderr)
             return refusal.code
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the part at work is ended as well
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop_all)
     started = time.monotonic()
-    try:
-        outcomes = [run(part) for part in chosen]
-    except KeyboardInterrupt:
-        print("tests: stopped", file=sys.stderr)
-        return 130
+    outcomes = run_all(chosen)
     if not given.fast and not given.only:
         outcomes.append(coverage_outcome())
     total = sum((outcome.counts for outcome in outcomes), Counts())

@@ -11,20 +11,21 @@ import ctypes
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import docker
 import requests
 from stacks import Stack
+
 from tests.integration.image_host import Host
 
 T = TypeVar("T")
@@ -68,9 +69,6 @@ class Engine:
     @property
     def log(self) -> str:
         return (self.place / "dockerd.log").read_text(errors="replace")[-4000:]
-
-    def client(self) -> docker.DockerClient:
-        return docker.DockerClient(base_url=f"unix://{self.socket}", timeout=30)
 
     # --- life and death ---------------------------------------------------------------------------------------------
 
@@ -201,9 +199,11 @@ class Engine:
     def _answers(self) -> bool:
         if self._process is None or self._process.poll() is not None:
             raise EngineError(f"the engine ended:\n{self.log}")
-        with suppress(docker.errors.DockerException, requests.RequestException):
-            with closing(self.client()) as client:
-                return bool(client.ping())
+        with socket.socket(socket.AF_UNIX) as plain, suppress(OSError):  # the SDK leaks its socket when refused
+            plain.settimeout(5)
+            plain.connect(self.socket)
+            plain.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+            return b" 200 " in plain.recv(100)
         return False
 
     def _signal(self, name: str) -> None:
@@ -244,9 +244,7 @@ class EngineStack(Stack):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.socket = self.engine.socket
-
-    def play(self, playbook: str, cmdline: str = "", **variables: Any) -> Any:
-        return super().play(playbook, cmdline, docker_engine_manage="never", **variables)
+        self.variables = {"docker_engine_manage": "never"}
 
     def images(self) -> list[str]:
         """References of the services' images, made by the machine's engine where it has not got them."""

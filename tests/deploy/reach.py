@@ -1,7 +1,8 @@
 """Who can open a connection to what, found out from inside network namespaces.
 
-A module of its own because one way must serve every image: the probe is this host's Python, run in a container's network
-namespace, where it meets the container's own routes, firewall rules and name server, whatever programs the image has.
+A module of its own because one way must serve every image: the probe is this host's Python, run in a container's
+network namespace, where it meets the container's own routes, firewall rules and name server, whatever programs the
+image has.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ PROBE = """
 import concurrent.futures, json, socket, struct, sys
 
 def asked(name):
-    # The engine's name server answers for containers only; a name it does not know is never sent on by an internal network.
-    question = struct.pack(">6H", 7, 0x0100, 1, 0, 0, 0)
-    question += b"".join(bytes([len(part)]) + part.encode() for part in name.split(".")) + b"\\0" + struct.pack(">2H", 1, 1)
+    # The engine's name server, as it is asked by every container.
+    labels = b"".join(bytes([len(part)]) + part.encode() for part in name.split("."))
+    question = struct.pack(">6H", 7, 0x0100, 1, 0, 0, 0) + labels + b"\\0" + struct.pack(">2H", 1, 1)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
         udp.settimeout(5)
         udp.sendto(question, ("127.0.0.11", 53))

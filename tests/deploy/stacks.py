@@ -69,7 +69,9 @@ class Stack:
     environment: str = "ci"
     socket: str = "/var/run/docker.sock"
     settings: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, Any] = field(default_factory=dict)  # given to every playbook
     runs: int = 0
+    first_deploy_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         app, searxng, adminer = free_ports(3)
@@ -117,18 +119,24 @@ class Stack:
             "DOCKER_HOST": f"unix://{self.socket}",
         }
 
+    def extra_variables(self, **more: Any) -> dict[str, Any]:
+        """What a playbook is given beside the inventory."""
+        own = {"settings_file": str(self.settings_file), "host_facts_socket": self.socket}
+        return {**own, **self.variables, **more}
+
     def play(self, playbook: str, cmdline: str = "", **variables: Any) -> Run:
         """Runs a playbook through ansible-runner; its log is kept in build/logs."""
         self.write_settings()
         self.runs += 1
         private = self.directory / f"run{self.runs}"
         private.mkdir(parents=True)
+        started = time.monotonic()
         result = ansible_runner.run(
             private_data_dir=str(private),
             project_dir=str(REPOSITORY),
             playbook=f"playbooks/{playbook}.yml",
             inventory=str(REPOSITORY / "inventory" / self.environment),
-            extravars={"settings_file": str(self.settings_file), "host_facts_socket": self.socket, **variables},
+            extravars=self.extra_variables(**variables),
             envvars=self.environment_variables(),
             cmdline=cmdline or None,
             quiet=True,
@@ -143,12 +151,13 @@ class Stack:
         ]
         stats = result.stats or {}
         shutil.rmtree(private / "artifacts", ignore_errors=True)
-        return Run(result.rc, sum(stats.get("changed", {}).values()), changed, text, 0.0)
+        return Run(result.rc, sum(stats.get("changed", {}).values()), changed, text, time.monotonic() - started)
 
     def deploy(self, **variables: Any) -> Run:
         """A deploy that must end well."""
         run = self.play("deploy", **variables)
         assert run.status == 0, run.text[-6000:]
+        self.first_deploy_seconds = self.first_deploy_seconds or run.seconds
         return run
 
     def docker(self, *arguments: str, check: bool = True, stdin: str | None = None) -> str:

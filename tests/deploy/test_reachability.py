@@ -15,6 +15,7 @@ from stacks import REPOSITORY, Stack
 
 PAGE = REPOSITORY / "docs/architecture.md"
 HOST, OUTSIDE = "the host", "outside"
+PORTS = ("APP_PORT", "SEARXNG_PORT", "ADMINER_PORT")
 MEANING = {"yes": True, "-": False}
 
 
@@ -166,7 +167,7 @@ def published(stack: Stack) -> set[tuple[str, int]]:
 
 
 def test_what_is_published_listens_on_loopback_only(seen: Seen) -> None:
-    ports = {int(seen.stack.settings[name]) for name in ("APP_PORT", "SEARXNG_PORT", "ADMINER_PORT")}
+    ports = {int(seen.stack.settings[name]) for name in PORTS}
     assert published(seen.stack) == {("127.0.0.1", port) for port in ports}
     assert {port for _address, port in listening(os.getpid())} & ports == set()
     assert reach(None, [], [("127.0.0.1", port) for port in ports]).open == {("127.0.0.1", port) for port in ports}
@@ -174,7 +175,7 @@ def test_what_is_published_listens_on_loopback_only(seen: Seen) -> None:
 
 def test_a_machine_outside_reaches_the_host_and_nothing_of_the_stack(seen: Seen) -> None:
     address = seen.outside.host_address
-    places = [(address, int(seen.stack.settings[name])) for name in ("APP_PORT", "SEARXNG_PORT", "ADMINER_PORT")]
+    places = [(address, int(seen.stack.settings[name])) for name in PORTS]
     places += [(one, port) for name, port, _ in seen.targets() for one in seen.containers[name].addresses]
     reached = reach(seen.outside.pid, [], [*places, (address, seen.host_port)])
     assert reached.open == {(address, seen.host_port)}

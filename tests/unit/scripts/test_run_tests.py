@@ -93,3 +93,21 @@ def test_it_ends_with_the_plain_sum(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert capsys.readouterr().out.splitlines()[-1] == "1 passed, 1 failed"
     monkeypatch.setattr(run_tests, "parts", lambda: both[:1])
     assert run_tests.main(["--fast"]) == 0
+
+
+def test_lanes_of_a_stage_run_side_by_side_and_the_next_stage_waits_for_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_tests, "BUILD", tmp_path)
+    monkeypatch.setattr(run_tests, "ROOT", tmp_path)
+    for name in ("logs", "results"):
+        (tmp_path / name).mkdir()
+    meet = "touch {mine}; for i in $(seq 100); do [ -e {other} ] && exit 0; sleep 0.1; done; exit 1"
+    first, second = tmp_path / "first", tmp_path / "second"
+    chosen = [
+        Part("one", ("bash", "-c", meet.format(mine=first, other=second)), 1),
+        Part("two", ("bash", "-c", meet.format(mine=second, other=first)), 1, lane=2),
+        Part("three", ("bash", "-c", f"[ -e {first} ] && [ -e {second} ]"), 1, stage=2),
+    ]
+    outcomes = run_tests.run_all(chosen)
+    assert [(outcome.part.name, outcome.code) for outcome in outcomes] == [("one", 0), ("two", 0), ("three", 0)]
