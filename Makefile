@@ -83,6 +83,10 @@ test-fast: ## what needs no engine: lint and unit tests, under 3 minutes
 	@scripts/bootstrap
 	@$(PYTHON) -m scripts.run_tests --fast
 
+soak: #: what is too long for every push: a deploy killed at ten moments (LEDGERFLOW_SEED= for others)
+	@scripts/bootstrap
+	@$(PYTHON) -m scripts.run_tests --soak
+
 bench: #: measures what the README quotes, as ratios in one run
 	@scripts/bootstrap
 	@$(PYTHON) -m bench

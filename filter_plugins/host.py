@@ -51,7 +51,27 @@ def _free_port(probe: Facts, port: int, wanted: Mapping[str, int]) -> int:
 
 
 def secret_findings(probe: Facts, wanted: list[str], provided: list[str], stack_dir: str) -> list[Finding]:
-    """Secrets that are gone although data made with them is there; making new ones would lock the data away."""
+    """Secrets that are damaged, or gone although data made with them is there: new ones would lock the data away."""
+    return weak_secret_findings(probe, wanted, provided, stack_dir) + _missing_secrets(
+        probe, wanted, provided, stack_dir
+    )
+
+
+def weak_secret_findings(probe: Facts, wanted: list[str], provided: list[str], stack_dir: str) -> list[Finding]:
+    """Secrets whose file holds what no secret of ours is: cut off, overwritten, edited by hand."""
+    damaged = {name: seen for name, seen in probe["weak_secrets"].items() if name in wanted and name not in provided}
+    return [
+        {
+            "where": f"{stack_dir}/secrets/{name}",
+            "what": f"weak or damaged ({seen})",
+            "hint": f"put the file back from your copy of {stack_dir}/secrets; or, to have a new one made: "
+            f"rm {stack_dir}/secrets/{name}, then the deploy with -e service_secrets_renewed={name}",
+        }
+        for name, seen in sorted(damaged.items())
+    ]
+
+
+def _missing_secrets(probe: Facts, wanted: list[str], provided: list[str], stack_dir: str) -> list[Finding]:
     if not probe["initialised"]:
         return []
     missing = [name for name in wanted if name not in probe["secrets"] and name not in provided]
@@ -61,7 +81,7 @@ def secret_findings(probe: Facts, wanted: list[str], provided: list[str], stack_
             "where": f"{stack_dir}/secrets/{name}",
             "what": f"missing, while data made with it exists ({volumes})",
             "hint": f"put the file back from your copy of {stack_dir}/secrets; "
-            f"or, to have a new one made and set in the database: -e service_secrets_renewed={name}",
+            f"or, to have a new one made and set everywhere: the deploy with -e service_secrets_renewed={name}",
         }
         for name in missing
     ]
@@ -72,4 +92,9 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """The filters by the name that playbooks use."""
-        return {"host_findings": host_findings, "port_findings": port_findings, "secret_findings": secret_findings}
+        return {
+            "host_findings": host_findings,
+            "port_findings": port_findings,
+            "secret_findings": secret_findings,
+            "weak_secret_findings": weak_secret_findings,
+        }

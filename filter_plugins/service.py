@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ _KNOWN = {
     "inputs", "memory_mb", "mounts", "name", "networks", "oneoff", "ports", "protected", "read_only", "secrets",
     "shm_mb", "stop_signal", "tmpfs", "uid", "volumes", "working_dir",
 }  # fmt: skip
+_SECRET = re.compile(r"\{(?:secret|url|sha256):([a-z0-9_]+)\}")  # a reference in a secret's template
 _NEEDED = {"name", "image", "uid", "networks", "memory_mb"}
 
 
@@ -162,24 +164,31 @@ def service_inputs(description: Description, sources: str) -> str:
     return digest([description, sources])
 
 
+def secrets_stored(description: Description, probe: Mapping[str, Any]) -> bool:
+    """Whether the store has every secret the service is made with; one that is gone is to be made anew."""
+    used = {name for template in description.get("secrets", {}).values() for name in _SECRET.findall(str(template))}
+    return used <= set(probe["secrets"])
+
+
 def service_changed(description: Description, probe: Mapping[str, Any], sources: str) -> bool:
     """Whether the service would be another one than the one last deployed, whatever state that one is in now."""
     recorded = probe["fingerprints"].get(str(description["name"]), {})
-    return bool(recorded.get("inputs") != service_inputs(description, sources))
+    return recorded.get("inputs") != service_inputs(description, sources) or not secrets_stored(description, probe)
 
 
 def service_stands(description: Description, probe: Mapping[str, Any], stack: Stack, sources: str) -> bool:
     """Whether the host already has exactly this service, running and healthy, so that nothing need be done.
 
     Every part is looked at afresh by the probe: the recorded fingerprint must match the inputs, the rendered files
-    must be as they were left (content, owner, mode), and the container must run the same image in good health.
+    must be as they were left (content, owner, mode), the store must have its secrets, and the container must run the
+    same image in good health.
     """
     name = str(description["name"])
     recorded = probe["fingerprints"].get(name, {})
     container = probe["containers"].get(f"{stack['id']}-{name}", {})
     return (
         bool(recorded)
-        and recorded.get("inputs") == service_inputs(description, sources)
+        and not service_changed(description, probe, sources)
         and recorded.get("files") == probe["files"].get(name)
         and recorded.get("image_id") == container.get("image_id")
         and recorded.get("container") == container.get("id")

@@ -68,7 +68,7 @@ def is_shell(path: Path) -> bool:
 
 def python_trees() -> list[str]:
     """What mypy reads, the app apart: it has Django's plugin and settings."""
-    return ["src", "scripts", "filter_plugins", *tracked("roles/*/library/*.py")]
+    return ["src", "scripts", "filter_plugins", "bench", *tracked("roles/*/library/*.py")]
 
 
 def collections() -> str:

@@ -104,9 +104,16 @@ def parts() -> tuple[Part, ...]:
         Part("molecule docker_engine", (*molecule, "docker_engine"), 15, stage=2),
         Part("molecule protected_volume", (*molecule, "protected_volume"), 15, stage=2),
         pytest_part("integration", "tests/integration", 15, stage=2),
-        pytest_part("deploy", "tests/deploy", 30, stage=2, lane=2),
+        pytest_part("deploy", "tests/deploy", 40, stage=2, lane=2),
         pytest_part("browser", "tests/browser", 10, stage=2, lane=2),
     )
+
+
+def soak_parts() -> tuple[Part, ...]:
+    """What is too long for every push, on the same ground."""
+    ground = tuple(part for part in parts() if part.name in ("packages", "engine", "images"))
+    kills = {"LEDGERFLOW_KILLS": "10"}
+    return (*ground, pytest_part("kills", "tests/deploy/test_kills.py", 90, stage=2, lane=2, environment=kills))
 
 
 # --- one part -------------------------------------------------------------------------------------------------------
@@ -275,10 +282,10 @@ def stop_all(number: int, _frame: object) -> None:
     raise SystemExit(128 + number)
 
 
-def choose(only: str, fast: bool) -> list[Part]:
+def choose(only: str, fast: bool, soak: bool = False) -> list[Part]:
     """The parts wanted: all, the quick ones, or those named (a name also takes the parts that begin with it)."""
     names = [name for name in only.split(",") if name]
-    wanted = [part for part in parts() if part.fast or not fast]
+    wanted = [part for part in (soak_parts() if soak else parts()) if part.fast or not fast]
     return [part for part in wanted if not names or any(part.name.startswith(name) for name in names)]
 
 
@@ -286,9 +293,10 @@ def main(argv: list[str]) -> int:
     """Returns 0 when everything passed."""
     parser = argparse.ArgumentParser(prog="python -m scripts.run_tests", description=__doc__)
     parser.add_argument("--fast", action="store_true", help="only what needs no engine")
+    parser.add_argument("--soak", action="store_true", help="what takes an hour")
     parser.add_argument("--only", default=os.environ.get("ONLY", ""), help="parts by name, with commas between")
     given = parser.parse_args(argv)
-    chosen = choose(given.only, given.fast)
+    chosen = choose(given.only, given.fast, given.soak)
     if not chosen:
         print(f"ONLY={given.only}: no such part\nHINT: one of: {', '.join(part.name for part in parts())}")
         return USAGE
@@ -303,7 +311,7 @@ def main(argv: list[str]) -> int:
         signal.signal(number, stop_all)
     started = time.monotonic()
     outcomes = run_all(chosen)
-    if not given.fast and not given.only:
+    if not given.fast and not given.soak and not given.only:
         outcomes.append(coverage_outcome())
     total = sum((outcome.counts for outcome in outcomes), Counts())
     print("\n" + "\n".join(line(outcome) for outcome in outcomes))

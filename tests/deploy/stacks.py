@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -189,7 +190,16 @@ class Stack:
     def sql(self, statement: str, database: str = "ledger") -> str:
         """The statement's result, by the administrator's psql in the container."""
         return self.docker(
-            "exec", "-i", f"{self.id}-postgres", "psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", database, stdin=statement
+            "exec",
+            "-i",
+            f"{self.id}-postgres",
+            "psql",
+            "-XqAt",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-d",
+            database,
+            stdin=statement,
         )
 
     def manage(self, *arguments: str, stdin: str | None = None) -> str:
@@ -220,6 +230,10 @@ class Stack:
                 return
             time.sleep(0.5)
         raise AssertionError(f"{self.id}: the condition did not hold within {seconds} s")
+
+    def crash(self, pid: int) -> None:
+        """Kills one process of one of this stack's containers, as a crash would."""
+        os.kill(pid, signal.SIGKILL)
 
     def health(self, service: str) -> str:
         return self.docker("inspect", "-f", "{{.State.Health.Status}}", f"{self.id}-{service}", check=False)

@@ -26,6 +26,7 @@ GUESSED_SECONDS = 90  # where no deploy was measured before; one that ends too e
 SERVICES = {
     "postgres", "redis-queue", "redis-cache", "searxng", "app-worker", "app-beat", "caddy", "adminer", "vault",
 }  # fmt: skip
+pytestmark = pytest.mark.timeout(1500)  # each makes several deploys; the default is for one
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from tests.integration.registry import Registry
 
 PULLED = ["base", "redis", "caddy", "searxng", "adminer"]
 WANTED = [*PULLED, "postgres", "vault", "app"]
+pytestmark = pytest.mark.timeout(1500)  # the first test deploys two stacks; the default is for less
 
 
 @dataclass(frozen=True)

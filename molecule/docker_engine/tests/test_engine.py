@@ -77,38 +77,6 @@ def test_a_reboot_brings_the_engine_and_its_containers_back(
     ok(host, "docker rm --force stays")
 
 
-def test_an_option_is_merged_and_reloaded_without_a_restart(host: Host, converge: Converge) -> None:
-    before = ok(host, "cat /run/docker.pid")
-    done = converge(docker_engine_daemon_options={"insecure-registries": ["registry.example.org"]})
-    assert (done.status, done.changed > 0) == (0, True), done.text
-    assert "registry.example.org" in ok(host, "docker info --format '{{json .RegistryConfig.IndexConfigs}}'")
-    assert ok(host, "docker info --format '{{.LiveRestoreEnabled}}'") == "true"
-    assert ok(host, "cat /run/docker.pid") == before
-    assert converge(docker_engine_daemon_options={"insecure-registries": ["registry.example.org"]}).changed == 0
-
-
-def test_an_option_that_needs_a_restart_waits_for_permission(host: Host, small_image: str, converge: Converge) -> None:
-    wanted = {"log-opts": {"max-size": "10m"}}
-    before = host.file("/etc/docker/daemon.json").content
-    done = converge(docker_engine_daemon_options=wanted)
-    assert (done.status, done.changed) == (2, 0), done.text
-    assert "log-opts need a restart" in done.text and "docker_engine_restart_allowed=true" in done.text
-    assert host.file("/etc/docker/daemon.json").content == before
-    pid = ok(host, "cat /run/docker.pid")
-    done = converge(docker_engine_daemon_options=wanted, docker_engine_restart_allowed=True)
-    assert done.status == 0, done.text
-    assert ok(host, "cat /run/docker.pid") != pid
-    ok(host, f"docker run --rm {small_image} echo works")
-
-
-def test_a_stopped_engine_is_started(host: Host, converge: Converge) -> None:
-    stop_engine(host)
-    done = converge()
-    assert done.status == 0, done.text
-    ok(host, "docker info")
-    assert converge().changed == 0
-
-
 def test_an_interrupted_dpkg_is_healed(host: Host, small_image: str, converge: Converge) -> None:
     stop_engine(host)
     ok(host, "cd /root && apt-get download -qq docker.io && dpkg --unpack ./docker.io_*.deb && rm docker.io_*.deb")

@@ -92,9 +92,21 @@ def _read(path: Path) -> str | None:
         return None
 
 
+def engine_package() -> tuple[str, str]:
+    """Name and version of the distribution's package the engine came with; its revision tells of security fixes."""
+    for name in ("docker.io", "docker-ce"):
+        status, _, version = _output("dpkg-query", "-W", "-f=${db:Status-Status} ${Version}", name).partition(" ")
+        if status == "installed":
+            return name, version
+    return "", ""
+
+
 def engine_facts(socket_path: str) -> Facts:
     """What kind of engine answers at the socket, if any, and which client plugins are there."""
+    package, package_version = engine_package()
     facts: Facts = {
+        "package": package,
+        "package_version": package_version,
         "installed": bool(shutil.which("dockerd") or Path("/usr/sbin/dockerd").exists()),
         "running": False,
         "version": "",
@@ -242,6 +254,7 @@ def stack_facts(stack_dir: Path, data_dir: Path) -> Facts:
     return {
         "files": {entry.name: tree_digest(entry) for entry in services if entry.name not in reserved},
         "secrets": sorted(entry.name for entry in (stack_dir / "secrets").glob("*")),
+        "weak_secrets": weak_secrets(stack_dir / "secrets"),
         "stack_directories": sorted(entry.name for entry in (stack_dir / "state").glob("*") if entry.is_dir()),
         "gates": sorted(entry.name for entry in (stack_dir / "state/gates").glob("*")),
         "records": {path.stem: _read(path) for path in records},
@@ -251,6 +264,22 @@ def stack_facts(stack_dir: Path, data_dir: Path) -> Facts:
         "deployment": _json_object(_read(stack_dir / "state/deployment.json")),
         "vault": _json_object(_read(stack_dir / "state/vault/vault.json")),
     }
+
+
+def weak_secrets(store: Path) -> Facts:
+    """Secrets that role service would refuse, by name, with what may be told of them: never a part of the value."""
+    weak = {}
+    for entry in sorted(store.glob("*")):
+        value = _read(entry)
+        if value is not None and not strong(value):
+            weak[entry.name] = f"{len(value)} characters"
+    return weak
+
+
+def strong(value: str) -> bool:
+    """The rule of roles/service/library/service_files.py, which is another module; a test holds them together."""
+    clean = value == value.strip() and value.isprintable() and "\ufffd" not in value
+    return clean and len(value) >= 16 and len(set(value)) >= 6
 
 
 def _json_object(text: str | None) -> Facts:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filter_plugins.host import FilterModule, host_findings, port_findings, secret_findings
+from filter_plugins.host import FilterModule, host_findings, port_findings, secret_findings, weak_secret_findings
 
 MINIMUM = {"cores": 2, "memory_mb": 3500, "disk_mb": 20000}
 STACK_DIR = "/etc/ledgerflow/ledger-dev"
@@ -17,7 +17,7 @@ STACK_DIR = "/etc/ledgerflow/ledger-dev"
 def host(**changes: Any) -> dict[str, Any]:
     """A host that has just what is needed."""
     least = {"cores": 2, "memory_mb": 3500, "disk_free_mb": {"/srv": 20000, "/var/lib/docker": 20000}}
-    return {**least, "ports": {}, "secrets": [], "initialised": [], **changes}
+    return {**least, "ports": {}, "secrets": [], "weak_secrets": {}, "initialised": [], **changes}
 
 
 def listener(program: str = "", container: str = "", address: str = "127.0.0.1") -> dict[str, str]:
@@ -117,5 +117,15 @@ def test_what_a_killed_write_left_is_not_the_secret() -> None:
     assert len(secret_findings(host(initialised=["db_data"], secrets=[".a.new"]), ["a"], [], STACK_DIR)) == 1
 
 
+def test_a_damaged_secret_is_refused_with_what_may_be_told_of_it_even_without_data() -> None:
+    facts = host(secrets=["a", "b"], weak_secrets={"a": "5 characters", "b": "0 characters", "other": "1 characters"})
+    found = secret_findings(facts, ["a", "b"], ["b"], STACK_DIR)
+    assert found == weak_secret_findings(facts, ["a", "b"], ["b"], STACK_DIR)
+    (only,) = found
+    assert (only["where"], only["what"]) == (f"{STACK_DIR}/secrets/a", "weak or damaged (5 characters)")
+    assert f"rm {STACK_DIR}/secrets/a, then the deploy with -e service_secrets_renewed=a" in only["hint"]
+
+
 def test_ansible_finds_the_filters_by_these_names() -> None:
-    assert set(FilterModule().filters()) == {"host_findings", "port_findings", "secret_findings"}
+    filters = {"host_findings", "port_findings", "secret_findings", "weak_secret_findings"}
+    assert set(FilterModule().filters()) == filters

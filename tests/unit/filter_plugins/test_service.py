@@ -270,7 +270,7 @@ SOURCES = "digest of the role"
 def standing() -> dict[str, Any]:
     """Facts of a host on which the service was deployed and nothing has happened since."""
     container = {"id": "c1", "image_id": "sha256:i", "state": "running", "health": "healthy"}
-    facts = {"files": {"cache": "f1"}, "containers": {"ledger-dev-cache": container}, "fingerprints": {}}
+    facts = {"files": {"cache": "f1"}, "containers": {"ledger-dev-cache": container}, "fingerprints": {}, "secrets": []}
     deployed = {"cache": service_inputs(description(), SOURCES)}
     return {**facts, "fingerprints": service_fingerprints(deployed, facts, STACK)}
 
@@ -299,6 +299,17 @@ def test_a_service_something_has_happened_to_does_not_stand_and_is_not_another_o
     HAPPENINGS[happening](facts)
     assert not service_stands(description(), facts, STACK, SOURCES)
     assert service_changed(description(), facts, SOURCES) == (happening == "the record is gone")
+
+
+def test_a_service_whose_secret_is_gone_from_the_store_is_made_anew_and_one_that_uses_others_stands() -> None:
+    secrets = {"url": "redis://:{url:queue}@host/{secret:name}", "acl": "#{sha256:queue}", "none": "{secret:}"}
+    facts = standing()
+    made = description(secrets=secrets)
+    facts["fingerprints"]["cache"]["inputs"] = service_inputs(made, SOURCES)
+    for there, stands in ([], False), (["queue"], False), (["name", "queue"], True), (["name", "queue", "x"], True):
+        facts["secrets"] = there
+        assert service_stands(made, facts, STACK, SOURCES) is stands
+        assert service_changed(made, facts, SOURCES) is not stands
 
 
 @pytest.mark.parametrize(("changes", "sources"), [

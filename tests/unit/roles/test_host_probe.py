@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from hypothesis import given
+from hypothesis import strategies as st
 
 from roles.host_facts.library import host_probe
 from roles.host_facts.library.host_probe import (
@@ -30,6 +32,7 @@ from roles.host_facts.library.host_probe import (
     stack_facts,
     tree_digest,
 )
+from roles.service.library import service_files
 
 INFO = {
     "ServerVersion": "26.1.5",
@@ -436,7 +439,17 @@ def test_a_stack_s_files_records_and_sentinels_are_seen(stack: tuple[Path, Path]
 def test_of_secrets_only_the_names_are_told(stack: tuple[Path, Path]) -> None:
     facts = stack_facts(*stack)
     assert facts["secrets"] == ["password", "token"]
+    assert facts["weak_secrets"] == {"password": "1 characters", "token": "12 characters"}
     assert "hidden-value" not in json.dumps(facts)
+
+
+@given(st.one_of(st.text(max_size=40), st.text("abcdefgh", min_size=14, max_size=20)))
+def test_a_secret_is_weak_exactly_where_the_service_s_files_would_refuse_it(value: str) -> None:
+    try:
+        taken = service_files._strong(value, "a secret") == value
+    except service_files.SecretError:
+        taken = False
+    assert host_probe.strong(value) is taken
 
 
 def test_where_there_is_no_stack_everything_is_empty(tmp_path: Path) -> None:

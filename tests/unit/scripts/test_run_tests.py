@@ -74,6 +74,12 @@ def test_references_of_images_reach_the_parts(build: Path) -> None:
     assert run_tests.part_environment(Part("any", (), 1))["APP_TEST_IMAGE"] == "ledgerflow/app-test:123"
 
 
+def test_a_soak_makes_its_own_ground_and_kills_more() -> None:
+    chosen = run_tests.choose("", fast=False, soak=True)
+    assert [part.name for part in chosen] == ["packages", "engine", "images", "kills"]
+    assert chosen[-1].environment == {"LEDGERFLOW_KILLS": "10"}
+
+
 def test_the_fast_parts_need_no_engine() -> None:
     assert [part.name for part in run_tests.choose("", fast=True)] == ["lint", "unit", "workflows"]
 

@@ -1,0 +1,113 @@
+"""Measures, writes docs/bench.md, the README's quotation and build/results/bench.json; 0 if all that is demanded holds.
+
+A module of its own because it is the order of the run: every round does all ways one after the other on the same
+stack, so that a machine that is busy for a while is busy for both halves of a ratio.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+
+from bench import figures, stack
+from bench.figures import Memory, Round, Timing
+from tests.deploy.stacks import REPOSITORY, Stack
+
+ROUNDS = 3
+
+
+def main() -> int:
+    """Exit code: 0 all demands hold, 1 one does not, 2 could not measure."""
+    measured = stack.new_stack()
+    started = time.monotonic()
+    try:
+        rounds, memory = measure_and_destroy(measured, int(os.environ.get("BENCH_ROUNDS", ROUNDS)))
+    except stack.MeasureError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+    switching_mb = next(each.limit_mb for each in memory if each.service.startswith("app-web"))
+    held = figures.demands(rounds, memory, switching_mb)
+    write(rounds, memory, switching_mb, held)
+    print("\n".join(["", *figures.demands_table(held), "", f"bench: {time.monotonic() - started:.0f} s"]))
+    return 0 if all(demand.holds for demand in held) else 1
+
+
+def measure_and_destroy(measured: Stack, count: int) -> tuple[list[Round], list[Memory]]:
+    """Measures and leaves nothing, whatever happened."""
+    try:
+        return measure(measured, count)
+    finally:
+        say("destroy the stack")
+        stack.destroy(measured)
+
+
+def measure(measured: Stack, count: int) -> tuple[list[Round], list[Memory]]:
+    """The rounds, and the memory of a stack that has worked."""
+    say("make the images, and remove what a killed run left")
+    stack.play(measured, "images")
+    rounds: list[Round] = []
+    memory: list[Memory] = []
+    for number in range(1, count + 1):
+        stack.play(measured, "destroy", CONFIRM=measured.id)
+        say(f"round {number} of {count}, load {os.getloadavg()[0]:.1f}")
+        rounds.append({way: tell(way, each) for way, each in ways(measured).items()})
+        stack.use(measured)
+        memory = stack.memory(measured)
+    return rounds, memory
+
+
+def ways(measured: Stack) -> dict[str, Callable[[], Timing]]:
+    """What a round does, in order: the two halves of the demanded ratio are neighbours."""
+    return {
+        "fresh": lambda: stack.play(measured, "deploy"),
+        "compose_serial": lambda: stack.compose_up(measured, at_once=False),
+        "nothing_to_do": lambda: stack.play(measured, "deploy"),
+        "cold": lambda: stack.play(measured, "deploy", COLD="1"),
+        "mitogen": lambda: stack.play(measured, "deploy", STRATEGY="mitogen"),
+        "compose_parallel": lambda: stack.compose_up(measured, at_once=True),
+    }
+
+
+def tell(way: str, run: Callable[[], Timing]) -> Timing:
+    """Runs one way and says what it took."""
+    timing = run()
+    changed = "" if timing.changed is None else f"  changed={timing.changed}"
+    say(f"  {way:17} {timing.seconds:6.1f} s  processor {timing.processor_seconds:5.1f} s{changed}")
+    return timing
+
+
+def say(text: str) -> None:
+    """Progress, at once."""
+    print(text, flush=True)
+
+
+def write(rounds: list[Round], memory: list[Memory], switching_mb: int, held: list[figures.Demand]) -> None:
+    """The result as data, and the measured parts of the documents."""
+    result = {
+        "schema": 1,
+        "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 1),
+        "rounds": [{way: asdict(timing) for way, timing in each.items()} for each in rounds],
+        "ratios": {way: asdict(figures.ratio(rounds, way)) for way in figures.WAYS},
+        "memory": [asdict(each) for each in memory],
+        "demands": [asdict(each) for each in held],
+    }
+    path = REPOSITORY / "build/results/bench.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, indent=2) + "\n")
+    where = f"{len(rounds)} rounds on {os.cpu_count()} cores, in one run; medians of the rounds' own ratios."
+    parts = {
+        "docs/bench.md": figures.document(rounds, memory, switching_mb, where),
+        "README.md": figures.quote(rounds, memory, switching_mb),
+    }
+    for name, part in parts.items():
+        file = REPOSITORY / name
+        file.write_text(figures.between_markers(file.read_text(), part))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
