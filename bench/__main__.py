@@ -54,22 +54,28 @@ def measure(measured: Stack, count: int) -> tuple[list[Round], list[Memory]]:
     for number in range(1, count + 1):
         stack.play(measured, "destroy", CONFIRM=measured.id)
         say(f"round {number} of {count}, load {os.getloadavg()[0]:.1f}")
-        rounds.append({way: tell(way, each) for way, each in ways(measured).items()})
+        timings = [(way, tell(way, each)) for way, each in ways(measured)]
+        rounds.append(figures.one_round(timings))
         stack.use(measured)
         memory = stack.memory(measured)
     return rounds, memory
 
 
-def ways(measured: Stack) -> dict[str, Callable[[], Timing]]:
-    """What a round does, in order: the two halves of the demanded ratio are neighbours."""
-    return {
-        "fresh": lambda: stack.play(measured, "deploy"),
-        "compose_serial": lambda: stack.compose_up(measured, at_once=False),
-        "nothing_to_do": lambda: stack.play(measured, "deploy"),
-        "cold": lambda: stack.play(measured, "deploy", COLD="1"),
-        "mitogen": lambda: stack.play(measured, "deploy", STRATEGY="mitogen"),
-        "compose_parallel": lambda: stack.compose_up(measured, at_once=True),
-    }
+def ways(measured: Stack) -> list[tuple[str, Callable[[], Timing]]]:
+    """What a round does, in order; the base twice, before and after what it is mostly compared with."""
+
+    def nothing_to_do() -> Timing:
+        return stack.play(measured, "deploy")
+
+    return [
+        ("fresh", lambda: stack.play(measured, "deploy")),
+        ("compose_serial", lambda: stack.compose_up(measured, at_once=False)),
+        ("nothing_to_do", nothing_to_do),
+        ("cold", lambda: stack.play(measured, "deploy", COLD="1")),
+        ("nothing_to_do", nothing_to_do),
+        ("mitogen", lambda: stack.play(measured, "deploy", STRATEGY="mitogen")),
+        ("compose_parallel", lambda: stack.compose_up(measured, at_once=True)),
+    ]
 
 
 def tell(way: str, run: Callable[[], Timing]) -> Timing:

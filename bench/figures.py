@@ -67,6 +67,23 @@ class Ratio:
 Round = Mapping[str, Timing]
 
 
+def one_round(timings: Sequence[tuple[str, Timing]]) -> Round:
+    """A round's timings by way; the mean of those that were measured more than once, and the most that one changed."""
+    ways: dict[str, list[Timing]] = {}
+    for way, timing in timings:
+        ways.setdefault(way, []).append(timing)
+    return {way: _mean(several) for way, several in ways.items()}
+
+
+def _mean(several: Sequence[Timing]) -> Timing:
+    counts = [each.changed for each in several if each.changed is not None]
+    return Timing(
+        statistics.mean(each.seconds for each in several),
+        statistics.mean(each.processor_seconds for each in several),
+        max(counts) if counts else None,
+    )
+
+
 def ratio(rounds: Sequence[Round], way: str, base: str = BASE, processor: bool = False) -> Ratio:
     """Each round's own ratio, so that load that came and went between the rounds is in both halves of it."""
 
@@ -85,7 +102,8 @@ def median_seconds(rounds: Sequence[Round], way: str) -> float:
 def demands(rounds: Sequence[Round], memory: Sequence[Memory], switching_mb: int) -> list[Demand]:
     """What must hold; nothing measured holds nothing."""
     changed = {way: [each[way].changed for each in rounds] for way in UNCHANGED}
-    share = ratio(rounds, BASE, "cold").median if rounds else float("inf")
+    waited = ratio(rounds, BASE, "cold").median if rounds else float("inf")
+    computed = ratio(rounds, BASE, "cold", processor=True).median if rounds else float("inf")
     used, limit = sum(each.used_mb for each in memory), sum(each.limit_mb for each in memory) + switching_mb
     return [
         Demand(
@@ -95,10 +113,10 @@ def demands(rounds: Sequence[Round], memory: Sequence[Memory], switching_mb: int
             bool(rounds) and all(count == 0 for counts in changed.values() for count in counts),
         ),
         Demand(
-            "with accelerations / without",
-            f"at most {LARGEST_SHARE_OF_COLD:.2f}",
-            f"{share:.2f}",
-            share <= LARGEST_SHARE_OF_COLD,
+            "a run with nothing to do / the same with the accelerations off",
+            f"at most {LARGEST_SHARE_OF_COLD:.2f}, in time and in processor time",
+            f"{waited:.2f}, {computed:.2f}",
+            max(waited, computed) <= LARGEST_SHARE_OF_COLD,
         ),
         Demand(
             "memory: what all containers may use, with both colours of the app",

@@ -74,7 +74,9 @@ def weak_secret_findings(probe: Facts, wanted: list[str], provided: list[str], s
 def _missing_secrets(probe: Facts, wanted: list[str], provided: list[str], stack_dir: str) -> list[Finding]:
     if not probe["initialised"]:
         return []
-    missing = [name for name in wanted if name not in probe["secrets"] and name not in provided]
+    # One that was never made (a first deploy was killed, or this version brought it) locks nothing away.
+    lost = set(probe["secrets_made"]) - set(probe["secrets"]) - set(provided)
+    missing = [name for name in wanted if name in lost]
     volumes = ", ".join(probe["initialised"])
     return [
         {

@@ -12,6 +12,14 @@ from django.db import InterfaceError, OperationalError
 BAD, COULD_NOT_CHECK, USAGE = 1, 2, 64
 
 
+def database_away(error: Exception) -> str | None:
+    """The message of an error that means "no connection"; None where the server answered with what it did not like."""
+    if getattr(error.__cause__, "sqlstate", None) is not None:
+        return None
+    reason = str(error).strip().splitlines()[0]
+    return f"database: {reason}\nHINT: see that PostgreSQL is up (make status), then run this again"
+
+
 class HouseCommand(BaseCommand):
     _running = False
 

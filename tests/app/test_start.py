@@ -6,6 +6,8 @@ import subprocess
 import sys
 
 import pytest
+from config.commands import database_away
+from django.db import OperationalError, connection, transaction
 from live import APP, environment, manage
 
 WRONG = {
@@ -71,6 +73,24 @@ def test_every_program_stops_at_a_wrong_setting(program: str) -> None:
 def test_the_twin_with_right_settings_passes_django_s_own_deployment_checks() -> None:
     done = manage("check", "--deploy", "--fail-level", "WARNING")
     assert done.returncode == 0, done.stderr
+
+
+def test_a_command_whose_database_is_away_says_so_in_one_message_and_could_not_check() -> None:
+    done = manage("migrate", "--noinput", DATABASE_URL="postgresql://ledger:hidden@127.0.0.1:1/ledger")
+    assert done.returncode == 2
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("database: "), done.stderr
+    assert "127.0.0.1" in lines[0]
+    assert lines[1].startswith("HINT: ")
+    assert len(lines) == 2 and "hidden" not in done.stderr, done.stderr
+
+
+@pytest.mark.django_db
+def test_an_error_that_the_database_itself_tells_is_not_taken_for_its_absence() -> None:
+    with pytest.raises(OperationalError) as caught, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 1")
+        cursor.execute("SELECT pg_sleep(9)")
+    assert database_away(caught.value) is None
 
 
 def test_the_build_settings_know_no_database_and_no_host() -> None:

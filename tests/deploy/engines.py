@@ -225,9 +225,9 @@ class Engine:
 
 
 @contextmanager
-def engine() -> Iterator[Engine]:
+def engine(*options: str) -> Iterator[Engine]:
     """A running engine without images; removed whatever happened."""
-    made = Engine(Path(tempfile.mkdtemp(prefix="lf-engine-")))  # not below pytest's place: the socket's path is short
+    made = Engine(Path(tempfile.mkdtemp(prefix="lf-engine-")), options)  # not below pytest's place: the socket's path is short
     try:
         made.start()
         yield made

@@ -6,7 +6,9 @@ Nothing guards this engine: every command here is carried out. What keeps the da
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from engines import Browser, Engine, EngineStack, engine
@@ -109,13 +111,17 @@ def test_an_engine_with_live_restore_is_killed_and_no_container_notices(alone: E
     assert browser.signed_in()
 
 
+def down_with_volumes(stack: EngineStack, file: Path) -> None:
+    """The command of the incident, for one compose project."""
+    stack.docker("compose", "-f", str(file), "-p", f"{stack.id}-{file.parent.name}", "down", "-v")
+
+
 def test_the_incident_loses_no_row(alone: EngineStack, browser: Browser) -> None:
     before = seen(alone)
     sentinel = (alone.data / "db_data/.ledgerflow.json").read_bytes()
 
-    for project in sorted(path.parent.name for path in alone.config.glob("*/compose.yml")):
-        file = str(alone.config / project / "compose.yml")
-        alone.docker("compose", "-f", file, "-p", f"{alone.id}-{project}", "down", "-v", "--timeout", "5")
+    with ThreadPoolExecutor(4) as several:
+        list(several.map(lambda file: down_with_volumes(alone, file), alone.config.glob("*/compose.yml")))
     volumes = alone.docker("volume", "ls", "-q").splitlines()
     assert f"{alone.name}_ci_db_data" in volumes
     alone.docker("volume", "rm", "-f", *volumes)
@@ -135,5 +141,3 @@ def test_the_incident_loses_no_row(alone: EngineStack, browser: Browser) -> None
     assert (alone.data / "db_data/.ledgerflow.json").read_bytes() == sentinel
     assert browser.signed_in(), "the session of before is gone"
     Browser(alone).sign_in()
-    again = alone.deploy()
-    assert again.changed == 0, again.tasks_changed

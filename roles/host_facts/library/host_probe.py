@@ -254,6 +254,7 @@ def stack_facts(stack_dir: Path, data_dir: Path) -> Facts:
     return {
         "files": {entry.name: tree_digest(entry) for entry in services if entry.name not in reserved},
         "secrets": sorted(entry.name for entry in (stack_dir / "secrets").glob("*")),
+        "secrets_made": sorted(entry.name for entry in (stack_dir / "state/secrets").glob("*")),
         "weak_secrets": weak_secrets(stack_dir / "secrets"),
         "stack_directories": sorted(entry.name for entry in (stack_dir / "state").glob("*") if entry.is_dir()),
         "gates": sorted(entry.name for entry in (stack_dir / "state/gates").glob("*")),

@@ -29,6 +29,12 @@ options:
     description: Root-only directory of all the stack's secrets, one file each.
     type: path
     required: true
+  made:
+    description: >-
+      Directory with an empty file for each secret that was ever in the store. A lost secret is told by it from one that
+      a killed deploy, or an earlier version, never made.
+    type: path
+    required: true
   root:
     description: The service's own directory; below it C(config/), C(secrets/) and C(compose.yml).
     type: path
@@ -191,15 +197,17 @@ def converge(given: Mapping[str, Any], look_only: bool = False) -> dict[str, Any
 
 def _secrets(given: Mapping[str, Any], target: Path, gid: int, look_only: bool) -> tuple[str, bool]:
     """Store and secret files; gives the digest of the files and whether anything changed."""
-    store, templates = Path(given["store"]), given["secrets"]
+    store, made, templates = Path(given["store"]), Path(given["made"]), given["secrets"]
     names = referenced(templates)
     changed = directory(store, os.getegid(), 0o700, look_only)
+    changed |= directory(made, os.getegid(), 0o755, look_only)
     changed |= directory(target.parent, os.getegid(), 0o755, look_only)
     changed |= directory(target, gid, 0o750, look_only)
     values: dict[str, str] = {}
     for name in names:
         values[name], written = stored(store, name, given["provided"], given["generate"], look_only)
         changed |= written
+        changed |= write_file(made / name, "", os.getegid(), 0o444, look_only)  # after it, and before any data
     digest = hashlib.sha256(str(target).encode())
     for file, template in sorted(templates.items()):
         content = filled(template, values)
@@ -238,6 +246,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "store": {"type": "path", "required": True},
+            "made": {"type": "path", "required": True},
             "root": {"type": "path", "required": True},
             "gid": {"type": "int", "required": True},
             "secrets": {"type": "dict", "default": {}},

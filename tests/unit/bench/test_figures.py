@@ -31,6 +31,16 @@ def test_processor_time_is_compared_with_processor_time() -> None:
     assert figures.ratio([one], "cold", processor=True).median == 20
 
 
+def test_what_a_round_measures_twice_counts_with_its_mean_and_its_worst() -> None:
+    one = figures.one_round([("base", Timing(4, 2, 0)), ("cold", Timing(30, 9)), ("base", Timing(8, 3, 1))])
+    assert one == {"base": Timing(6, 2.5, 1), "cold": Timing(30, 9, None)}
+
+
+def test_a_share_that_only_the_machines_load_makes_small_is_bad() -> None:
+    busy = {**a_round(5, 50), "cold": Timing(50, 7, 0)}
+    assert seen([busy], MEMORY)[1] is False
+
+
 def test_all_that_is_demanded_can_hold() -> None:
     assert seen([a_round(5, 25)], MEMORY) == [True, True, True]
 

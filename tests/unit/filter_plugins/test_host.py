@@ -17,7 +17,7 @@ STACK_DIR = "/etc/ledgerflow/ledger-dev"
 def host(**changes: Any) -> dict[str, Any]:
     """A host that has just what is needed."""
     least = {"cores": 2, "memory_mb": 3500, "disk_free_mb": {"/srv": 20000, "/var/lib/docker": 20000}}
-    return {**least, "ports": {}, "secrets": [], "weak_secrets": {}, "initialised": [], **changes}
+    return {**least, "ports": {}, "secrets": [], "secrets_made": [], "weak_secrets": {}, "initialised": [], **changes}
 
 
 def listener(program: str = "", container: str = "", address: str = "127.0.0.1") -> dict[str, str]:
@@ -97,7 +97,7 @@ def test_the_port_proposed_is_a_port_that_is_neither_taken_nor_wanted(wanted: di
 
 
 def test_missing_secrets_beside_data_are_refused_one_by_one_with_the_way_out() -> None:
-    facts = host(initialised=["db_data", "media"], secrets=["b"])
+    facts = host(initialised=["db_data", "media"], secrets=["b"], secrets_made=["a", "b", "c"])
     found = secret_findings(facts, ["a", "b", "c"], ["c"], STACK_DIR)
     (only,) = found
     assert only["where"] == f"{STACK_DIR}/secrets/a"
@@ -106,7 +106,12 @@ def test_missing_secrets_beside_data_are_refused_one_by_one_with_the_way_out() -
 
 
 def test_missing_secrets_on_an_empty_host_are_fine() -> None:
-    assert secret_findings(host(), ["a"], [], STACK_DIR) == []
+    assert secret_findings(host(secrets_made=["a"]), ["a"], [], STACK_DIR) == []
+
+
+def test_secrets_that_were_never_made_are_fine_beside_data() -> None:
+    facts = host(initialised=["db_data"], secrets=["a"], secrets_made=["a"])
+    assert secret_findings(facts, ["a", "of_a_service_not_yet_deployed"], [], STACK_DIR) == []
 
 
 def test_secrets_that_are_there_or_provided_are_fine_beside_data() -> None:
@@ -114,7 +119,8 @@ def test_secrets_that_are_there_or_provided_are_fine_beside_data() -> None:
 
 
 def test_what_a_killed_write_left_is_not_the_secret() -> None:
-    assert len(secret_findings(host(initialised=["db_data"], secrets=[".a.new"]), ["a"], [], STACK_DIR)) == 1
+    facts = host(initialised=["db_data"], secrets=[".a.new"], secrets_made=["a"])
+    assert len(secret_findings(facts, ["a"], [], STACK_DIR)) == 1
 
 
 def test_a_damaged_secret_is_refused_with_what_may_be_told_of_it_even_without_data() -> None:

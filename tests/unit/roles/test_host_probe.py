@@ -419,6 +419,7 @@ def stack(tmp_path: Path) -> tuple[Path, Path]:
         "state/gates/app-web-blue": "", "state/volumes/db_data.json": '{"uuid": "1"}', "state/volumes/media.json": "{}",
         "state/volumes/db_data.initialised": "", "state/fingerprints.json": '{"cache": {"inputs": "i"}}',
         "state/deployment.json": '{"commit": "abc"}', "state/vault/vault.json": '{"proven": true}', "README": "",
+        "state/secrets/token": "",
     })  # fmt: skip
     write(data, **{"db_data/.ledgerflow.json": '{"uuid": "1"}', "media/data/a": "", "a file": ""})
     return config, data
@@ -431,7 +432,7 @@ def test_a_stack_s_files_records_and_sentinels_are_seen(stack: tuple[Path, Path]
     assert facts["records"] == {"db_data": '{"uuid": "1"}', "media": "{}"}
     assert facts["initialised"] == ["db_data"]
     assert facts["sentinels"] == {"db_data": '{"uuid": "1"}', "media": None}
-    assert facts["stack_directories"] == ["gates", "vault", "volumes"]
+    assert facts["stack_directories"] == ["gates", "secrets", "vault", "volumes"]
     assert facts["fingerprints"] == {"cache": {"inputs": "i"}}
     assert (facts["deployment"], facts["vault"]) == ({"commit": "abc"}, {"proven": True})
 
@@ -439,6 +440,7 @@ def test_a_stack_s_files_records_and_sentinels_are_seen(stack: tuple[Path, Path]
 def test_of_secrets_only_the_names_are_told(stack: tuple[Path, Path]) -> None:
     facts = stack_facts(*stack)
     assert facts["secrets"] == ["password", "token"]
+    assert facts["secrets_made"] == ["token"]
     assert facts["weak_secrets"] == {"password": "1 characters", "token": "12 characters"}
     assert "hidden-value" not in json.dumps(facts)
 

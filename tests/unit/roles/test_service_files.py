@@ -34,10 +34,11 @@ class Service:
 
     def __init__(self, root: Path) -> None:
         self.store, self.directory = root / "etc/secrets", root / "etc/app/secrets"
+        self.made = root / "etc/state/secrets"
         self.templates = {"token": "{secret:token}", "url": "redis://app:{url:password}@redis:6379/0"}
 
     def given(self, **changes: Any) -> dict[str, Any]:
-        paths = {"store": str(self.store), "root": str(self.directory.parent)}
+        paths = {"store": str(self.store), "made": str(self.made), "root": str(self.directory.parent)}
         plain: dict[str, Any] = {"config": {}, "sentinels": {}, "compose": ""}
         return {**paths, **plain, "gid": GROUP, "secrets": self.templates, "provided": {}, "generate": True, **changes}
 
@@ -91,6 +92,17 @@ def test_the_store_is_for_its_owner_only_and_the_files_for_the_service_s_group(s
     assert (mode(service.directory), mode(service.directory / "token")) == (0o750, 0o440)
     assert {path.stat().st_gid for path in (service.directory, *service.directory.iterdir())} == {GROUP}
     assert {path.stat().st_gid for path in (service.store, *service.store.iterdir())} == {os.getegid()}
+
+
+def test_what_was_ever_in_the_store_is_known_after_it_is_lost(service: Service) -> None:
+    service.keep("token", STRONG)
+    service.converge()
+    (service.store / "token").unlink()
+    assert sorted(path.name for path in service.made.iterdir()) == ["password", "token"]
+    assert {path.read_bytes() for path in service.made.iterdir()} == {b""}
+    with contextlib.suppress(SecretError):
+        service.converge(generate=False, secrets={"other": "{secret:other}"})
+    assert sorted(path.name for path in service.made.iterdir()) == ["password", "token"]
 
 
 def test_a_second_run_changes_nothing(service: Service) -> None:
