@@ -29,6 +29,12 @@ BUILD = ROOT / "build"
 PYTHON = str(ROOT / ".venv/bin/python")
 TAIL_LINES = 60
 USAGE = 64
+PUSHED = ("flask_app", "restore_smoke", "incident", "two_stacks")
+WAITING = ("deploy", "volumes", "reachability", "secrets", "refusals", "address_pools")
+# Of the tests on deployed stacks, those seen green from end to end guard a push. The others run in `make soak` until
+# they have been: docs/progress.md has the list.
+PUSH = " ".join(f"tests/deploy/test_{name}.py" for name in PUSHED)
+SOAK = " ".join(f"tests/deploy/test_{name}.py" for name in WAITING)
 RUNNING: set[subprocess.Popen[bytes]] = set()
 STOPPED = threading.Event()
 # make's own variables must not reach what the tests start.
@@ -68,10 +74,10 @@ class Outcome:
     code: int
 
 
-def pytest_part(name: str, folder: str, minutes: float, **more: Any) -> Part:
-    """A part that pytest runs here, on the controller, with its coverage measured."""
+def pytest_part(name: str, what: str, minutes: float, **more: Any) -> Part:
+    """A part that pytest runs here, on the controller, with its coverage measured; `what` is files and options."""
     cover = ("-m", "coverage", "run", f"--data-file=build/results/.coverage.{name}")
-    argv = (PYTHON, *cover, "-m", "pytest", folder, f"--junitxml=build/results/{name}.xml")
+    argv = (PYTHON, *cover, "-m", "pytest", *what.split(), f"--junitxml=build/results/{name}.xml")
     return Part(name, argv, minutes, report=f"{name}.xml", **more)
 
 
@@ -104,8 +110,8 @@ def parts() -> tuple[Part, ...]:
         Part("molecule docker_engine", (*molecule, "docker_engine"), 15, stage=2),
         Part("molecule protected_volume", (*molecule, "protected_volume"), 15, stage=2),
         pytest_part("integration", "tests/integration", 15, stage=2),
-        pytest_part("deploy", "tests/deploy", 40, stage=2, lane=2),
-        pytest_part("browser", "tests/browser", 10, stage=2, lane=2),
+        pytest_part("deploy", PUSH, 50, stage=2, lane=2),
+        pytest_part("browser", "tests/browser/test_browser.py", 15, stage=2, lane=2),
     )
 
 
@@ -113,7 +119,11 @@ def soak_parts() -> tuple[Part, ...]:
     """What is too long for every push, on the same ground."""
     ground = tuple(part for part in parts() if part.name in ("packages", "engine", "images"))
     kills = {"LEDGERFLOW_KILLS": "10"}
-    return (*ground, pytest_part("kills", "tests/deploy/test_kills.py", 90, stage=2, lane=2, environment=kills))
+    return (
+        *ground,
+        pytest_part("more", SOAK, 60, stage=2),
+        pytest_part("kills", "tests/deploy/test_kills.py", 90, stage=2, lane=2, environment=kills),
+    )
 
 
 # --- one part -------------------------------------------------------------------------------------------------------

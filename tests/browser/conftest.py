@@ -81,9 +81,7 @@ def page(context: BrowserContext, complaints: Complaints) -> Page:
 def sign_in(page: Page, stack: Stack) -> None:
     """The first superuser, with the generated password."""
     page.goto(stack.url())
-    page.get_by_label("Username").fill(
-        stack.settings["ADMIN_USERNAME"] if "ADMIN_USERNAME" in stack.settings else "admin"
-    )
+    page.get_by_label("Username").fill(stack.settings.get("ADMIN_USERNAME", "admin"))
     page.get_by_label("Password").fill(stack.secret("app_admin_password"))
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("button", name="Sign out").wait_for()

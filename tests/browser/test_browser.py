@@ -2,17 +2,50 @@
 
 from __future__ import annotations
 
+import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.browser.conftest import shot
+from tests.deploy.conftest import stack as stack  # deployed once for this session
 from tests.deploy.stacks import REPOSITORY, Stack
 
 OUTAGE_SECONDS = 60
 BANK_FILE = REPOSITORY.parent / "shared/data/statements/dcool_wells_fargo.csv"
+
+
+SCREENSHOTS = REPOSITORY / "build/screenshots"
+# A browser that asks nobody outside: no updates, no lookups of its maker's hosts.
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+QUIET += ["--disable-component-update", "--disable-sync", "--no-proxy-server"]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    assert program, "no browser; tests/packages installs one"
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=QUIET)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    opened = context.new_page()
+    opened.set_default_timeout(20_000)
+    yield opened
+    context.close()
+
+
+def shot(page: Page, name: str) -> None:
+    """A picture for people, in build/screenshots."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
 
 
 def sign_in(stack: Stack, page: Page) -> None:

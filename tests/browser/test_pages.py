@@ -115,12 +115,8 @@ def test_every_page_is_readable_on_a_telephone_and_in_the_dark(stack: Stack, bro
     complaints = Complaints()
     complaints.watch(page)
     sign_in(page, stack)
-    for path, name in (
-        ("/", "list"),
-        ("/statements/", "statements"),
-        ("/transactions/add/", "add"),
-        ("/admin/", "admin"),
-    ):
+    paths = {"list": "/", "statements": "/statements/", "add": "/transactions/add/", "admin": "/admin/"}
+    for name, path in paths.items():
         page.goto(stack.url(path=path))
         overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         picture(page, f"telephone-{name}")

@@ -227,7 +227,8 @@ class Engine:
 @contextmanager
 def engine(*options: str) -> Iterator[Engine]:
     """A running engine without images; removed whatever happened."""
-    made = Engine(Path(tempfile.mkdtemp(prefix="lf-engine-")), options)  # not below pytest's place: the socket's path is short
+    place = tempfile.mkdtemp(prefix="lf-engine-")  # not below pytest's: a socket's path must be short
+    made = Engine(Path(place), options)
     try:
         made.start()
         yield made
