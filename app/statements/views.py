@@ -33,7 +33,8 @@ def upload(request: HttpRequest) -> HttpResponse:
         "more_problems": max(0, len(refused.problems) - SHOWN_PROBLEMS) if refused else 0,
         "imports": StatementImport.objects.defer("content")
         .select_related("account")
-        .annotate(added=Count("transactions"))[:SHOWN_IMPORTS],
+        .annotate(added=Count("transactions"))
+        .order_by("-imported_at", "-id")[:SHOWN_IMPORTS],  # said here: a grouped query leaves out the model's own order
         "has_accounts": Account.objects.exists(),
     }
     return render(request, "statements/upload.html", context, status=422 if refused else 200)

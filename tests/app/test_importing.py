@@ -217,6 +217,14 @@ class TestUploadPage:
         file = SimpleUploadedFile(name, content)
         return client.post("/statements/", {"account": account.pk, "file": file}, follow=True)
 
+    def test_the_newest_statement_is_listed_first(self, signed_in: Client, account: Account) -> None:
+        for day in range(1, 4):
+            line = f'"03/0{day}/2025","-1.00","*","","TEA {day}"\n'.encode()
+            self.upload(signed_in, account, line, name=f"day-{day}.csv")
+        page = signed_in.get("/statements/").content.decode()
+        places = [page.index(f">day-{day}.csv</a>") for day in (3, 2, 1)]
+        assert places == sorted(places)
+
     def test_it_imports_and_then_adds_nothing_more(self, signed_in: Client, account: Account) -> None:
         first = self.upload(signed_in, account, BANK_FILE)
         assert b"5 added, 0 already there. Sum added: +2,326.60" in first.content

@@ -6,9 +6,10 @@ import secrets
 from pathlib import Path
 
 import pytest
-from conftest import Complaints, picture, sign_in
 from playwright.sync_api import Browser, Page, expect
-from stacks import Stack
+
+from tests.browser.person import Complaints, identify, picture, sign_in
+from tests.deploy.stacks import Stack
 
 
 @pytest.fixture(scope="module")
@@ -64,11 +65,13 @@ def test_a_statement_is_uploaded_once_and_a_broken_one_not_at_all(stack: Stack, 
     page.get_by_role("link", name="Statements").click()
     for file, said in ((good, "3 added, 0 already there"), (good, "0 added, 3 already there")):
         page.get_by_label("Account").select_option(label="Test")
-        page.get_by_label("Statement").set_input_files(file)
+        page.get_by_label("Statement", exact=True).set_input_files(file)
         page.get_by_role("button", name="Import").click()
         expect(page.get_by_role("status")).to_contain_text(said)
+    newest = page.get_by_role("region", name="Imported statements").locator("tbody tr").first
+    expect(newest).to_contain_text(good.name)
     picture(page, "statement-uploaded")
-    page.get_by_label("Statement").set_input_files(broken)
+    page.get_by_label("Statement", exact=True).set_input_files(broken)
     page.get_by_role("button", name="Import").click()
     expect(page.get_by_role("alert")).to_contain_text("Nothing was imported")
     expect(page.get_by_role("alert")).to_contain_text("twenty")
@@ -87,10 +90,9 @@ def test_searxng_finds_the_transaction_through_the_ledgers_own_engine(
     found = page.get_by_role("article").filter(has_text=description)
     expect(found).to_have_count(1)
     expect(found).to_contain_text("-1,234.56")
-    address = found.get_by_role("link").first.get_attribute("href")
     picture(page, "searxng-found")
-    sign_in(page, stack)
-    page.goto(str(address))
+    page.goto(str(found.get_by_role("link").first.get_attribute("href")))
+    identify(page, stack)
     expect(page.get_by_role("heading", level=1)).to_have_text(description)
 
 
@@ -121,6 +123,8 @@ def test_every_page_is_readable_on_a_telephone_and_in_the_dark(stack: Stack, bro
         overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         picture(page, f"telephone-{name}")
         assert overflow <= 0, f"{path} is {overflow} pixels wider than the telephone"
+        hidden = page.locator(".table").evaluate_all("all => all.map(one => one.scrollWidth - one.clientWidth)")
+        assert [beyond for beyond in hidden if beyond > 0] == [], f"{path}: a table's last columns are out of sight"
     assert complaints == []
     context.close()
 
