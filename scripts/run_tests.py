@@ -111,7 +111,7 @@ def parts() -> tuple[Part, ...]:
         Part("molecule protected_volume", (*molecule, "protected_volume"), 15, stage=2),
         pytest_part("integration", "tests/integration", 15, stage=2),
         pytest_part("deploy", PUSH, 50, stage=2, lane=2),
-        pytest_part("browser", "tests/browser/test_browser.py", 15, stage=2, lane=2),
+        pytest_part("browser", "tests/browser", 15, stage=2, lane=2),
     )
 
 

@@ -9,7 +9,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.person import Complaints, identify, picture, sign_in
-from tests.deploy.stacks import Stack
+from tests.deploy.stacks import REPOSITORY, Stack
+
+BANK_FILE = REPOSITORY.parent / "shared/data/statements/dcool_wells_fargo.csv"
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +80,22 @@ def test_a_statement_is_uploaded_once_and_a_broken_one_not_at_all(stack: Stack, 
     picture(page, "statement-refused")
     page.goto(stack.url(path=f"/?q={mark}"))
     expect(page.get_by_role("region", name="List of transactions").locator("tbody tr")).to_have_count(3)
+
+
+@pytest.mark.skipif(not BANK_FILE.exists(), reason="the shared statements are not on this machine; until they are")
+def test_a_real_statement_is_uploaded_and_adds_nothing_the_second_time(stack: Stack, page: Page) -> None:
+    newest = "(SELECT max(id) FROM statements_statementimport)"
+    total = f"SELECT count(*), sum(amount)::numeric(20, 2) FROM ledger_transaction WHERE statement_id = {newest}"  # noqa: S608
+    before = len(stack.rows())
+    sign_in(page, stack)
+    for said in ("5 added, 0 already there", "0 added, 5 already there"):
+        page.goto(stack.url(path="/statements/"))
+        page.get_by_label("Account").select_option(label="Test")
+        page.get_by_label("Statement", exact=True).set_input_files(BANK_FILE)
+        page.get_by_role("button", name="Import").click()
+        expect(page.get_by_role("status")).to_contain_text(said)
+        assert stack.sql(total) == "5|1178.50"
+        assert len(stack.rows()) == before + 5
 
 
 def test_searxng_finds_the_transaction_through_the_ledgers_own_engine(

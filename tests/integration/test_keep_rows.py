@@ -1,4 +1,4 @@
-"""The extension keep_rows in a server of the test's own: what holds rows is dropped only after a proven backup is named."""
+"""The extension keep_rows in a server of the test's own: what holds rows is dropped only with a proven backup named."""
 
 from __future__ import annotations
 
@@ -131,7 +131,8 @@ def test_what_holds_none_or_is_in_the_named_backup_is_dropped(server: Server, wh
 
 
 def test_the_owner_of_the_database_cannot_take_it_away(server: Server) -> None:
-    for attempt in ("DROP EXTENSION keep_rows", "ALTER EVENT TRIGGER keep_rows_refuse DISABLE", "SET event_triggers = off"):
+    attempts = "DROP EXTENSION keep_rows", "ALTER EVENT TRIGGER keep_rows_refuse DISABLE", "SET event_triggers = off"
+    for attempt in attempts:
         status, said = server.tried(attempt)
         assert status != 0, attempt
         assert "must be owner" in said or "permission denied" in said
@@ -139,10 +140,13 @@ def test_the_owner_of_the_database_cannot_take_it_away(server: Server) -> None:
 
 def test_a_dump_restored_by_the_owner_has_it_again(server: Server) -> None:
     server.psql("CREATE DATABASE again OWNER owner", role="postgres", database="postgres")
-    whole = "set -e; pg_dump -h /tmp -U postgres ledger > /tmp/dump; psql -XqAt -h /tmp -U owner -v ON_ERROR_STOP=1 -f /tmp/dump again"
+    dump, restore = "pg_dump -h /tmp -U postgres ledger", "psql -Xq -h /tmp -U owner -v ON_ERROR_STOP=1 again"
+    whole = f"{dump} > /tmp/dump && {restore} < /tmp/dump"
     prepared = server.psql("ALTER SCHEMA public OWNER TO owner", role="postgres", database="again")
     assert prepared[0] == 0, prepared
-    done = subprocess.run(["docker", "exec", server.name, "sh", "-c", whole], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["docker", "exec", server.name, "sh", "-c", whole], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     status, said = server.psql("DROP TABLE full_one CASCADE", database="again")
     assert status != 0
