@@ -85,7 +85,7 @@ def test_a_statement_is_uploaded_once_and_a_broken_one_not_at_all(stack: Stack, 
 @pytest.mark.skipif(not BANK_FILE.exists(), reason="the shared statements are not on this machine; until they are")
 def test_a_real_statement_is_uploaded_and_adds_nothing_the_second_time(stack: Stack, page: Page) -> None:
     newest = "(SELECT max(id) FROM statements_statementimport)"
-    total = f"SELECT count(*), sum(amount)::numeric(20, 2) FROM ledger_transaction WHERE statement_id = {newest}"  # noqa: S608
+    total = f"SELECT count(*), sum(amount)::numeric(20, 2) FROM ledger_transaction WHERE statement_id = {newest}"
     before = len(stack.rows())
     sign_in(page, stack)
     for said in ("5 added, 0 already there", "0 added, 5 already there"):
