@@ -41,7 +41,7 @@ def refused(stack: Stack, saying: str) -> None:
     """The container is started as the engine would, ends by itself and says why."""
     name = f"{stack.id}-postgres"
     stack.docker("start", name, check=False)
-    stack.wait_for(lambda: saying in stack.docker("logs", "--tail", "5", name))
+    stack.wait_for(lambda: saying in stack.last_words("postgres"))
     assert stack.docker("exec", name, "pg_isready", "-h", "127.0.0.1", check=False) == ""
 
 
