@@ -175,10 +175,10 @@ class Stack:
         assert not check or done.returncode == 0, f"docker {arguments}: {done.stderr}\n{done.stdout}"
         return done.stdout.strip()
 
-    def last_words(self, service: str, lines: int = 20) -> str:
-        """The end of a service's log, what it said on standard error included."""
+    def said(self, service: str, since: float) -> str:
+        """What a service said since then (seconds of the epoch), on standard error too."""
         with closing(self.client()) as client:
-            return client.containers.get(f"{self.id}-{service}").logs(tail=lines).decode(errors="replace")
+            return client.containers.get(f"{self.id}-{service}").logs(since=since).decode(errors="replace")
 
     def client(self) -> docker.DockerClient:
         return docker.DockerClient(base_url=f"unix://{self.socket}")

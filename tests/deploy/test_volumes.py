@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,9 +40,9 @@ def files_below(place: Path) -> list[str]:
 
 def refused(stack: Stack, saying: str) -> None:
     """The container is started as the engine would, ends by itself and says why."""
-    name = f"{stack.id}-postgres"
+    name, since = f"{stack.id}-postgres", time.time()
     stack.docker("start", name, check=False)
-    stack.wait_for(lambda: saying in stack.last_words("postgres"))
+    stack.wait_for(lambda: saying in stack.said("postgres", since))
     assert stack.docker("exec", name, "pg_isready", "-h", "127.0.0.1", check=False) == ""
 
 
