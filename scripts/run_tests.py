@@ -29,12 +29,10 @@ BUILD = ROOT / "build"
 PYTHON = str(ROOT / ".venv/bin/python")
 TAIL_LINES = 60
 USAGE = 64
-PUSHED = ("flask_app", "restore_smoke", "incident", "two_stacks")
-WAITING = ("deploy", "volumes", "reachability", "secrets", "refusals", "address_pools")
-# Of the tests on deployed stacks, those seen green from end to end guard a push. The others run in `make soak` until
-# they have been: docs/progress.md has the list.
-PUSH = " ".join(f"tests/deploy/test_{name}.py" for name in PUSHED)
-SOAK = " ".join(f"tests/deploy/test_{name}.py" for name in WAITING)
+# Tests on deployed stacks, in two parts of about equal length: each deploys a stack that its tests share, and some make
+# others of their own.
+DEPLOY = ("flask_app", "restore_smoke", "incident", "two_stacks", "kills")
+STACK = ("deploy", "volumes", "reachability", "secrets", "refusals", "address_pools")
 RUNNING: set[subprocess.Popen[bytes]] = set()
 STOPPED = threading.Event()
 # make's own variables must not reach what the tests start.
@@ -110,9 +108,15 @@ def parts() -> tuple[Part, ...]:
         Part("molecule docker_engine", (*molecule, "docker_engine"), 15, stage=2),
         Part("molecule protected_volume", (*molecule, "protected_volume"), 15, stage=2),
         pytest_part("integration", "tests/integration", 15, stage=2),
-        pytest_part("deploy", PUSH, 50, stage=2, lane=2),
+        pytest_part("stack", deploy_files(STACK), 30, stage=2),
+        pytest_part("deploy", deploy_files(DEPLOY), 40, stage=2, lane=2),
         pytest_part("browser", "tests/browser", 15, stage=2, lane=2),
     )
+
+
+def deploy_files(names: tuple[str, ...]) -> str:
+    """The files of tests on deployed stacks, as pytest is given them."""
+    return " ".join(f"tests/deploy/test_{name}.py" for name in names)
 
 
 def soak_parts() -> tuple[Part, ...]:
@@ -121,8 +125,7 @@ def soak_parts() -> tuple[Part, ...]:
     kills = {"LEDGERFLOW_KILLS": "10"}
     return (
         *ground,
-        pytest_part("more", SOAK, 60, stage=2),
-        pytest_part("kills", "tests/deploy/test_kills.py", 90, stage=2, lane=2, environment=kills),
+        pytest_part("kills", deploy_files(("kills",)), 90, stage=2, environment=kills),
     )
 
 
