@@ -14,6 +14,8 @@ V =
 SINCE =
 LEVEL =
 ONLY =
+NAME =
+OUTCOME =
 export ENV SERVICE FILE CONFIRM STACK SETTINGS STRATEGY COLD YES V SINCE LEVEL ONLY
 
 SHELL := /bin/bash
@@ -95,6 +97,10 @@ docs: #: writes the generated parts: the roles' tables, the pictures
 	@scripts/bootstrap
 	@$(PYTHON) -m scripts.diagrams
 	@$(PYTHON) -m scripts.role_docs
+
+schedule-issue: #: for workflows: keeps one open issue while a schedule fails (NAME=restore-smoke OUTCOME=failure)
+	@scripts/bootstrap
+	@$(PYTHON) -m scripts.schedule_issue "$(NAME)" "$(OUTCOME)"
 
 update-deps: #: locks the newest versions that requirements/*.in allow; run the tests and look at the diff
 	@scripts/bootstrap

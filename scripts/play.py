@@ -152,7 +152,7 @@ def prepare(request: Request) -> tuple[Path, Path]:
     if log.exists():
         log.replace(log.with_suffix(".log.1"))
     log.touch(0o600)
-    for leftover in (f"{request.name}.txt", f"{request.playbook}.json"):
+    for leftover in (f"{request.name}.txt", f"{request.playbook}.json", f"{request.playbook}.md"):
         (results / leftover).unlink(missing_ok=True)
     return log, results
 
@@ -168,7 +168,15 @@ def finish(request: Request, code: int, log: Path, results: Path) -> int:
         line, judged = read_verdict(verdict_file.read_text() if verdict_file.exists() else None)
         code = max(code, judged) if judged == 0 else judged
         print(line, flush=True)
+    show_in_workflow(results / f"{request.playbook}.md", os.environ)
     return code
+
+
+def show_in_workflow(page: Path, environ: Mapping[str, str]) -> None:
+    """In a workflow, what a playbook wrote for people goes onto the page of the run."""
+    if (summary := environ.get("GITHUB_STEP_SUMMARY")) and page.exists():
+        with Path(summary).open("a") as file:
+            file.write(page.read_text().rstrip() + "\n\n")
 
 
 def main(argv: list[str]) -> int:
