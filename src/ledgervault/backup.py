@@ -24,7 +24,7 @@ from ledgervault.database import Connection, Snapshot
 from ledgervault.errors import Bad, CouldNot, VaultError
 from ledgervault.manifest import SCHEMA, Manifest, Watched, end_marker
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
 _POLL_SECONDS = 0.2
 _ATTEMPTS = 3
 _PG_DUMP_LOCK_SECONDS = 2  # we hold every table already: whoever makes pg_dump wait is waiting for us
@@ -105,7 +105,7 @@ def _take(context: Context, kind: str, tier: str) -> Manifest:
             finished=files.stamp(),
             server_version=version,
             server_version_num=number,
-            dumped_with=process.run(["pg_dump", "--version"]).strip(),
+            dumped_with=f"pg_dump {back.dumped_by}",
             lsn=snapshot.lsn,
             compressor=process.compressor(),
             size=dumped.size,
@@ -219,10 +219,7 @@ def _run_pg_dump(
                 raise CouldNot(
                     "pg_dump", "took longer than limits.backup_timeout_seconds", "raise it, or look at the server"
                 )
-            try:
-                program.process.wait(_POLL_SECONDS)
-            except subprocess.TimeoutExpired:
-                continue
+            program.wait(_POLL_SECONDS)
         if program.process.returncode != 0:
             wait([*others], timeout=1)
             _raise_from(others)  # theirs is the cause: a lost snapshot makes pg_dump fail too

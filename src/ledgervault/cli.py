@@ -79,6 +79,12 @@ def _parser() -> argparse.ArgumentParser:
             check.add_argument(
                 "--then-prune", action="store_true", help="if proven, remove what its tier no longer keeps"
             )
+            check.add_argument(
+                "--indexes",
+                choices=("all", "definitions"),
+                default="all",
+                help="`definitions`: compare secondary indexes without building them (default: %(default)s)",
+            )
     command("list", _list, "list the backups with their verdicts, oldest first")
     command("show", _show, "show a backup's manifest", file=True)
     command("audit", _audit, "compare the journal with the files")
@@ -146,7 +152,8 @@ def _judged(here: Context, options: argparse.Namespace, judge: Callable[..., Pro
     from ledgervault import prove, state
 
     path = here.store.find(options.file)
-    choice = prove.Options(record=not options.no_record, need_journal=not options.without_journal)
+    indexes = getattr(options, "indexes", prove.ALL)
+    choice = prove.Options(not options.no_record, not options.without_journal, indexes)
     try:
         result = judge(here, path, choice)
     except OSError as error:

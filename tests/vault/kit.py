@@ -147,7 +147,9 @@ class Vault:
         assert after != before, "the damage changed nothing"
         return self.forged(path, gzip.compress(after.encode()), manifest)
 
-    def forged(self, path: Path, data: bytes, manifest: Callable[[dict[str, Any]], None] | None = None) -> Result:
+    def forged(
+        self, path: Path, data: bytes, manifest: Callable[[dict[str, Any]], None] | None = None, *options: str
+    ) -> Result:
         forged = Path(tempfile.mkdtemp(dir=self.place)) / path.name
         forged.write_bytes(data)
         facts = json.loads(path.with_name(path.name + ".manifest.json").read_bytes())
@@ -155,4 +157,4 @@ class Vault:
         if manifest is not None:
             manifest(facts)
         forged.with_name(path.name + ".manifest.json").write_text(json.dumps(facts))
-        return self("prove", str(forged), "--without-journal")
+        return self("prove", str(forged), "--without-journal", *options)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from kit import HERE, Cluster, Vault
 
-from ledgervault import compare
+from ledgervault import compare, prove, split
 
 SHARED = Path("/data/databases")
 
@@ -145,6 +145,38 @@ def test_b08_an_object_missing_or_changed_is_failed_and_named(vault: Vault, befo
     result = vault.doctored(lambda sql: sql.replace(before, after))
     assert result.verdict == "failed"
     assert told in result.bad
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("CREATE INDEX transaction_day", "-- CREATE INDEX transaction_day", "index public.transaction_day: missing"),
+        ("btree (day);", "btree (day DESC);", "index public.transaction_day: restored"),
+        ("btree (day);", "btree (day, nowhere);", 'column "nowhere" does not exist'),
+        ("\t2\t-22.9300", "\t\\N\t-22.9300", "table public.transaction: 200 rows as in the manifest"),
+    ],
+)
+def test_b08_a_proof_that_builds_no_secondary_index_compares_their_definitions_and_all_rows(
+    vault: Vault, monkeypatch: Any, before: str, after: str, told: str
+) -> None:
+    monkeypatch.setattr(prove, "_SMALL", 0)
+    path = vault.taken()
+    good = vault("prove", path.name, "--indexes", "definitions")
+    assert good.verdict == "proven", good.bad
+    assert "indexes: 1 secondary ones defined and compared" in good.said
+    assert "table public.transaction: 200 rows, content equal" in good.said
+    text = gzip.decompress(path.read_bytes()).decode()
+    assert before in text
+    bad = vault.forged(path, gzip.compress(text.replace(before, after).encode()), None, "--indexes", "definitions")
+    assert bad.verdict == "failed"
+    assert told in bad.bad
+
+
+def test_a_dump_that_only_loads_the_plain_way_is_judged_by_that(vault: Vault, monkeypatch: Any) -> None:
+    path = vault.taken()
+    whole = split.behind
+    monkeypatch.setattr(split, "behind", lambda rest: whole(rest.replace(b"PRIMARY KEY", b"NO KEY")))
+    assert vault("prove", path.name).verdict == "proven"
 
 
 def test_b08_a_table_missing_is_failed_and_named(vault: Vault) -> None:
