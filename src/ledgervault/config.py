@@ -23,6 +23,7 @@ class DatabaseConfig:
     password_file: str | None = None
     connect_timeout_seconds: int = 10
     lock_wait_seconds: int = 60
+    before_snapshot: str | None = None  # a statement: grants what the role cannot read by membership (large objects)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from kit import HERE, Cluster, Vault
 
 from ledgervault import compare, prove, split
 
 SHARED = Path("/data/databases")
+PROVISION = Path("/roles/postgres/templates/database.sql.j2")
 
 
 def test_an_untouched_backup_is_proven_and_every_table_is_named(vault: Vault) -> None:
@@ -387,6 +389,53 @@ def test_b32_a_large_object_the_role_cannot_read_fails_loudly_with_the_grant(vau
     assert "large objects: 1 equal" in vault.proven().said
 
 
+def test_b32_large_objects_of_the_application_are_granted_before_the_snapshot(vault: Vault, cluster: Cluster) -> None:
+    vault.configure(password='before_snapshot = "SELECT public.grant_large_objects()"')
+    cluster.run(vault.database, "SELECT lo_from_bytea(816, 'abc')", user="ledger_app")
+    assert "permission denied for large object 816" in vault("backup").error
+    assert "before the snapshot: function public.grant_large_objects() does not exist" in _log(vault)
+    vault.sql(_provision())
+    assert "large objects: 1 equal" in vault.proven().said
+    assert not cluster.run(vault.database, "SELECT public.grant_large_objects()", user="ledger_backup")[0][0]
+    vault.sql("SELECT lo_from_bytea(817, 'of the superuser')")
+    result = vault("backup")
+    assert (result.code, "GRANT SELECT ON LARGE OBJECT 817 TO ledger_backup" in result.error) == (2, True)
+    vault.sql("GRANT SELECT ON LARGE OBJECT 817 TO ledger_backup")
+    assert "large objects: 2 equal" in vault.proven().said
+
+
+def test_b32_the_grant_lets_the_backup_role_read_and_nothing_else(vault: Vault, cluster: Cluster) -> None:
+    vault.configure(password='before_snapshot = "SELECT public.grant_large_objects()"')
+    vault.sql(_provision())
+    cluster.run(vault.database, "SELECT lo_from_bytea(818, 'abc')", user="ledger_app")
+    vault.proven()
+    writable = "BEGIN READ WRITE;"
+    for forbidden in ("SELECT lo_unlink(818)", "SELECT lo_put(818, 0, 'x')", "DELETE FROM public.category"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            cluster.run(vault.database, f"{writable} {forbidden}", user="ledger_backup")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        vault.sql("SET ROLE ledger_plain; SELECT public.grant_large_objects()")
+
+
+def test_b32_a_large_object_made_just_before_the_snapshot_is_granted_at_the_next_attempt(
+    vault: Vault, cluster: Cluster, monkeypatch: Any
+) -> None:
+    from ledgervault import backup
+
+    vault.configure(password='before_snapshot = "SELECT public.grant_large_objects()"')
+    vault.sql(_provision())
+    original, made = backup._before_snapshot, list[int]()
+
+    def too_late(*arguments: Any) -> None:
+        original(*arguments)
+        if not made:
+            made.append(1)
+            cluster.run(vault.database, "SELECT lo_from_bytea(819, 'late')", user="ledger_app")
+
+    monkeypatch.setattr(backup, "_before_snapshot", too_late)
+    assert "large objects: 1 equal" in vault.proven().said
+
+
 def test_b32_a_row_secured_table_the_role_cannot_read_fails_loudly_with_the_grant(vault: Vault) -> None:
     vault.sql("ALTER TABLE public.category ENABLE ROW LEVEL SECURITY")
     vault.configure(user="ledger_plain")
@@ -490,6 +539,16 @@ def test_b30_a_verifier_whose_comparison_always_says_equal_is_caught(vault: Vaul
     result = vault("prove", path.name, "--no-record")
     assert (result.code, result.verdict) == (2, "inconclusive")
     assert "this verifier sees nothing" in result.bad
+
+
+def _provision() -> str:
+    """What role postgres makes in the database, for the tests' role names."""
+    text = PROVISION.read_text().partition("{% set")[2].partition("\n")[2]
+    return text.replace("{{ db }}", "ledger")
+
+
+def _log(vault: Vault) -> str:
+    return (vault.backups / "backup.log").read_text()
 
 
 def _files(vault: Vault) -> list[str]:
