@@ -59,6 +59,14 @@ class Migrations:
 
 
 @dataclass(frozen=True, slots=True)
+class Invariant:
+    """A query that gives the number of rows that break it."""
+
+    name: str
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tier:
     keep_hours: int
     minute: int = 7
@@ -83,6 +91,7 @@ class Config:
     database: DatabaseConfig
     places: Places
     tables: tuple[TableConfig, ...] = ()
+    invariants: tuple[Invariant, ...] = ()
     restore: RestoreConfig | None = None
     migrations: Migrations | None = None
     tiers: dict[str, Tier] = field(default_factory=lambda: {"hourly": Tier(keep_hours=48)})

@@ -127,7 +127,7 @@ def read_content(
         sequences=read_sequences(connection) if sequences is None else sequences,
         large_objects=_large_objects(connection),
         globals=read_globals(connection),
-        migration_heads=_heads(connection, heads_query),
+        migration_heads=read_heads(connection, heads_query),
     )
 
 
@@ -157,6 +157,15 @@ def table_batches(connection: Connection) -> list[Batch]:
             batches.append(small)
             small = []
     return [*batches, small] if small else batches
+
+
+def count_rows(connection: Connection, names: list[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for start in range(0, len(names), _BATCH):
+        batch = names[start : start + _BATCH]
+        counted = rows(connection, queries.tables_rows(batch))
+        found |= {name: count for name, (_, count) in zip(batch, counted, strict=True)}
+    return found
 
 
 def read_batch(connection: Connection, batch: Batch) -> dict[str, Table]:
@@ -191,7 +200,7 @@ def _large_objects(connection: Connection) -> dict[str, LargeObject]:
     return found
 
 
-def _heads(connection: Connection, query: str | None) -> tuple[tuple[str, ...], ...] | None:
+def read_heads(connection: Connection, query: str | None) -> tuple[tuple[str, ...], ...] | None:
     """None where there is no query, or no table yet: a database before its first migration."""
     if query is None:
         return None

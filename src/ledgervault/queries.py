@@ -390,6 +390,11 @@ def lock_tables(tables: Iterable[str]) -> str:
     return f"LOCK TABLE {', '.join('ONLY ' + table for table in tables)} IN ACCESS SHARE MODE"
 
 
+def tables_rows(tables: Iterable[str]) -> str:
+    parts = [f"SELECT {n}, (SELECT count(*) FROM ONLY {name})" for n, name in enumerate(tables)]
+    return " UNION ALL ".join(parts) + " ORDER BY 1"
+
+
 def truncate(tables: Iterable[str]) -> str:
     return f"TRUNCATE {', '.join(tables)}"
 

@@ -20,7 +20,7 @@ from ledgervault import cli
 HERE = Path(__file__).parent
 ROLES = """
 CREATE ROLE ledger_admin NOLOGIN; CREATE ROLE ledger_app LOGIN PASSWORD 'x'; CREATE ROLE ledger_migrate LOGIN;
-GRANT ledger_admin TO ledger_migrate WITH INHERIT FALSE, SET TRUE; GRANT ledger_app TO ledger_admin WITH SET FALSE;
+GRANT ledger_admin TO ledger_migrate WITH INHERIT FALSE, SET TRUE; GRANT ledger_app TO ledger_admin;
 CREATE ROLE ledger_backup LOGIN BYPASSRLS; GRANT pg_read_all_data TO ledger_backup;
 ALTER ROLE ledger_backup SET default_transaction_read_only = on;
 CREATE ROLE ledger_secret LOGIN BYPASSRLS PASSWORD 'right'; GRANT pg_read_all_data TO ledger_secret;
