@@ -96,7 +96,9 @@ def smoke_markdown(figures: dict[str, Any], verdict: str) -> str:
         lines.append(f"| {row['what']} | {row['in']} | {row['out']} | {'equal' if row['equal'] else '**differs**'} |")
     others = {
         "added by the same files again": figures["again_added"],
-        "the ledger's own rows before / after": f"{figures['own_rows_before']} / {figures['own_rows_after']}",
+        "the ledger's own rows before / after": " / ".join(
+            str(figures[f"own_rows_{when}"]).replace("|", ", ") for when in ("before", "after")
+        ),
         "proof": figures["proof"],
         "comparison of the restored copy": figures["compare"],
         "a known-bad backup": figures["known_bad"],
