@@ -66,6 +66,18 @@ backup: ## takes a backup of the database now
 prove: ## restores a backup into a throw-away server and compares it (FILE=latest or a name from list-backups)
 	@scripts/play prove --judge
 
+verify-backup: #: checks a backup's bytes against its manifest (FILE=latest or a name from list-backups)
+	@scripts/play verify_backup --judge
+
+restore-test: #: proves the newest backup, whatever was said of it before
+	@scripts/play restore_test --judge
+
+verify-data: ## the live database against the newest proven backup: nothing gone, invariants hold
+	@scripts/play verify_data --judge
+
+migrate: ## a proven backup, then the migrations, then verify-data
+	@scripts/play migrate --judge
+
 list-backups: ## the backups there are, with their verdicts
 	@scripts/play list_backups
 

@@ -8,14 +8,17 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ledgervault import __version__, config, names, proof, report
 from ledgervault.audit import audit
 from ledgervault.context import Context, Say, context, silent, to_stderr
 from ledgervault.errors import CouldNot, UsageError, VaultError
-from ledgervault.proof import Proof
+from ledgervault.proof import Check, Proof
 from ledgervault.records import RecordError, from_json, plain
+
+if TYPE_CHECKING:
+    from ledgervault.manifest import Manifest
 
 USAGE = 64
 _EPILOG = "exit codes: 0 it holds, 1 the thing checked is bad, 2 could not check or take, 64 usage"
@@ -79,6 +82,12 @@ def _parser() -> argparse.ArgumentParser:
             check.add_argument(
                 "--then-prune", action="store_true", help="if proven, remove what its tier no longer keeps"
             )
+            check.add_argument(
+                "--indexes",
+                choices=("all", "definitions"),
+                default="all",
+                help="`definitions`: compare secondary indexes without building them (default: %(default)s)",
+            )
     command("list", _list, "list the backups with their verdicts, oldest first")
     command("show", _show, "show a backup's manifest", file=True)
     command("audit", _audit, "compare the journal with the files")
@@ -96,6 +105,9 @@ def _parser() -> argparse.ArgumentParser:
     compared = command("compare", _compare, "compare a live database with a backup's manifest", file=True)
     compared.add_argument("--database", required=True, metavar="NAME")
     compared.add_argument("--all", action="store_true", help="show the checks that hold too")
+    outgrown = command("verify-data", _verify_data, "check that the live database lost nothing since a proven backup")
+    outgrown.add_argument("--file", default="latest", metavar="FILE", help="the backup (default: the newest proven)")
+    outgrown.add_argument("--all", action="store_true", help="show the checks that hold too")
     command("schedule", _schedule, "run until stopped: a backup each hour, each proven, old ones removed")
     command("health", _health, "whether the schedule of this container is alive")
     return parser
@@ -146,7 +158,8 @@ def _judged(here: Context, options: argparse.Namespace, judge: Callable[..., Pro
     from ledgervault import prove, state
 
     path = here.store.find(options.file)
-    choice = prove.Options(record=not options.no_record, need_journal=not options.without_journal)
+    indexes = getattr(options, "indexes", prove.ALL)
+    choice = prove.Options(not options.no_record, not options.without_journal, indexes)
     try:
         result = judge(here, path, choice)
     except OSError as error:
@@ -174,29 +187,45 @@ def _list(here: Context, options: argparse.Namespace) -> int:
     return 0
 
 
-def _show(here: Context, options: argparse.Namespace) -> int:
-    from ledgervault.manifest import Manifest
+def _verify_data(here: Context, options: argparse.Namespace) -> int:
+    from ledgervault import live
 
     path = here.store.find(options.file)
-    try:
-        manifest = from_json(Manifest, here.store.manifest_path(path).read_bytes())
-    except (OSError, RecordError) as error:
-        raise CouldNot(path.name, f"its manifest cannot be read: {error}", "ledgervault audit") from error
+    found = live.verify(here, _manifest_of(here, path))
+    return _tell_checks(found, options, path.name, options.all)
+
+
+def _show(here: Context, options: argparse.Namespace) -> int:
+    path = here.store.find(options.file)
+    manifest = _manifest_of(here, path)
     entry = next((e for e in here.store.entries() if e.file == path.name), None)
     print(report.as_json(plain(manifest) if options.json else report.shown(manifest, entry)))
     return 0
 
 
+def _manifest_of(here: Context, path: Path) -> Manifest:
+    from ledgervault.manifest import Manifest
+
+    try:
+        return from_json(Manifest, here.store.manifest_path(path).read_bytes())
+    except (OSError, RecordError) as error:
+        raise CouldNot(path.name, f"its manifest cannot be read: {error}", "ledgervault audit") from error
+
+
 def _audit(here: Context, options: argparse.Namespace) -> int:
-    found = audit(here.store)
+    return _tell_checks(audit(here.store), options, "", True)
+
+
+def _tell_checks(found: list[Check], options: argparse.Namespace, what: str, every: bool) -> int:
     verdict = proof.verdict(found, True)
-    words = {proof.PROVEN: "holds", proof.FAILED: "bad", proof.INCONCLUSIVE: "could not check"}
+    word = {proof.PROVEN: "holds", proof.FAILED: "bad", proof.INCONCLUSIVE: "inconclusive"}[verdict]
     code = proof.EXIT[verdict]
     if options.json:
-        print(report.as_json({"verdict": words[verdict], "exit": code, "checks": [plain(check) for check in found]}))
+        told = {"verdict": word, "exit": code, "checks": [plain(check) for check in found]}
+        print(report.as_json(told | ({"file": what} if what else {})))
     else:
-        print(report.checks(found, every=True))
-        print(f"VERDICT: {words[verdict]}")
+        print(*([report.checks(found, every)] if report.checks(found, every) else []), sep="\n")
+        print(f"VERDICT: {word} {what}".rstrip())
     return code
 
 

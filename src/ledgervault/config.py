@@ -23,6 +23,7 @@ class DatabaseConfig:
     password_file: str | None = None
     connect_timeout_seconds: int = 10
     lock_wait_seconds: int = 60
+    before_snapshot: str | None = None  # a statement: grants what the role cannot read by membership (large objects)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,14 @@ class Migrations:
 
 
 @dataclass(frozen=True, slots=True)
+class Invariant:
+    """A query that gives the number of rows that break it."""
+
+    name: str
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tier:
     keep_hours: int
     minute: int = 7
@@ -82,6 +91,7 @@ class Config:
     database: DatabaseConfig
     places: Places
     tables: tuple[TableConfig, ...] = ()
+    invariants: tuple[Invariant, ...] = ()
     restore: RestoreConfig | None = None
     migrations: Migrations | None = None
     tiers: dict[str, Tier] = field(default_factory=lambda: {"hourly": Tier(keep_hours=48)})

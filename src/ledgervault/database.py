@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -29,8 +29,11 @@ from ledgervault.sql import identifier
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Progress = Callable[[str], None]
+Batch = list[tuple[str, Iterable[str]]]
 _LO_PART = 1 << 20
 _ATTEMPTS = 3
+_BATCH = 50  # small tables or sequences asked for in one query
+_LARGE_PAGES = 1000  # 8 MB: a table that is read alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,8 @@ def connect(login: Login, application: str, session: Mapping[str, str] = SESSION
         where = f"database {login.database} on {login.host}:{login.port}"
         hint = f"is the server up, may {login.user} log in there, does its password file hold today's password?"
         raise CouldNot(where, str(error).strip(), hint) from error
-    for name, value in queries.PINNED.items():
-        connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+    pins = ", ".join(["set_config(%s, %s, false)"] * len(queries.PINNED))
+    rows(connection, f"SELECT {pins}", *(text for pair in queries.PINNED.items() for text in pair))
     return connection
 
 
@@ -109,40 +112,80 @@ def read_content(
     heads_query: str | None,
     progress: Progress = lambda _: None,
     sequences: dict[str, Sequence] | None = None,
+    tables: dict[str, Table] | None = None,
+    schema: dict[str, str] | None = None,
 ) -> Content:
     """Everything a backup must bring back, as seen by this connection (inside its snapshot, if it has one).
 
-    Sequences are in no snapshot: whoever dumps reads them *before* the dump and hands them in.
+    Sequences are in no snapshot: whoever dumps reads them *before* the dump and hands them in. What was read already
+    is handed in too.
     """
     progress("schema")
-    schema = {f"{kind} {name}": definition or "" for kind, name, definition in rows(connection, queries.SCHEMA)}
-    tables: dict[str, Table] = {}
-    for _, name, columns, _ in rows(connection, queries.TABLES):
-        progress(f"rows of {name}")
-        tables[name] = read_table(connection, name, columns)
-    progress("large objects and roles")
     return Content(
-        tables=dict(sorted(tables.items())),
+        schema=read_schema(connection) if schema is None else schema,
+        tables=dict(sorted((read_tables(connection, progress) if tables is None else tables).items())),
         sequences=read_sequences(connection) if sequences is None else sequences,
-        schema=dict(sorted(schema.items())),
         large_objects=_large_objects(connection),
         globals=read_globals(connection),
-        migration_heads=_heads(connection, heads_query),
+        migration_heads=read_heads(connection, heads_query),
     )
 
 
-def read_table(connection: Connection, name: str, columns: list[str] | None) -> Table:
-    count, total, xor = row(connection, queries.table_content(name, columns or ()))
-    return Table(count, total, xor)
+def read_schema(connection: Connection) -> dict[str, str]:
+    found = {f"{kind} {name}": definition or "" for kind, name, definition in rows(connection, queries.SCHEMA)}
+    return dict(sorted(found.items()))
+
+
+def read_tables(connection: Connection, progress: Progress = lambda _: None) -> dict[str, Table]:
+    found: dict[str, Table] = {}
+    for batch in table_batches(connection):
+        progress(f"rows of {batch[0][0]}" + (f" and {len(batch) - 1} more" if len(batch) > 1 else ""))
+        found |= read_batch(connection, batch)
+    return found
+
+
+def table_batches(connection: Connection) -> list[Batch]:
+    """Tables (name, columns as queries.TABLES writes them), the largest first and alone, small ones together."""
+    batches: list[Batch] = []
+    small: Batch = []
+    for _, name, columns, pages in rows(connection, queries.TABLES):
+        if pages >= _LARGE_PAGES:
+            batches.append([(name, columns or ())])
+            continue
+        small.append((name, columns or ()))
+        if len(small) == _BATCH:
+            batches.append(small)
+            small = []
+    return [*batches, small] if small else batches
+
+
+def count_rows(connection: Connection, names: list[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for start in range(0, len(names), _BATCH):
+        batch = names[start : start + _BATCH]
+        counted = rows(connection, queries.tables_rows(batch))
+        found |= {name: count for name, (_, count) in zip(batch, counted, strict=True)}
+    return found
+
+
+def read_batch(connection: Connection, batch: Batch) -> dict[str, Table]:
+    read = rows(connection, queries.tables_content(batch))
+    return {name: Table(*values) for (name, _), (_, *values) in zip(batch, read, strict=True)}
 
 
 def read_sequences(connection: Connection) -> dict[str, Sequence]:
+    listed = rows(connection, queries.SEQUENCES)
     found = {}
-    for name, increment, cycle, table, column, whole in rows(connection, queries.SEQUENCES):
-        last_value, is_called = row(connection, queries.sequence_value(name))
-        owned_max = row(connection, queries.column_max(table, column, increment < 0))[0] if whole else None
-        owner = f"{table}.{identifier(column)}" if column else None
-        found[name] = Sequence(last_value, is_called, increment, cycle, owner, owned_max)
+    for start in range(0, len(listed), _BATCH):
+        batch = listed[start : start + _BATCH]
+        asked = [
+            (name, queries.column_extreme(table, column, increment < 0) if whole else None)
+            for name, increment, _, table, column, whole in batch
+        ]
+        states = rows(connection, queries.sequences_state(asked))
+        for (name, increment, cycle, table, column, _), (_, last, called, extreme) in zip(batch, states, strict=True):
+            owner = f"{table}.{identifier(column)}" if column else None
+            found[name] = Sequence(last, called, increment, cycle, owner, extreme)
     return found
 
 
@@ -157,7 +200,7 @@ def _large_objects(connection: Connection) -> dict[str, LargeObject]:
     return found
 
 
-def _heads(connection: Connection, query: str | None) -> tuple[tuple[str, ...], ...] | None:
+def read_heads(connection: Connection, query: str | None) -> tuple[tuple[str, ...], ...] | None:
     """None where there is no query, or no table yet: a database before its first migration."""
     if query is None:
         return None

@@ -29,7 +29,7 @@ _NOT_THE_BACKUPS_FAULT: tuple[tuple[str, str], ...] = (
 _DUMP_HINTS: tuple[tuple[str, str], ...] = (
     (
         r"permission denied for large object (\d+)",
-        "GRANT SELECT ON LARGE OBJECT {0} TO {user};  (the `postgres` role does so for all of them before each backup)",
+        "GRANT SELECT ON LARGE OBJECT {0} TO {user};  (database.before_snapshot grants those the application made)",
     ),
     (
         r'row-level security policy for (?:table|relation) "?([^"\s]+)',

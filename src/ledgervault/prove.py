@@ -5,32 +5,40 @@ Needs the file, its manifest and PostgreSQL's programs: no network, no access to
 
 from __future__ import annotations
 
-import subprocess
+import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 
-from ledgervault import archive, argv, compare, database, diagnose, files, process, proof, queries, server, sql
+from ledgervault import archive, argv, compare, database, diagnose, files, loading, proof, queries, server, sql
 from ledgervault.argv import Login
 from ledgervault.content import Content, Table
 from ledgervault.context import Context
 from ledgervault.database import Connection
 from ledgervault.errors import CouldNot
 from ledgervault.journal import digest
+from ledgervault.loading import Loaded
 from ledgervault.manifest import Manifest, end_marker
 from ledgervault.proof import Check, Proof, failed, inconclusive, note, ok
 from ledgervault.records import RecordError, from_json
+from ledgervault.split import Entry
 
 MAJOR = 17  # of the programs in this image
+ALL, DEFINITIONS = "all", "definitions"
+_SMALL = 32 << 20  # bytes of SQL: below, all indexes take no time worth saving
+_ALL_OF_IT = {sql.ROLES: "1", sql.DATABASE: "1"}
+_Way = Callable[[server.Server], list[Check] | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     record: bool = True
     need_journal: bool = True
+    indexes: str = ALL  # or DEFINITIONS: secondary indexes are compared, but not built over the rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +106,7 @@ def _look(context: Context, path: Path, level: str, options: Options) -> _Judged
         return _Judged(
             [*checks, inconclusive("version", text, "prove it with the newer vault image")], False, manifest_sha256, {}
         )
-    found, figures = restored_and_compared(context, path, manifest)
+    found, figures = restored_and_compared(context, path, manifest, options.indexes)
     checks += found
     shrunken, why = shrinkage(context, manifest)
     return _Judged([*checks, *why], compare.compared_anything(manifest), manifest_sha256, figures, shrunken)
@@ -201,72 +209,109 @@ def about_bytes(context: Context, path: Path, manifest: Manifest) -> Iterator[Ch
 # -------------------------------------------------------------------------------------------- restored and compared
 
 
-def restored_and_compared(context: Context, path: Path, manifest: Manifest) -> tuple[list[Check], dict[str, float]]:
+def restored_and_compared(
+    context: Context, path: Path, manifest: Manifest, indexes: str
+) -> tuple[list[Check], dict[str, float]]:
+    """On two cores; where that way fails the plain one decides, because a dump must load as it stands or not at all."""
     figures = {"size": float(manifest.size), "rows": float(manifest.content.rows)}
-    start = time.monotonic()
-    try:
-        context.say("starting a throw-away server")
-        with server.throw_away(context.scratch, manifest.content.globals.bootstrap, context.config.limits) as here:
-            figures["start_seconds"] = round(time.monotonic() - start, 3)
-            checks = _restore_and_read(context, path, manifest, here, figures)
-    except CouldNot as error:
-        return [inconclusive("restore", str(error), error.hint)], figures
-    except OSError as error:
-        return [
-            inconclusive("restore", f"scratch {context.scratch}: {error}", "give the scratch space more room")
-        ], figures
-    except psycopg.Error as error:
-        said = str(error).strip()
-        return [inconclusive("restore", f"the throw-away server: {said}", diagnose.restore_failure(said)[1])], figures
-    return checks, figures
+    build = indexes == ALL or manifest.uncompressed_size < _SMALL
+    ways: list[_Way] = [lambda here: _on_two_cores(context, path, manifest, here, build, figures)]
+    ways += [lambda here: _as_it_stands(context, path, manifest, here, figures)]
+    for way in ways:
+        start = time.monotonic()
+        try:
+            context.say("starting a throw-away server")
+            with server.throw_away(context.scratch, manifest.content.globals.bootstrap, context.config.limits) as here:
+                figures["start_seconds"] = round(time.monotonic() - start, 3)
+                found = _with_database(manifest, here) or way(here)
+        except CouldNot as error:
+            found = [inconclusive("restore", str(error), error.hint)]
+        except OSError as error:
+            what, hint = f"scratch {context.scratch}: {error}", "give the scratch space more room"
+            found = [inconclusive("restore", what, hint)]
+        except psycopg.Error as error:
+            said = str(error).strip()
+            hint = diagnose.restore_failure(said)[1]
+            found = [inconclusive("restore", f"the throw-away server: {said}", hint)]
+        if found is not None:
+            break
+    return found or [], figures
 
 
-def _restore_and_read(
-    context: Context, path: Path, manifest: Manifest, here: server.Server, figures: dict[str, float]
-) -> list[Check]:
-    login = here.login(manifest.database)
-    start = time.monotonic()
+def _with_database(manifest: Manifest, here: server.Server) -> list[Check] | None:
+    """None if it is made."""
     with database.connect(here.login("template1"), "ledgervault prove") as connection:
         try:
             connection.execute(sql.create_database(manifest.database, manifest.content.globals.database).encode())
         except psycopg.Error as error:
-            return [
-                inconclusive("locale", f"the database cannot be made: {error}", "the image lacks the source's locale")
-            ]
+            text = f"the database cannot be made: {error}"
+            return [inconclusive("locale", text, "the image lacks the source's locale")]
+    return None
+
+
+def _on_two_cores(
+    context: Context, path: Path, manifest: Manifest, here: server.Server, build: bool, figures: dict[str, float]
+) -> list[Check] | None:
+    """None if it did not load."""
+    login, start = here.login(manifest.database), time.monotonic()
+    limit, session = context.config.limits.proof_timeout_seconds, argv.THROW_AWAY_SESSION
     context.say("restoring")
-    variables = {sql.ROLES: "1", sql.DATABASE: "1"}
-    problem = load(path, login, variables, context.config.limits.proof_timeout_seconds, argv.THROW_AWAY_SESSION)
+    parts = loading.load_rows(path, login, _ALL_OF_IT, limit, session)
+    if isinstance(parts, Check):
+        return None
+    figures["rows_seconds"] = round(time.monotonic() - start, 3)
+    try:
+        loaded = loading.finish(login, parts, build, context.say)
+        figures["restore_seconds"] = round(time.monotonic() - start, 3)
+        return _compared(context, manifest, login, figures, loaded)
+    except psycopg.Error as error:
+        context.say(f"not on two cores: {error}")
+        return None
+
+
+def _as_it_stands(
+    context: Context, path: Path, manifest: Manifest, here: server.Server, figures: dict[str, float]
+) -> list[Check]:
+    login, start = here.login(manifest.database), time.monotonic()
+    limit, session = context.config.limits.proof_timeout_seconds, argv.THROW_AWAY_SESSION
+    context.say("restoring the plain way")
+    problem = loading.load(path, login, _ALL_OF_IT, limit, session)
     figures["restore_seconds"] = round(time.monotonic() - start, 3)
-    if problem is not None:
-        return [problem]
-    start = time.monotonic()
+    return [problem] if problem is not None else _compared(context, manifest, login, figures, None)
+
+
+def _compared(
+    context: Context, manifest: Manifest, login: Login, figures: dict[str, float], loaded: Loaded | None
+) -> list[Check]:
+    start, heads = time.monotonic(), manifest.migration_heads_query
     with database.connect(login, "ledgervault prove", argv.THROW_AWAY_SESSION) as connection:
-        restored = database.read_content(connection, manifest.migration_heads_query, context.say)
-        checks = [ok("restore", "restored without an error"), *compare.compare(manifest, restored)]
+        with _indexes_defined(connection, loaded.unbuilt if loaded else ()) as told:
+            schema = database.read_schema(connection)
+        tables = loaded.tables if loaded else None
+        restored = database.read_content(connection, heads, context.say, tables=tables, schema=schema)
+        checks = [ok("restore", "restored without an error"), *told, *compare.compare(manifest, restored)]
         checks += not_blind(connection, manifest, restored)
     figures["compare_seconds"] = round(time.monotonic() - start, 3)
+    figures["indexes_unbuilt"] = float(len(loaded.unbuilt) if loaded else 0)
+    figures["own_rss_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
     return checks
 
 
-def load(path: Path, login: Login, variables: dict[str, str], timeout: float, session: dict[str, str]) -> Check | None:
-    """gunzip | psql, both exit codes looked at. None if all went in, else what went wrong and whose fault it is."""
-    with (
-        path.open("rb") as file,
-        process.Program(argv.DECOMPRESSORS[process.compressor()], stdin=file, stdout=subprocess.PIPE) as reader,
-    ):
-        stream = reader.process.stdout
-        assert stream is not None  # noqa: S101  - asked for with PIPE
-        psql = argv.psql(variables, single_transaction=True)
-        with process.Program(psql, stdin=stream, environment=login.environment(session)) as loader:
-            stream.close()  # the loader alone reads: if it dies, the decompressor notices
-            status = loader.finish(timeout)
-            said = loader.errors()
-        if status != 0:
-            result, hint = diagnose.restore_failure(said)
-            return Check("restore", result, f"restore: {diagnose.tail(said)}", hint)
-        if reader.finish(timeout) != 0:
-            return failed("restore", f"restore: {reader.errors().strip()}")
-    return None
+@contextmanager
+def _indexes_defined(connection: Connection, unbuilt: Sequence[Entry]) -> Iterator[list[Check]]:
+    """Inside, the indexes that were not built are there, made by PostgreSQL itself from the dump's own statements on
+    emptied tables; afterwards all is as before. So their definitions are compared like all others."""
+    if not unbuilt:
+        yield []
+        return
+    with connection.transaction(force_rollback=True):
+        connection.execute("SET LOCAL session_replication_role = replica")
+        connection.execute("SET LOCAL event_triggers = off")
+        tables = [name for (name,) in database.rows(connection, queries.LOCKABLE)]
+        connection.execute(queries.truncate(tables).encode())
+        loading.run(connection, unbuilt)
+        text = f"indexes: {len(unbuilt)} secondary ones defined and compared, not built over the rows"
+        yield [note("indexes", text)]
 
 
 def not_blind(connection: Connection, manifest: Manifest, restored: Content) -> Iterator[Check]:
@@ -280,8 +325,7 @@ def not_blind(connection: Connection, manifest: Manifest, restored: Content) -> 
         columns = next(line[2] for line in database.rows(connection, queries.TABLES) if line[1] == name)
         first = f"(SELECT ctid FROM ONLY {name} LIMIT 1)"  # noqa: S608  - a name the server itself quoted
         connection.execute(f"DELETE FROM ONLY {name} WHERE ctid = {first}".encode())  # noqa: S608
-        seen = database.read_table(connection, name, columns)
-    damaged: dict[str, Table] = {**restored.tables, name: seen}
+        damaged: dict[str, Table] = restored.tables | database.read_batch(connection, [(name, columns or ())])
     if compare.failures(compare.tables(manifest.content.tables, damaged)):
         yield ok("not blind", f"a row taken from {name} was noticed")
     else:

@@ -78,10 +78,10 @@ SELECT c.oid::text, {_RELATION},
        (SELECT array_agg({_COLUMN} ORDER BY a.attname COLLATE "C")
           FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
           LEFT JOIN pg_type element ON element.typarray = t.oid
-         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), c.relpages
+         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), pg_relation_size(c.oid) / 8192
   {_JOIN_RELATION}
  WHERE c.relkind = 'r' AND {_RELATION_FILTER}
- ORDER BY c.relpages DESC, 2
+ ORDER BY 4 DESC, 2
 """
 
 LOCKABLE = f"""
@@ -367,23 +367,48 @@ EXPORT = "SELECT pg_export_snapshot(), now()::text, pg_current_wal_lsn()::text"
 def table_content(table: str, columns: Iterable[str]) -> str:
     """Count, sum and xor of a 64-bit hash of each whole row, its values as text or in their binary form. Not
     PostgreSQL's own hashes of values: they call 1.5 and 1.50, 0 and -0, and (for bigint and timestamps) some far-apart
-    values equal, and their hash of a record adds columns up, so that values may change places."""
-    row = f'record_send(ROW({", ".join("t." + column for column in columns)}))::text COLLATE "C"'
+    values equal, and their hash of a record adds columns up, so that values may change places.
+
+    The row goes as bytes, for which the only hash SQL can reach is that of an array of them (as text in hex it costs
+    half as much again). OFFSET 0 keeps the planner from putting the hash into both sums, to be computed twice; unlike
+    a limit it allows parallel workers.
+    """
+    row = f"record_send(ROW({', '.join('t.' + column for column in columns)}))"
     return (
         "SELECT count(*), coalesce(sum(h), 0)::text, coalesce(bit_xor(h), 0)::text"
-        f" FROM (SELECT hashtextextended({row}, 0) AS h FROM ONLY {table} t) q"
+        f" FROM (SELECT hash_array_extended(ARRAY[{row}], 0) AS h FROM ONLY {table} t OFFSET 0) q"
     )
+
+
+def tables_content(tables: Iterable[tuple[str, Iterable[str]]]) -> str:
+    """The same of several tables, in the order given: many small ones cost a round trip each otherwise."""
+    parts = [f"SELECT {n}, q.* FROM ({table_content(name, columns)}) q" for n, (name, columns) in enumerate(tables)]
+    return " UNION ALL ".join(parts) + " ORDER BY 1"
 
 
 def lock_tables(tables: Iterable[str]) -> str:
     return f"LOCK TABLE {', '.join('ONLY ' + table for table in tables)} IN ACCESS SHARE MODE"
 
 
-def sequence_value(sequence: str) -> str:
-    return f"SELECT last_value, is_called FROM {sequence}"
+def tables_rows(tables: Iterable[str]) -> str:
+    parts = [f"SELECT {n}, (SELECT count(*) FROM ONLY {name})" for n, name in enumerate(tables)]
+    return " UNION ALL ".join(parts) + " ORDER BY 1"
 
 
-def column_max(table: str, column: str, descending: bool) -> str:
+def truncate(tables: Iterable[str]) -> str:
+    return f"TRUNCATE {', '.join(tables)}"
+
+
+def sequences_state(sequences: Iterable[tuple[str, str | None]]) -> str:
+    """For each (sequence, query of its column's extreme or None): number, last_value, is_called, extreme."""
+    parts = [
+        f"SELECT {n}, last_value, is_called, ({extreme or 'NULL'})::bigint FROM {sequence}"
+        for n, (sequence, extreme) in enumerate(sequences)
+    ]
+    return " UNION ALL ".join(parts) + " ORDER BY 1"
+
+
+def column_extreme(table: str, column: str, descending: bool) -> str:
     return f"SELECT {'min' if descending else 'max'}({identifier(column)}) FROM {table}"
 
 

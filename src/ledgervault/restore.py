@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 
-from ledgervault import argv, compare, database, files, proof, prove, sql
+from ledgervault import argv, compare, database, files, loading, proof, prove, sql
 from ledgervault.argv import Login
 from ledgervault.context import Context
 from ledgervault.database import Connection
@@ -125,7 +125,7 @@ def _restore_aside(
 def _load_and_compare(context: Context, path: Path, manifest: Manifest, login: Login, owner: str | None) -> list[Check]:
     context.say(f"restoring into {login.database}")
     session = argv.SESSION | {"default_transaction_read_only": "off"} | ({"role": owner} if owner else {})
-    problem = prove.load(path, login, {sql.DATABASE: "1"}, context.config.limits.proof_timeout_seconds, session)
+    problem = loading.load(path, login, {sql.DATABASE: "1"}, context.config.limits.proof_timeout_seconds, session)
     if problem is not None:
         kind: type[VaultError] = Bad if problem.result == proof.FAILED else CouldNot
         raise kind(path.name, f"{problem.text} (database {login.database} removed again)", problem.hint)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,11 +18,14 @@ from pathlib import Path
 from ledgervault import files
 from ledgervault.context import Context
 from ledgervault.errors import CouldNot
+from ledgervault.journal import PROOF, Line
+from ledgervault.proof import PROVEN
 
 HEARTBEAT = "heartbeat"
 STALE_SECONDS = 60
 _TICK_SECONDS = 1.0
 _STOP_SECONDS = 10
+_EVERY_INDEX = timedelta(hours=23, minutes=30)  # the hourly proofs are not to the second
 
 
 def next_due(last: datetime | None, now: datetime, minute: int) -> datetime:
@@ -35,6 +39,17 @@ def next_due(last: datetime | None, now: datetime, minute: int) -> datetime:
     if last is not None and mark - last < timedelta(minutes=1):
         mark += timedelta(hours=1)
     return mark
+
+
+def every_index_is_due(proofs: Iterable[Line], now: datetime) -> bool:
+    """Once a day a proof builds every index; the others compare the definitions of those that are not unique."""
+    return not any(
+        line.data.get("verdict") == PROVEN
+        and line.data.get("indexes") == "all"
+        and line.data.get("level") == "data"
+        and now - datetime.fromisoformat(line.time) < _EVERY_INDEX
+        for line in proofs
+    )
 
 
 @dataclass
@@ -73,7 +88,8 @@ class Schedule:
         if self.proof is not None and self.proof.poll() is not None:
             self.proof = None
         if self.proof is None and self.queue:
-            self.proof = self._start("prove", "--then-prune", self.queue.popleft())
+            indexes = "all" if every_index_is_due(self._proofs(), now) else "definitions"
+            self.proof = self._start("prove", "--then-prune", "--indexes", indexes, self.queue.popleft())
 
     def _next(self) -> datetime:
         """After a run, good or bad, the next time of the hour; at the start also what was missed."""
@@ -83,6 +99,9 @@ class Schedule:
     def _last(self) -> datetime | None:
         entries = self.context.store.entries()
         return datetime.fromisoformat(entries[-1].line.time) if entries else None
+
+    def _proofs(self) -> list[Line]:
+        return [line for line in self.context.store.journal().lines if line.event == PROOF]
 
     def _queue_unproven(self) -> None:
         """The newest one only: older ones without a proof are not worth the hour's time."""

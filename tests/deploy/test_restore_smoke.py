@@ -23,7 +23,14 @@ def test_what_goes_in_comes_out_and_nothing_else_is_touched(stack: Stack, tmp_pa
     assert (status, told["verdict"]) == (0, "proven"), text[-3000:]
     figures = told["figures"]
     assert isinstance(figures, dict)
-    assert figures["in"] == figures["out"] == "12|2936.72"
+    assert figures["in"] == figures["out"]
+    compared = {row["what"]: row for row in figures["compared"]}
+    assert compared["transactions"]["out"] == compared["with a statement"]["out"] == compared["with an account"]["out"] == 1666
+    assert (compared["first day"]["out"], compared["last day"]["out"]) == ("2024-12-01", "2025-04-30")
+    assert 0 < compared["with a category"]["out"] < 1666
+    assert compared["sources"]["out"] == "wellsfargo_bank_csv"
+    assert {"amounts", "descriptions", "rows"} <= compared.keys()
+    assert figures["large_objects"] in (1, "1")
     assert figures["again_added"] == "0" or figures["again_added"] == 0
     assert figures["known_bad"] == "failed"
     assert stack.rows() == rows

@@ -20,7 +20,7 @@ from ledgervault import cli
 HERE = Path(__file__).parent
 ROLES = """
 CREATE ROLE ledger_admin NOLOGIN; CREATE ROLE ledger_app LOGIN PASSWORD 'x'; CREATE ROLE ledger_migrate LOGIN;
-GRANT ledger_admin TO ledger_migrate WITH INHERIT FALSE, SET TRUE;
+GRANT ledger_admin TO ledger_migrate WITH INHERIT FALSE, SET TRUE; GRANT ledger_app TO ledger_admin;
 CREATE ROLE ledger_backup LOGIN BYPASSRLS; GRANT pg_read_all_data TO ledger_backup;
 ALTER ROLE ledger_backup SET default_transaction_read_only = on;
 CREATE ROLE ledger_secret LOGIN BYPASSRLS PASSWORD 'right'; GRANT pg_read_all_data TO ledger_secret;
@@ -147,7 +147,9 @@ class Vault:
         assert after != before, "the damage changed nothing"
         return self.forged(path, gzip.compress(after.encode()), manifest)
 
-    def forged(self, path: Path, data: bytes, manifest: Callable[[dict[str, Any]], None] | None = None) -> Result:
+    def forged(
+        self, path: Path, data: bytes, manifest: Callable[[dict[str, Any]], None] | None = None, *options: str
+    ) -> Result:
         forged = Path(tempfile.mkdtemp(dir=self.place)) / path.name
         forged.write_bytes(data)
         facts = json.loads(path.with_name(path.name + ".manifest.json").read_bytes())
@@ -155,4 +157,4 @@ class Vault:
         if manifest is not None:
             manifest(facts)
         forged.with_name(path.name + ".manifest.json").write_text(json.dumps(facts))
-        return self("prove", str(forged), "--without-journal")
+        return self("prove", str(forged), "--without-journal", *options)

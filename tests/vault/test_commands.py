@@ -320,3 +320,66 @@ def test_a_manifest_fits_the_published_schema(vault: Vault) -> None:
     manifest = json.loads(Path(str(path) + ".manifest.json").read_bytes())
     assert manifest["schema"] == 1
     assert set(manifest) >= {"file", "sha256", "content", "sequences_dumped", "environment"}
+
+
+INVARIANT = '[[invariants]]\nname = "{name}"\nquery = "{query}"'
+
+
+def test_verify_data_holds_while_the_ledger_only_grows(vault: Vault) -> None:
+    vault.configure(
+        extra=INVARIANT.format(name="no zero", query="SELECT count(*) FROM public.transaction WHERE amount = 0")
+    )
+    assert vault("verify-data").code == 2, "there is no proven backup yet"
+    vault.proven()
+    vault.sql("INSERT INTO public.transaction (amount, description, day) VALUES (1, 'new', now())")
+    vault.sql("DELETE FROM public.transaction WHERE id < 10")
+    result = vault("verify-data")
+    assert (result.code, result.verdict) == (0, "holds"), result.bad
+    assert "table public.transaction: 192 rows, 200 in the backup" in result.said
+    assert "invariant 'no zero': holds" in result.said
+
+
+@pytest.mark.parametrize(
+    ("damage", "extra", "code", "told"),
+    [
+        ("DELETE FROM public.transaction WHERE id > 100", "", 1, "table public.transaction: 100 transactions, 200 in"),
+        (
+            "DROP TABLE public.transaction CASCADE",
+            "",
+            1,
+            "table public.transaction: gone, 200 rows in",
+        ),
+        ("DROP INDEX public.transaction_day", "", 1, "index public.transaction_day: missing"),
+        ("SELECT 1", INVARIANT.format(name="never", query="SELECT 3"), 1, "invariant 'never': 3 rows break it"),
+        (
+            "SELECT 1",
+            INVARIANT.format(name="odd", query="SELECT x FROM nowhere"),
+            2,
+            "invariant 'odd': could not be asked",
+        ),
+    ],
+    ids=["rows gone", "table gone", "index gone", "invariant broken", "invariant that cannot be asked"],
+)
+def test_verify_data_names_what_is_gone_or_broken(vault: Vault, damage: str, extra: str, code: int, told: str) -> None:
+    vault.proven()
+    vault.configure(extra=extra)
+    vault.sql(damage)
+    result = vault("verify-data")
+    assert result.code == code
+    assert told in result.bad
+
+
+def test_verify_data_compares_no_definitions_across_a_migration_and_says_so(vault: Vault) -> None:
+    vault.proven()
+    vault.sql(
+        "ALTER TABLE public.category ADD COLUMN late text; INSERT INTO public.heads VALUES ('ledger', '0002_late')"
+    )
+    result = vault("verify-data")
+    assert result.verdict == "holds", result.bad
+    assert "others than in the backup" in result.said
+
+
+def test_verify_data_of_a_database_that_is_down_is_not_fine(vault: Vault) -> None:
+    vault.proven()
+    vault.configure(host=vault.place)
+    assert vault("verify-data").code == 2

@@ -1,0 +1,151 @@
+"""Loading a dump into the throw-away server and reading it back, on two cores.
+
+The rows go in by psql in one transaction (so that PostgreSQL writes no log of them), then the keys; then the secondary
+indexes, the other constraints and the reading of the tables are jobs for two connections: reading a table and building
+an index on it do not exclude each other.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ledgervault import argv, database, diagnose, process, split
+from ledgervault.argv import Login
+from ledgervault.content import Table
+from ledgervault.database import Connection
+from ledgervault.proof import Check, failed
+from ledgervault.split import Behind, Entry
+
+_CHUNK = 1 << 18
+_WORKERS = 2
+# Sorting in parallel inside one index gains nothing while the other core builds the next one, and costs twice.
+_SESSION = argv.THROW_AWAY_SESSION | {"check_function_bodies": "off", "max_parallel_maintenance_workers": "0"}
+
+
+@dataclass
+class Loaded:
+    tables: dict[str, Table] = field(default_factory=dict)
+    built: int = 0  # secondary indexes
+    unbuilt: tuple[Entry, ...] = ()
+
+
+def load(path: Path, login: Login, variables: dict[str, str], timeout: float, session: dict[str, str]) -> Check | None:
+    """The dump as it stands, by one psql. None if all went in, else what went wrong and whose fault it is."""
+    return _load(path, login, variables, timeout, session, None)
+
+
+def load_rows(
+    path: Path, login: Login, variables: dict[str, str], timeout: float, session: dict[str, str]
+) -> Check | Behind:
+    """The dump up to its last row; what stands behind is given back."""
+    splitter = split.Splitter()
+    problem = _load(path, login, variables, timeout, session, splitter)
+    return problem or split.behind(bytes(splitter.rest))
+
+
+def finish(login: Login, parts: Behind, build: bool, say: Callable[[str], None]) -> Loaded:
+    """Keys, then everything else and the content of every table. psycopg.Error if any of it does not go in."""
+    session = _SESSION | {"max_parallel_workers_per_gather": "0" if build else str(_WORKERS - 1)}
+    with ExitStack() as stack:
+        connections = [
+            stack.enter_context(database.connect(login, "ledgervault prove", session)) for _ in range(_WORKERS)
+        ]
+        say("building the keys")
+        run(connections[0], parts.first)
+        loaded = Loaded(built=len(parts.indexes) if build else 0, unbuilt=() if build else parts.indexes)
+        say("building indexes, reading the rows")
+        _in_parallel(connections, _jobs(connections[0], parts, loaded))
+    return loaded
+
+
+def run(connection: Connection, entries: Iterable[Entry]) -> None:
+    for entry in entries:
+        connection.execute(entry.text)
+
+
+def _jobs(connection: Connection, parts: Behind, loaded: Loaded) -> deque[Callable[[Connection], None]]:
+    """The long ones first, in so far as one can tell: tables by size, then indexes by the number of their columns."""
+    jobs: deque[Callable[[Connection], None]] = deque([lambda here: run(here, parts.then)])
+    for batch in database.table_batches(connection):
+        jobs.append(lambda here, batch=batch: loaded.tables.update(database.read_batch(here, batch)))  # type: ignore[misc]
+    if loaded.built:
+        jobs.extend(lambda here, entry=entry: run(here, [entry]) for entry in split.widest_first(parts.indexes))  # type: ignore[misc]
+    return jobs
+
+
+def _in_parallel(connections: list[Connection], jobs: deque[Callable[[Connection], None]]) -> None:
+    stop = threading.Event()
+
+    def work(connection: Connection) -> None:
+        try:
+            while not stop.is_set():
+                try:
+                    job = jobs.popleft()
+                except IndexError:
+                    return
+                job(connection)
+        except BaseException:
+            stop.set()
+            raise
+
+    with ThreadPoolExecutor(len(connections)) as pool:
+        results = [pool.submit(work, connection) for connection in connections]
+        try:
+            for result in results:
+                result.result()
+        except BaseException:
+            stop.set()
+            for connection in connections:
+                connection.cancel_safe(timeout=5)
+            raise
+
+
+def _load(
+    path: Path,
+    login: Login,
+    variables: dict[str, str],
+    timeout: float,
+    session: dict[str, str],
+    splitter: split.Splitter | None,
+) -> Check | None:
+    """gunzip | psql, both exit codes looked at; with a splitter, psql gets what that lets through."""
+    feeding = subprocess.PIPE if splitter else None
+    with (
+        path.open("rb") as file,
+        process.Program(argv.DECOMPRESSORS[process.compressor()], stdin=file, stdout=subprocess.PIPE) as reader,
+    ):
+        stream = reader.process.stdout
+        assert stream is not None  # noqa: S101  - asked for with PIPE
+        psql = argv.psql(variables, single_transaction=True)
+        with process.Program(psql, stdin=feeding or stream, environment=login.environment(session)) as loader:
+            if splitter is not None:
+                _feed(loader, reader, splitter)
+            stream.close()  # the loader alone reads: if it dies, the decompressor notices
+            status = loader.finish(timeout)
+            said = loader.errors()
+        if status != 0:
+            result, hint = diagnose.restore_failure(said)
+            return Check("restore", result, f"restore: {diagnose.tail(said)}", hint)
+        if reader.finish(timeout) != 0:
+            return failed("restore", f"restore: {reader.errors().strip()}")
+    return None
+
+
+def _feed(loader: process.Program, reader: process.Program, splitter: split.Splitter) -> None:
+    """A loader that stopped early says why itself."""
+    source, target = reader.process.stdout, loader.process.stdin
+    assert source is not None and target is not None  # noqa: S101  - asked for with PIPE
+    try:
+        while chunk := source.read(_CHUNK):
+            target.write(splitter.feed(chunk))
+        target.write(splitter.end())
+        target.close()
+    except BrokenPipeError:
+        return

@@ -1,0 +1,159 @@
+"""What stands behind a dump's rows is told apart whatever the rows hold and wherever a read ends."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ledgervault import schedule, split
+from ledgervault.journal import Line
+
+HEAD = b"""-- PostgreSQL database dump
+
+\\restrict token
+
+SET search_path = '';
+
+--
+-- Name: f(); Type: FUNCTION; Schema: public; Owner: a
+--
+
+CREATE FUNCTION public.f() RETURNS text LANGUAGE sql AS '
+--
+-- Name: x; Type: CONSTRAINT; Schema: public; Owner: a
+--
+';
+
+--
+-- Name: t; Type: TABLE; Schema: public; Owner: a
+--
+
+CREATE TABLE public.t (a text, b text, c text);
+
+--
+-- Data for Name: t; Type: TABLE DATA; Schema: public; Owner: a
+--
+
+COPY public.t (a, b, c) FROM stdin;
+--
+-- Name: t_pkey; Type: CONSTRAINT; Schema: public; Owner: a
+--
+\\.
+
+--
+-- Name: s; Type: SEQUENCE SET; Schema: public; Owner: a
+--
+
+SELECT pg_catalog.setval('public.s', 3, true);
+
+
+--
+-- Data for Name: e; Type: TABLE DATA; Schema: public; Owner: a
+--
+
+COPY public.e (a) FROM stdin;
+\\.
+
+
+"""
+REST = b"""--
+-- Name: t t_pkey; Type: CONSTRAINT; Schema: public; Owner: a
+--
+
+ALTER TABLE ONLY public.t
+    ADD CONSTRAINT t_pkey PRIMARY KEY (a);
+
+
+--
+-- Name: t_a; Type: INDEX; Schema: public; Owner: a
+--
+
+CREATE INDEX t_a ON public.t USING btree (a);
+
+
+--
+-- Name: t_abc; Type: INDEX; Schema: public; Owner: a
+--
+
+CREATE INDEX t_abc ON public.t USING btree (a, b, c);
+
+
+--
+-- Name: t_u; Type: INDEX; Schema: public; Owner: a
+--
+
+CREATE UNIQUE INDEX t_u ON public.t USING btree (b);
+
+
+--
+-- Name: My Index; Type: INDEX; Schema: public; Owner: a
+--
+
+CREATE INDEX "My Index" ON public.t USING btree (c);
+
+
+--
+-- Name: INDEX "My Index"; Type: COMMENT; Schema: public; Owner: a
+--
+
+COMMENT ON INDEX public."My Index" IS 'i';
+
+
+--
+-- Name: t t_fkey; Type: FK CONSTRAINT; Schema: public; Owner: a
+--
+
+ALTER TABLE ONLY public.t
+    ADD CONSTRAINT t_fkey FOREIGN KEY (a) REFERENCES public.t(a);
+
+
+--
+-- PostgreSQL database dump complete
+--
+
+\\unrestrict token
+"""
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 1 << 20])
+def test_rows_and_what_stands_behind_them_are_told_apart_at_any_size_of_read(size: int) -> None:
+    text, splitter = HEAD + REST, split.Splitter()
+    given = b"".join(splitter.feed(text[place : place + size]) for place in range(0, len(text), size)) + splitter.end()
+    assert given == HEAD
+    assert bytes(splitter.rest) == REST
+
+
+def test_a_dump_without_rows_or_without_anything_behind_them_is_given_whole() -> None:
+    for text in (b"", b"\n", b"SELECT 1;\n", HEAD):
+        splitter = split.Splitter()
+        assert splitter.feed(text) + splitter.end() == text
+        assert split.behind(bytes(splitter.rest)) == split.Behind((), (), ())
+
+
+def test_only_plain_indexes_that_nothing_else_names_stand_alone() -> None:
+    parts = split.behind(REST)
+    assert [entry.kind for entry in parts.first] == ["CONSTRAINT"]
+    assert [entry.kind for entry in parts.then] == ["INDEX", "INDEX", "COMMENT", "FK CONSTRAINT"]
+    assert [b"CREATE INDEX t_a" in entry.text for entry in parts.indexes] == [True, True]
+    assert b"t_abc" in split.widest_first(parts.indexes)[0].text
+    assert b"unrestrict" not in parts.then[-1].text
+
+
+@pytest.mark.parametrize(
+    ("change", "due"),
+    [
+        ({}, False),
+        ({"indexes": "definitions"}, True),
+        ({"verdict": "failed"}, True),
+        ({"level": "bytes"}, True),
+        ({"hours": 24}, True),
+    ],
+)
+def test_a_proof_with_every_index_is_due_once_a_day(change: dict[str, object], due: bool) -> None:
+    now = datetime(2025, 4, 22, 12, 0, tzinfo=UTC)
+    told = {"verdict": "proven", "level": "data", "indexes": "all", "hours": 1, **change}
+    taken = now - timedelta(hours=int(str(told.pop("hours"))))
+    line = Line(1, taken.isoformat(), "proof", "a", None, "", told)
+    assert schedule.every_index_is_due([line], now) is due
+    assert schedule.every_index_is_due([], now)
