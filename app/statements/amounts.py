@@ -4,6 +4,7 @@ Which mark a file uses is not decided here: `1,234` means two things, and only t
 person, know which. No cell is longer than 60 characters, so nothing here can take long.
 """
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal
@@ -47,6 +48,9 @@ class Written:
 
 def written(cell: str) -> Written | None:
     """The parts of an amount; None where the cell is no amount under any reading."""
+    usual = _USUAL.fullmatch(cell)
+    if usual:
+        return Written(usual[2], usual[1] == "-", False, "")
     text = _plain(cell)
     if not text or len(text) > LONGEST or not text.isprintable():
         return None
@@ -70,6 +74,8 @@ def mark_of(body: str) -> str:
 
 def value(body: str, mark: str) -> Decimal | None:
     """The number, if `mark` is the decimal mark; None if it then is not well formed."""
+    if body.isdigit() and body.isascii():
+        return Decimal(body)
     whole, _, part = body.partition(mark)
     if (mark in body and not part) or not ((part.isascii() and part.isdigit()) or not part):
         return None
@@ -83,6 +89,10 @@ def too_long(number: Decimal) -> bool:
     """More digits than the ledger keeps; zeros at the end of the part do not count."""
     short = number.normalize() if number else Decimal(0)
     return number >= Decimal(10) ** MAX_WHOLE_DIGITS or -int(short.as_tuple().exponent) > MAX_PLACES
+
+
+# Most amounts of most files; the rest takes the long way.
+_USUAL = re.compile(r"(-?)(\d{1,12}(?:[.,]\d\d)?)", re.ASCII)
 
 
 def _plain(cell: str) -> str:

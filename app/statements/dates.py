@@ -3,6 +3,7 @@
 Cells are cut off at 60 characters before a pattern sees them, and no pattern can match the same text in two ways.
 """
 
+import functools
 import re
 from datetime import date
 
@@ -15,6 +16,7 @@ FIRST_YEAR, LAST_YEAR = 1900, 2199
 PIVOT = 70  # two digits: 69 is 2069, 70 is 1970
 
 _NUMBERS = re.compile(r"(\d{1,4})([-/.]|\. ?|\s)(\d{1,2})\2(\d{1,4})\.?", re.ASCII)
+_INSIDE = re.compile(r"(?<!\d)\d{1,2}([-/.])\d{1,2}\1(?:\d{4}|\d{2})(?!\d)", re.ASCII)
 _COMPACT = re.compile(r"((?:19|20|21)\d\d)(\d\d)(\d\d)(?:\d{6})?", re.ASCII)
 _DAY_FIRST = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?\.?[-/ ]{0,2}([^\W\d_]{3,12})\.?[-/ ,]{0,2}(\d{4}|\d{2})")
 _MONTH_FIRST = re.compile(r"([^\W\d_]{3,12})\.?[-/ ](\d{1,2})(?:st|nd|rd|th)?,?[-/ ](\d{4})")
@@ -27,8 +29,12 @@ _TIME = re.compile(
 _AS_OF = re.compile(r" as of ", re.IGNORECASE)
 
 
+@functools.lru_cache(maxsize=8192)
 def readings(cell: str) -> dict[str, date]:
-    """What the cell may mean, by the order of day, month and year; one that is certain stands under all three."""
+    """What the cell may mean, by the order of day, month and year; one that is certain stands under all three.
+
+    Kept, as statements repeat their days: not to be changed by the caller.
+    """
     text = _bare(cell)
     if not 6 <= len(text) <= LONGEST:
         return {}
@@ -37,6 +43,11 @@ def readings(cell: str) -> dict[str, date]:
         return _numeric(numbers[1], numbers[2], numbers[3], numbers[4])
     found = _certain(text)
     return dict.fromkeys(ORDERS, found) if found else {}
+
+
+def inside(text: str) -> list[str]:
+    """The dates in numbers that stand inside a longer text, such as `Statement as of 12/23/2020`."""
+    return [found[0] for found in _INSIDE.finditer(text[:1000])]
 
 
 def certain(cell: str) -> bool:

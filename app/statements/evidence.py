@@ -54,10 +54,15 @@ class Hints:
     foreign: bool  # the header is not English
 
 
-def date_order(rows: Sequence[Sequence[str]], texts: Sequence[str], hints: Hints) -> tuple[str, str]:
+def date_order(
+    rows: Sequence[Sequence[str]], above: Sequence[str], texts: Sequence[str], hints: Hints
+) -> tuple[str, str]:
     """(order, why) from rows of date cells (the chosen column first); ("", "") where two orders stay possible."""
     found = [[readings(cell) for cell in row] for row in rows]
     possible = _possible(found)
+    decided = _possible([[readings(cell) for cell in above]])
+    if len(decided) == 1 and len(possible) > 1 and decided[0] in possible:
+        return decided[0], "the dates above the table allow no other order"
     if len(possible) == 1 or not possible:
         return (possible or [DMY])[0], ""
     if all(len({one[order] for order in possible if order in one}) <= 1 for row in found for one in row):
@@ -149,9 +154,9 @@ def _meant(text: str) -> int:
 
 def _unsigned(normal: int, flipped: int, count: int) -> tuple[str, str]:
     """No amount is negative: only words can tell, and nearly all of them must say the same."""
-    if normal * 2 >= count and not flipped:
+    if normal * 5 >= 4 * count and not flipped:
         return AS_IS, "all its rows are money in"
-    if flipped * 2 >= count and not normal:
+    if flipped * 5 >= 4 * count and not normal:
         return FLIPPED, "all its rows are charges"
     return "", ""
 
@@ -169,12 +174,19 @@ def _by_pattern(
     """One order makes a statement of it; the other scatters the rows over the same day of many months."""
     for order in possible:
         others = [other for other in possible if other != order]
+        if all(_span(found, order) < 400 < 1100 < _span(found, other) for other in others):
+            yield order, "the other order would scatter its rows over years"
         if all(_gaps(found, order) < 15 < 45 < _gaps(found, other) for other in others):
             yield order, "its two dates are then days apart, not months"
     if set(possible) == {DMY, MDY} and len(set(texts)) >= 4:
         for order, other in ((DMY, MDY), (MDY, DMY)):
             if _same_day_of_months([one[other] for row in found for one in row[:1] if other in one and len(one) > 1]):
                 yield order, "the other order would put every row on the same day of different months"
+
+
+def _span(found: Sequence[Sequence[dict[str, date]]], order: str) -> int:
+    days = [row[0][order] for row in found if row and order in row[0]]
+    return (max(days) - min(days)).days if days else 0
 
 
 def _gaps(found: Sequence[Sequence[dict[str, date]]], order: str) -> int:

@@ -21,8 +21,10 @@ from statements.words import fold
 
 SOURCE = "csv"
 NO_DESCRIPTION = "(no description)"
+HUNDREDTHS = {"cent", "cents", "pence", "centimes", "centavos"}
 DASHES = {"", "-", "--", "\u2013", "\u2014"}
 LINES_NAMED = 5
+WORDS_OF = 2000  # rows whose words are weighed: more would not say more
 ENGLISH = {"date", "description", "amount", "debit", "credit", "balance", "payee", "merchant", "details", "narrative"}
 NOT_A_TRANSACTION, A_BALANCE, NOT_COMPLETED = "no transaction", "a balance", "not completed"
 
@@ -48,27 +50,29 @@ class File:
         return _number(record, column, self.mark)
 
 
-def layout_of(content: str) -> str:
-    """The same for all files of one bank's export: what answers are remembered by."""
-    found, delimiter = table.find(content)
-    names = [fold(cell) for cell in found.header] if found.header else [str(found.width)]
-    return hashlib.sha256("\x1f".join([delimiter, *names]).encode()).hexdigest()
-
-
 def read(content: str, desk: Desk) -> Statement:
     """The statement with its rows and problems. What the desk was asked meanwhile stands in `desk.questions`."""
-    found, _ = table.find(content)
+    found, delimiter = table.find(content)
+    alike = _layout_id(found, delimiter)
     if not found.rows:
-        return Statement(SOURCE, (), (), ("the file holds a header and no transactions",))
+        return Statement(SOURCE, (), (), ("the file holds a header and no transactions",), layout=alike)
     mark = _first_mark(found)
     columns = layout.find(found, desk, lambda record, column: _number(record, column, mark))
     if columns is None:
         raise parsing.unreadable_as(found.rows, table.EXPECTED)
-    return _read(File(found, columns, desk))
+    return replace(_read(File(found, columns, desk)), layout=alike)
+
+
+def _layout_id(found: Table, delimiter: str) -> str:
+    """The same for all files of one bank's export."""
+    names = [fold(cell) for cell in found.header] if found.header else [str(found.width)]
+    return hashlib.sha256("\x1f".join([delimiter, *names]).encode()).hexdigest()
 
 
 def _read(file: File) -> Statement:
     drafts, problems, left_out = _sorted_out(file)
+    if _hundredths(file):
+        file.desk.note("the amounts are in hundredths, as their column's name says")
     code = _currency(file, drafts)
     if file.layout.currency is not None and code and file.desk.answers.get("currency") == code:
         left_out += [(draft.record, f"not in {code}") for draft in drafts if not _is_in(file, draft, code)]
@@ -250,8 +254,10 @@ def _is_in(file: File, draft: Draft, code: str) -> bool:
 
 
 def _order(file: File, drafts: Sequence[Draft], code: str) -> str:
+    """Lines that are no transactions have dates too, and so has what stands above the table."""
     columns = (file.layout.day, *file.layout.other_days)
-    rows = [[draft.record.cell(column) for column in columns] for draft in drafts]
+    rows = [[record.cell(column) for column in columns] for record in file.table.rows]
+    above = [found for record in file.table.preamble for cell in record.cells for found in dates.inside(cell)]
     header = {token for cell in file.table.header for token in fold(cell).split()}
     hints = Hints(
         american=file.layout.american,
@@ -260,7 +266,7 @@ def _order(file: File, drafts: Sequence[Draft], code: str) -> str:
         foreign=bool(header) and not header & ENGLISH,
     )
     texts = [_description(file, draft.record) for draft in drafts]
-    found, why = evidence.date_order(rows, texts, hints)
+    found, why = evidence.date_order(rows, above, texts, hints)
     if why:
         file.desk.note(f"dates read as {_ORDERS[found]}: {why}")
     example = next((row[0] for row in rows if not dates.certain(row[0])), "")
@@ -302,7 +308,14 @@ def _worth(file: File, one: amounts.Written | None, draft: Draft) -> Decimal:
         raise Unreadable(f"unreadable amount {shown(one.body)}: the other rows' decimal mark is {file.mark!r}")
     if amounts.too_long(number):
         raise Unreadable(f"amount {shown(one.body)} has more digits than the ledger keeps (16 and 4 after the mark)")
+    number = number / 100 if _hundredths(file) else number
     return -number if one.negative and number else number
+
+
+def _hundredths(file: File) -> bool:
+    """`amount_cents`: whole numbers, of which a hundred are one."""
+    named = any(HUNDREDTHS & set(_header_words(file, column)) for column in file.layout.money)
+    return named and not any(set(".,") & set(cell) for column in file.layout.money for cell in file.table.cells(column))
 
 
 def _of_amount(file: File, drafts: Sequence[Draft], raw: dict[int, Decimal], order: str) -> dict[int, Decimal]:
@@ -411,12 +424,14 @@ def _seen(file: File, drafts: Sequence[Draft], values: dict[int, Decimal], order
             amount=values[draft.record.line],
             plus=any(one.plus for one in draft.cells if one),
             balance=file.number(draft.record, file.layout.balance),
-            words=" / ".join(
-                fold(cell[:200]) for cell in draft.record.cells if any(char.isalpha() for char in cell[:200])
-            ),
+            words=_words(draft.record) if number < WORDS_OF else "",
         )
-        for draft in drafts
+        for number, draft in enumerate(drafts)
     ]
+
+
+def _words(record: Record) -> str:
+    return " / ".join(fold(cell[:200]) for cell in record.cells if not amounts.written(cell))
 
 
 # One row

@@ -17,7 +17,7 @@ from ledger.fingerprint import fingerprint
 from ledger.models import Account, Transaction
 from statements import generic, kinds, text, wells_fargo
 from statements.asking import Asked, Desk
-from statements.models import StatementImport
+from statements.models import RememberedAnswers, StatementImport
 from statements.parsing import Problem, Row, Statement, Unreadable
 
 NO_ANSWERS: Mapping[str, str] = {}
@@ -77,7 +77,7 @@ def _read(filename: str, content: bytes, answers: Mapping[str, str]) -> Statemen
         desk.note(f"the file is not UTF-8; read as {encoding.upper()}")
     statement = generic.read(decoded, desk)
     if desk.questions:
-        raise Asked(filename, tuple(desk.questions), generic.layout_of(decoded))
+        raise Asked(filename, tuple(desk.questions), statement.layout)
     return statement
 
 
@@ -99,15 +99,43 @@ def import_file(
     user: User | None = None,
     dry_run: bool = False,
 ) -> Outcome:
-    """Parse, then save in one transaction. The account is created if it is new; with `dry_run` nothing is written."""
-    statement = parse(filename, content, answers, skip_bad_rows=skip_bad_rows)
+    """Parse, then save in one transaction. The account is created if it is new; with `dry_run` nothing is written.
+
+    Answers given once for an account and a layout are remembered, and used where the same question comes up again.
+    """
+    try:
+        statement = parse(filename, content, answers, skip_bad_rows=skip_bad_rows)
+    except Asked as asked:
+        known = remembered(account_name, asked)
+        if not known:
+            raise
+        statement = parse(filename, content, {**known, **answers}, skip_bad_rows=skip_bad_rows)
+        said = ", ".join(f"{key}={choice}" for key, choice in sorted(known.items()))
+        statement = replace(statement, notes=(*statement.notes, f"answered as before for this account: {said}"))
     if not statement.rows:  # a month in which nothing happened; no account is made for it
-        known = Account.objects.filter(name=account_name).first()
-        return Outcome(filename, account_name, False, _warned(statement, known), (), dry_run)
-    return _import(filename, content, account_name, statement, user, dry_run)
+        return Outcome(filename, account_name, False, statement, (), dry_run)
+    with transaction.atomic():
+        outcome = _import(filename, content, account_name, statement, user, dry_run)
+        if answers and not dry_run:
+            _remember(account_name, statement.layout, answers)
+    return outcome
 
 
-@transaction.atomic
+def remembered(account_name: str, asked: Asked) -> dict[str, str]:
+    """The answers given before to these questions, where they are still among the choices."""
+    kept = RememberedAnswers.objects.filter(account__name=account_name, layout=asked.layout).first()
+    choices = {question.key: {choice.value for choice in question.choices} for question in asked.questions}
+    answers: dict[str, str] = kept.answers if kept else {}
+    return {key: choice for key, choice in answers.items() if choice in choices.get(key, set())}
+
+
+def _remember(account_name: str, layout: str, answers: Mapping[str, str]) -> None:
+    account = Account.objects.get(name=account_name)
+    kept, _ = RememberedAnswers.objects.get_or_create(account=account, layout=layout, defaults={"answers": {}})
+    kept.answers = {**kept.answers, **answers}
+    kept.save()
+
+
 def _import(
     filename: str, content: bytes, account_name: str, statement: Statement, user: User | None, dry_run: bool
 ) -> Outcome:

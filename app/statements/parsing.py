@@ -52,13 +52,17 @@ class Problem:
 
 @dataclass(frozen=True)
 class Statement:
-    """`notes` say what was decided or left out, and by what evidence; `currency` is empty where the file names none."""
+    """`notes` say what was decided or left out, and by what evidence; `currency` is empty where the file names none.
+
+    Files with the same `layout` are written in the same way: answers given for one hold for the others.
+    """
 
     source: str
     rows: tuple[Row, ...]
     problems: tuple[Problem, ...]
     notes: tuple[str, ...] = ()
     currency: str = ""
+    layout: str = ""
 
     @property
     def total(self) -> Decimal:

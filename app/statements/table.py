@@ -9,7 +9,7 @@ from statements.parsing import Record, Unreadable, shown, unreadable_as
 from statements.words import AMOUNT, CREDIT, DATE, DEBIT, fold
 
 HEADER_WITHIN = 100
-PROFILED = 500
+PROFILED = 300
 EXPECTED = "a header that names date and amount, or rows that hold a date and an amount"
 
 
@@ -73,11 +73,12 @@ def profile(table: Table, column: int) -> Profile:
         return Profile(0, 0, 0, 0, 0, 0)
     money = [amount for cell in cells if (amount := amounts.written(cell))]
     count = len(cells)
+    worth = [amount for amount in money if amount.body.strip("0.,")]  # a lone 0 says nothing of how amounts look
     return Profile(
         filled=count / len(rows),
         dates=sum(bool(dates.readings(cell)) for cell in cells) / count,
         money=len(money) / count,
-        marked=sum(is_marked(amount) for amount in money) / count,
+        marked=sum(is_marked(amount) for amount in worth) / max(1, len(worth)),
         letters=sum(sum(char.isalpha() for char in cell[:200]) for cell in cells) / count,
         distinct=len(set(cells)) / count,
     )
@@ -89,9 +90,15 @@ def is_marked(amount: amounts.Written) -> bool:
 
 def is_data(record: Record) -> bool:
     """A date in one cell and an amount in another."""
-    kinds = [(bool(dates.readings(cell)), amounts.written(cell) is not None) for cell in record.cells[:40]]
-    days = sum(day for day, _ in kinds)
-    return bool(days) and any(money and not day for day, money in kinds)
+    day = money = False
+    for cell in record.cells[:40]:
+        if dates.readings(cell):
+            day = True
+        elif amounts.written(cell):
+            money = True
+        if day and money:
+            return True
+    return False
 
 
 def header_words(cells: Sequence[str]) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from statements.parsing import Record, Unreadable
 
 DELIMITERS = ",;\t|"
-MAX_COLUMNS = 200
+MAX_COLUMNS = 100
 SAMPLE = 64 * 1024
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),

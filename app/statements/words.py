@@ -11,12 +11,15 @@ import unicodedata
 DATE, DESCRIPTION, AMOUNT, DEBIT, CREDIT = "date", "description", "amount", "debit", "credit"
 BALANCE, FEE, CURRENCY, STATUS, CHECK, DIRECTION = "balance", "fee", "currency", "status", "check", "direction"
 
+_NOT_WORD = re.compile(r"[^a-z0-9]+")
 _LETTERS = str.maketrans({"ß": "ss", "ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "\u0131": "i"})
 
 
 @functools.lru_cache(maxsize=8192)
 def fold(text: str) -> str:
     """`  Währung (EUR)` → `wahrung eur`."""
+    if text.isascii():
+        return _NOT_WORD.sub(" ", text.lower()).strip()
     plain = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
     kept = (char if char.isalnum() else " " for char in plain if not unicodedata.combining(char))
     return " ".join("".join(kept).split())
