@@ -1,7 +1,7 @@
 from django.contrib import admin
 from django.http import HttpRequest
 
-from statements.models import StatementImport
+from statements.models import RememberedAnswers, StatementImport
 
 
 @admin.register(StatementImport)
@@ -22,4 +22,16 @@ class StatementImportAdmin(admin.ModelAdmin[StatementImport]):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: StatementImport | None = None) -> bool:
+        return False
+
+
+@admin.register(RememberedAnswers)
+class RememberedAnswersAdmin(admin.ModelAdmin[RememberedAnswers]):
+    """Delete a row to be asked again."""
+
+    list_display = ("account", "answers")
+    list_filter = ("account",)
+    readonly_fields = ("account", "layout", "answers")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -6,8 +6,8 @@ holds n and the account m; n - m are added.
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from django.contrib.auth.models import User
@@ -15,16 +15,19 @@ from django.db import transaction
 
 from ledger.fingerprint import fingerprint
 from ledger.models import Account, Transaction
-from statements import wells_fargo
-from statements.models import StatementImport
-from statements.parsing import Problem, Row, Statement, Unreadable, decode, records, unreadable_as
+from statements import generic, kinds, text, wells_fargo
+from statements.asking import Asked, Desk
+from statements.models import RememberedAnswers, StatementImport
+from statements.parsing import Problem, Row, Statement, Unreadable
+
+NO_ANSWERS: Mapping[str, str] = {}
 
 
 class Refused(Exception):
-    """The file was not imported, nothing was saved, and these are the reasons."""
+    """The file was not imported, nothing was saved, and these are the reasons. `good_rows` could be imported alone."""
 
-    def __init__(self, filename: str, problems: Sequence[Problem]) -> None:
-        self.filename, self.problems = filename, tuple(problems)
+    def __init__(self, filename: str, problems: Sequence[Problem], good_rows: int = 0) -> None:
+        self.filename, self.problems, self.good_rows = filename, tuple(problems), good_rows
         super().__init__("; ".join(problem.at(filename) for problem in problems))
 
 
@@ -46,31 +49,109 @@ class Outcome:
         return sum((row.amount for row in self.added), Decimal(0))
 
 
-def parse(filename: str, content: bytes) -> Statement:
-    """The statement, or Refused with every problem found."""
+def parse(
+    filename: str, content: bytes, answers: Mapping[str, str] = NO_ANSWERS, *, skip_bad_rows: bool = False
+) -> Statement:
+    """The statement; Refused with every problem found; Asked where the file leaves something open."""
     try:
-        found = list(records(decode(content)))
-        if not wells_fargo.recognises(found):
-            raise unreadable_as(found, wells_fargo.EXPECTED)
+        statement = _read(filename, content, answers)
     except Unreadable as error:
         raise Refused(filename, [error.problem]) from None
-    statement = wells_fargo.read(found)
-    if statement.problems:
-        raise Refused(filename, statement.problems)
+    if not statement.problems:
+        return statement
+    if not skip_bad_rows or not statement.rows:
+        raise Refused(filename, statement.problems, len(statement.rows))
+    count = len(statement.problems)
+    note = f"{count} unreadable {'row' if count == 1 else 'rows'} left out, as asked for"
+    return replace(statement, notes=(*statement.notes, note))
+
+
+def _read(filename: str, content: bytes, answers: Mapping[str, str]) -> Statement:
+    kinds.refuse_others(content)
+    decoded, encoding = text.decode(content)
+    bank = _wells_fargo(decoded)
+    if bank:
+        return bank
+    desk = Desk(answers)
+    if encoding in ("cp1252", "iso-8859-1"):
+        desk.note(f"the file is not UTF-8; read as {encoding.upper()}")
+    statement = generic.read(decoded, desk)
+    if desk.questions:
+        raise Asked(filename, tuple(desk.questions), statement.layout)
     return statement
 
 
-@transaction.atomic
+def _wells_fargo(decoded: str) -> Statement | None:
+    try:
+        found = list(text.records(decoded))
+    except Unreadable:
+        return None  # broken as comma-separated; the generic reader tries the other delimiters and says what is wrong
+    return wells_fargo.read(found) if wells_fargo.recognises(found) else None
+
+
 def import_file(
-    filename: str, content: bytes, account_name: str, *, user: User | None = None, dry_run: bool = False
+    filename: str,
+    content: bytes,
+    account_name: str,
+    *,
+    answers: Mapping[str, str] = NO_ANSWERS,
+    skip_bad_rows: bool = False,
+    user: User | None = None,
+    dry_run: bool = False,
 ) -> Outcome:
-    """Parse and save in one transaction. The account is created if it is new; with `dry_run` nothing is written."""
-    statement = parse(filename, content)
-    account, created = _locked_account(account_name, create=not dry_run)
+    """Parse, then save in one transaction. The account is created if it is new; with `dry_run` nothing is written.
+
+    Answers given once for an account and a layout are remembered, and used where the same question comes up again.
+    """
+    try:
+        statement = parse(filename, content, answers, skip_bad_rows=skip_bad_rows)
+    except Asked as asked:
+        known = remembered(account_name, asked)
+        if not known:
+            raise
+        statement = parse(filename, content, {**known, **answers}, skip_bad_rows=skip_bad_rows)
+        said = ", ".join(f"{key}={choice}" for key, choice in sorted(known.items()))
+        statement = replace(statement, notes=(*statement.notes, f"answered as before for this account: {said}"))
+    if not statement.rows:  # a month in which nothing happened; no account is made for it
+        return Outcome(filename, account_name, False, statement, (), dry_run)
+    with transaction.atomic():
+        outcome = _import(filename, content, account_name, statement, user, dry_run)
+        if answers and not dry_run:
+            _remember(account_name, statement.layout, answers)
+    return outcome
+
+
+def remembered(account_name: str, asked: Asked) -> dict[str, str]:
+    """The answers given before to these questions, where they are still among the choices."""
+    kept = RememberedAnswers.objects.filter(account__name=account_name, layout=asked.layout).first()
+    choices = {question.key: {choice.value for choice in question.choices} for question in asked.questions}
+    answers: dict[str, str] = kept.answers if kept else {}
+    return {key: choice for key, choice in answers.items() if choice in choices.get(key, set())}
+
+
+def _remember(account_name: str, layout: str, answers: Mapping[str, str]) -> None:
+    account = Account.objects.get(name=account_name)
+    kept, _ = RememberedAnswers.objects.get_or_create(account=account, layout=layout, defaults={"answers": {}})
+    kept.answers = {**kept.answers, **answers}
+    kept.save()
+
+
+def _import(
+    filename: str, content: bytes, account_name: str, statement: Statement, user: User | None, dry_run: bool
+) -> Outcome:
+    account, created = _locked_account(account_name, statement.currency, create=not dry_run)
+    statement = _warned(statement, account)
     added = new_rows(statement.rows, _known(account, statement.rows))
     if added and account and not dry_run:
         _save(account, filename, content, statement, added, user)
     return Outcome(filename, account_name, created, statement, added, dry_run)
+
+
+def _warned(statement: Statement, account: Account | None) -> Statement:
+    if not account or not statement.currency or account.currency == statement.currency:
+        return statement
+    note = f"the file is in {statement.currency}, the account in {account.currency}: is it the right account?"
+    return replace(statement, notes=(*statement.notes, note))
 
 
 def row_fingerprint(row: Row) -> str:
@@ -90,11 +171,11 @@ def new_rows(rows: Sequence[Row], known: Counter[str]) -> tuple[Row, ...]:
     return tuple(added)
 
 
-def _locked_account(name: str, *, create: bool) -> tuple[Account | None, bool]:
+def _locked_account(name: str, currency: str, *, create: bool) -> tuple[Account | None, bool]:
     """Two imports into one account follow each other: both counting first and adding then would add twice."""
     created = False
     if create:
-        _, created = Account.objects.get_or_create(name=name)
+        _, created = Account.objects.get_or_create(name=name, defaults={"currency": currency} if currency else {})
         return Account.objects.select_for_update().get(name=name), created
     account = Account.objects.filter(name=name).first()
     return account, account is None

@@ -1,4 +1,4 @@
-"""What was imported: the bank's file, byte by byte."""
+"""What was imported: the bank's file, byte by byte. And what a person is still, or was once, asked about a file."""
 
 from django.conf import settings
 from django.db import models
@@ -24,3 +24,32 @@ class StatementImport(models.Model):
 
     def __str__(self) -> str:
         return f"{self.filename} ({self.account})"
+
+
+class PendingUpload(models.Model):
+    """A file that waits for an answer, so that nobody has to choose it again. One per person; a day old at most."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+")
+    filename = models.CharField(max_length=255)
+    content = models.BinaryField()
+    answers = models.JSONField(default=dict)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.filename} ({self.account})"
+
+
+class RememberedAnswers(models.Model):
+    """What a person answered for an account's files of one layout."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+")
+    layout = models.CharField(max_length=64)
+    answers = models.JSONField(default=dict)
+
+    class Meta:
+        verbose_name_plural = "remembered answers"
+        constraints = (models.UniqueConstraint(fields=["account", "layout"], name="answers_once_per_layout"),)
+
+    def __str__(self) -> str:
+        return f"{self.account}: {self.answers}"

@@ -1,13 +1,12 @@
 """From a bank's bytes to rows: pure, without Django or a database.
 
-Shapes shared by all formats live here; each format is a module beside this one (wells_fargo). A row that cannot be
-read is a `Problem` with its line and the value seen; it is never skipped and an amount never becomes 0.
+Shapes shared by all formats live here; each format is a module beside this one (wells_fargo, and generic for every CSV
+that explains itself). A row that cannot be read is a `Problem` with its line and the value seen; it is never skipped
+and an amount never becomes 0.
 """
 
-import csv
-import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -26,6 +25,10 @@ class Record:
 
     line: int
     cells: tuple[str, ...]
+
+    def cell(self, column: int | None) -> str:
+        """Without blanks around it; empty where the record has no such column."""
+        return self.cells[column].strip() if column is not None and column < len(self.cells) else ""
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,17 @@ class Problem:
 
 @dataclass(frozen=True)
 class Statement:
+    """`notes` say what was decided or left out, and by what evidence; `currency` is empty where the file names none.
+
+    Files with the same `layout` are written in the same way: answers given for one hold for the others.
+    """
+
     source: str
     rows: tuple[Row, ...]
     problems: tuple[Problem, ...]
+    notes: tuple[str, ...] = ()
+    currency: str = ""
+    layout: str = ""
 
     @property
     def total(self) -> Decimal:
@@ -64,34 +75,6 @@ class Unreadable(Exception):
     def __init__(self, what: str, line: int = 0) -> None:
         self.problem = Problem(line, what)
         super().__init__(what)
-
-
-def decode(content: bytes) -> str:
-    if not content.strip():
-        raise Unreadable("the file is empty")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise Unreadable(f"byte {content[error.start]:#04x} is not UTF-8", line) from None
-    if "\x00" in text:
-        raise Unreadable("a NUL byte: this is not a text file", text.count("\n", 0, text.index("\x00")) + 1)
-    return text
-
-
-def records(text: str) -> Iterator[Record]:
-    """The file's records; blank lines are not records."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise Unreadable(f"broken CSV: {error}", line) from None
-        if any(cell.strip() for cell in cells):
-            yield Record(line, tuple(cells))
 
 
 def amount(cell: str) -> Decimal:

@@ -8,7 +8,6 @@ from statements.parsing import Problem, Record, Row, Statement, Unreadable
 SOURCE = "wellsfargo_bank_csv"
 COLUMNS = 5
 STAR = 2
-EXPECTED = "Wells Fargo: date, amount, *, check number, description"
 
 
 def recognises(records: Sequence[Record]) -> bool:

@@ -137,19 +137,23 @@ def test_a_quoted_comma_and_quote_stay_in_the_description() -> None:
     [
         (b"", "the file is empty"),
         (b"\n \n", "the file is empty"),
-        (b"date,amount\n", "not a statement we know"),
         (b"entry1,entry2,entry3\n", "not a statement we know"),
         (b"Date,Amount,*,Check,Description\n", "f.csv:1: unreadable date 'Date'"),
-        (line() + b"caf\xe9\n", "f.csv:2: byte 0xe9 is not UTF-8"),
+        (line() * 2 + b"caf\xe9\n", "f.csv:3: 1 columns instead of 5"),
         (line() + b"a\x00b\n", "f.csv:2: a NUL byte"),
         (line() + b'"open\n', "f.csv:2: broken CSV"),
-        (b"\xef\xbb\xbf", "holds no rows"),
+        (b"\xef\xbb\xbf", "the file holds no rows"),
         (b",,,\n", "holds no rows"),
-        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "not UTF-8"),
+        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "PDF files are not read yet"),
     ],
 )
 def test_it_refuses_what_is_no_such_statement(content: bytes, says: str) -> None:
     assert says in problems(content)[0]
+
+
+def test_a_header_without_rows_is_a_statement_of_nothing() -> None:
+    found = parse("f.csv", b"date,amount\n")
+    assert (found.rows, found.notes) == ((), ("the file holds a header and no transactions",))
 
 
 def test_a_text_too_long_for_the_column_is_refused_and_the_longest_is_kept() -> None:

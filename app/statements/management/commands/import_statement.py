@@ -1,64 +1,117 @@
-"""`manage.py import_statement FILE --account A [--dry-run] [--json]`: the same import as the upload page."""
+"""`manage.py import_statement FILE --account A [--dry-run] [--json]`: the same import as the upload page.
+
+What a file leaves open is printed as questions; the answers are given with `--answer KEY=CHOICE`.
+"""
 
 import json
 import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from django.conf import settings
 from django.core.management.base import CommandParser
 
 from config.commands import BAD, COULD_NOT_CHECK, USAGE, HouseCommand
 from ledger.models import Account
+from statements.asking import KEYS, Asked
 from statements.importing import Outcome, Refused, import_file
 
 SHOWN_PROBLEMS = 20
 
 
 class Command(HouseCommand):
-    help = "Import a bank statement. Exit status: 0 imported, 1 the file is bad, 2 could not be done, 64 wrong usage."
+    help = (
+        "Import a bank statement in CSV. Exit status: 0 imported, 1 the file is bad, 2 it leaves a question open or "
+        "could not be read, 64 wrong usage."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", metavar="FILE", help="the bank's file; - reads standard input")
         parser.add_argument("--account", required=True, help="name of the account; created if it is new")
         parser.add_argument("--filename", default="", help="name to remember the file by")
+        parser.add_argument(
+            "--answer", action="append", default=[], metavar="KEY=CHOICE", help="answer to a question; may be repeated"
+        )
+        parser.add_argument(
+            "--skip-bad-rows", action="store_true", help="import the good rows of a file that has unreadable ones"
+        )
         parser.add_argument("--dry-run", action="store_true", help="say what would be added, write nothing")
         parser.add_argument("--json", action="store_true", dest="as_json", help="answer as one JSON object")
 
-    def handle(self, *, file: str, account: str, filename: str, dry_run: bool, as_json: bool, **_: Any) -> None:
+    def handle(self, *, file: str, account: str, filename: str, as_json: bool, **options: Any) -> None:
         longest = Account._meta.get_field("name").max_length or 0
         if not account.strip() or len(account) > longest:
             hint = f"give a name of 1 to {longest} characters"
             self.stop(USAGE, "--account", f"not a name, value seen {account!r}", hint)
+        answers = self._answers(options["answer"])
         name = filename or ("standard input" if file == "-" else Path(file).name)
         content = self._content(file)
+        dry_run, skip = options["dry_run"], options["skip_bad_rows"]
         try:
-            outcome = import_file(name[-255:], content, account.strip(), dry_run=dry_run)
+            outcome = import_file(
+                name[-255:], content, account.strip(), answers=answers, skip_bad_rows=skip, dry_run=dry_run
+            )
         except Refused as refusal:
             self._refuse(refusal, as_json)
+        except Asked as asked:
+            self._ask(asked, as_json)
         self.stdout.write(json.dumps(as_dict(outcome)) if as_json else as_text(outcome))
 
+    def _answers(self, given: Sequence[str]) -> dict[str, str]:
+        found = {}
+        for one in given:
+            key, equals, choice = one.partition("=")
+            if not equals or key not in KEYS:
+                hint = f"write --answer KEY=CHOICE; keys are {', '.join(KEYS)}"
+                self.stop(USAGE, "--answer", f"not an answer, value seen {one!r}", hint)
+            found[key] = choice
+        return found
+
     def _content(self, file: str) -> bytes:
+        most = settings.STATEMENT_MAX_BYTES
         try:
-            return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+            with nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as source:
+                content = source.read(most + 1)
         except OSError as error:
             self.stop(COULD_NOT_CHECK, file, f"cannot be read: {error.strerror}", "check the path and its permissions")
+        if len(content) > most:
+            hint = "export a shorter period, or set STATEMENT_MAX_MB higher"
+            self.stop(BAD, file, f"has more than {most} bytes, which is the most that is read", hint)
+        return content
 
-    def _refuse(self, refusal: Refused, as_json: bool) -> None:
+    def _ask(self, asked: Asked, as_json: bool) -> NoReturn:
         if as_json:
-            problems = [{"line": problem.line, "what": problem.what} for problem in refusal.problems]
-            self.stdout.write(json.dumps({"file": refusal.filename, "added": 0, "problems": problems}))
+            questions = [asdict(question) for question in asked.questions]
+            self.stdout.write(json.dumps({"file": asked.filename, "added": 0, "questions": questions}))
+        for question in asked.questions:
+            self.stderr.write(f"{asked.filename}: {question.text}")
+            for choice in question.choices:
+                self.stderr.write(f"  --answer {question.key}={choice.value}   {choice.label}")
+        flags = " ".join(f"--answer {question.key}={question.choices[0].value}" for question in asked.questions)
+        self.stderr.write(f"HINT: nothing was saved; answer and run it again, such as: {flags}")
+        sys.exit(COULD_NOT_CHECK)
+
+    def _refuse(self, refusal: Refused, as_json: bool) -> NoReturn:
+        if as_json:
+            problems = [asdict(problem) for problem in refusal.problems]
+            facts = {"file": refusal.filename, "added": 0, "good_rows": refusal.good_rows, "problems": problems}
+            self.stdout.write(json.dumps(facts))
         for problem in refusal.problems[:SHOWN_PROBLEMS]:
             self.stderr.write(problem.at(refusal.filename))
         more = len(refusal.problems) - SHOWN_PROBLEMS
         if more > 0:
             self.stderr.write(f"… and {more} more")
-        self.stderr.write("HINT: nothing was saved; correct these lines, or export the file from the bank again")
+        good = f", or import the other {refusal.good_rows} with --skip-bad-rows" if refusal.good_rows else ""
+        self.stderr.write(f"HINT: nothing was saved; correct these lines, or export the file from the bank again{good}")
         sys.exit(BAD)
 
 
 def as_dict(outcome: Outcome) -> dict[str, Any]:
-    """Amounts are text, so that no reader makes a binary fraction of them."""
-    days = [row.date for row in outcome.statement.rows]
+    """Amounts are text, so that no reader makes a binary fraction of them; dates are null where there are no rows."""
+    days: list[str | None] = [*sorted(row.date.isoformat() for row in outcome.statement.rows)] or [None]
     return {
         "file": outcome.filename,
         "account": outcome.account,
@@ -69,22 +122,29 @@ def as_dict(outcome: Outcome) -> dict[str, Any]:
         "added": len(outcome.added),
         "added_sum": f"{outcome.added_total:.2f}" if _cents(outcome) else f"{outcome.added_total:f}",
         "already_there": outcome.already_there,
-        "first_date": min(days).isoformat(),
-        "last_date": max(days).isoformat(),
+        "first_date": days[0],
+        "last_date": days[-1],
         "dry_run": outcome.dry_run,
+        "problems": [asdict(problem) for problem in outcome.statement.problems],
+        "notes": list(outcome.statement.notes),
     }
 
 
 def as_text(outcome: Outcome) -> str:
     facts = as_dict(outcome)
+    notes = [f"{outcome.filename}: {note}" for note in outcome.statement.notes]
+    notes += [problem.at(outcome.filename) for problem in outcome.statement.problems]
+    if not outcome.statement.rows:
+        return "\n".join([*notes, f"{outcome.filename}: 0 transactions, nothing was saved"])
     verb = "would be added" if outcome.dry_run else "added"
     new = " (new account)" if outcome.account_created else ""
-    return (
+    said = (
         f"{facts['file']}: {facts['rows']} transactions, sum {facts['sum']}, {facts['first_date']} to "
         f"{facts['last_date']} ({facts['source']})\n"
         f"account {outcome.account!r}{new}: {facts['added']} {verb}, sum {facts['added_sum']}; "
         f"{facts['already_there']} already there"
     )
+    return "\n".join([*notes, said])
 
 
 def _cents(outcome: Outcome) -> bool:
