@@ -358,14 +358,14 @@ def test_on_a_linux_host_nothing_is_lost() -> None:
 
 
 def test_a_reduced_engine_is_used_and_never_changed() -> None:
-    desktop = {**RUNNING, "desktop": True, "installed": False, "version": "29.3.1"}
+    desktop = {**RUNNING, "desktop": True, "reduced": True, "installed": False, "version": "29.3.1"}
     made = plan(desktop, options={"live-restore": True}, manage="always")
     assert (made["settled"], made["write"], made["packages"]) == (True, False, [])
     assert "are not applied" in made["warnings"][0]
 
 
 def test_a_reduced_engine_that_lacks_something_is_refused() -> None:
-    desktop = {**RUNNING, "desktop": True, "version": "29.3.1"}
+    desktop = {**RUNNING, "desktop": True, "reduced": True, "version": "29.3.1"}
     assert "does not answer" in refused({**desktop, "running": False})
     assert "docker compose is missing" in refused({**desktop, "compose": ""})
 

@@ -72,7 +72,7 @@ def test_variables_of_make_reach_the_playbook_under_their_names() -> None:
         ["prove", "-e", "more=1"],
         {"FILE": "latest", "SERVICE": "searxng", "STACK": "t1", "CONFIRM": "t1-ci", "COLD": "1"},
     )
-    values = playbook_variables(request, ROOT)
+    values = playbook_variables(request, Decision(), ROOT)
     assert values["backup_file"] == "latest"
     assert values["deploy_service"] == "searxng"
     assert values["stack_name"] == "t1"
@@ -82,7 +82,7 @@ def test_variables_of_make_reach_the_playbook_under_their_names() -> None:
 
 
 def test_variables_that_were_not_given_are_left_to_the_inventory() -> None:
-    assert not playbook_variables(Request("deploy"), ROOT).keys() & {
+    assert not playbook_variables(Request("deploy"), Decision(), ROOT).keys() & {
         "stack_name", "deploy_service", "backup_file", "confirm", "settings_file", "service_fingerprints_enabled",
     }  # fmt: skip
 
