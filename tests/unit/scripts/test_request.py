@@ -87,6 +87,14 @@ def test_variables_that_were_not_given_are_left_to_the_inventory() -> None:
     }  # fmt: skip
 
 
+def test_a_run_on_a_users_own_engine_is_told_so_and_where_it_listens() -> None:
+    reduced = Decision(reduced=True, docker_host="unix:///x")
+    assert playbook_variables(Request("deploy"), reduced, ROOT)["engine_reduced"] is True
+    assert playbook_environment(Request("deploy"), reduced, ROOT, ROOT)["DOCKER_HOST"] == "unix:///x"
+    assert "engine_reduced" not in playbook_variables(Request("deploy"), Decision(), ROOT)
+    assert "DOCKER_HOST" not in playbook_environment(Request("deploy"), Decision(), ROOT, ROOT)
+
+
 def test_the_command_line_names_playbook_and_inventory_and_passes_the_rest_on() -> None:
     request = read_request(["deploy", "--", "--check", "--diff"], {"ENV": "ci", "V": "2"})
     argv = playbook_argv(request, Decision(), ROOT)
