@@ -395,15 +395,15 @@ MAC = {
 LINUX_DESKTOP = {
     "system": "Linux",
     "desktop": True,
-    "home": "/home/ann",
-    "docker_host": "unix:///home/ann/.docker/desktop/docker.sock",
+    "home": "/homes/ann",
+    "docker_host": "unix:///homes/ann/.docker/desktop/docker.sock",
 }
 ROOTLESS = {
     "system": "Linux",
     "rootless": True,
-    "home": "/home/ann",
+    "home": "/homes/ann",
     "docker_host": "unix:///run/user/1000/docker.sock",
-    "xdg_config_home": "/home/ann/etc",
+    "xdg_config_home": "/homes/ann/etc",
     "xdg_cache_home": "/var/tmp/ann",
 }
 
@@ -412,8 +412,8 @@ ROOTLESS = {
     ("facts", "config", "work", "socket"),
     [
         (MAC, "/Users/ann/.config", "/Users/ann/.cache", "/Users/ann/.docker/run/docker.sock"),
-        (LINUX_DESKTOP, "/home/ann/.config", "/home/ann/.cache", "/home/ann/.docker/desktop/docker.sock"),
-        (ROOTLESS, "/home/ann/etc", "/var/tmp/ann", "/run/user/1000/docker.sock"),
+        (LINUX_DESKTOP, "/homes/ann/.config", "/homes/ann/.cache", "/homes/ann/.docker/desktop/docker.sock"),
+        (ROOTLESS, "/homes/ann/etc", "/var/tmp/ann", "/run/user/1000/docker.sock"),
         ({"system": "Linux", "reduced": True, "home": "/h"}, "/h/.config", "/h/.cache", "/var/run/docker.sock"),
     ],
 )
