@@ -36,6 +36,7 @@ FIXED_DEBIAN = "26.1.5+dfsg1-9+deb13u1"
 LOST_PROMISES = (
     "1: a request to the engine can delete, prune, replace or mount a protected volume",
     "layer 1: the volumes are not bind-backed, so removing a volume's record removes its data",
+    "rights: secrets, sentinels and records belong to the user, so every program of the user can read and change them",
 )
 
 
@@ -162,7 +163,10 @@ def conflict_text(conflict: Facts) -> str:
 
 
 def engine_mode(facts: Facts) -> dict[str, Any]:
-    """Whether an engine of ours can be configured here; `home` and `xdg_config_home` only matter where it cannot."""
+    """Whether an engine of ours can be configured here; `home` and `xdg_config_home` only matter where it cannot.
+
+    `reduced` says that this mode was asked for; an ordinary engine then is used like one that cannot be configured.
+    """
     reason = ""
     if facts.get("desktop"):
         reason = "Docker Desktop: its engine runs in a machine of its own"
@@ -170,15 +174,45 @@ def engine_mode(facts: Facts) -> dict[str, Any]:
         reason = "rootless engine: it belongs to one user, not to the host"
     elif facts.get("system", "Linux") not in ("Linux", ""):
         reason = f"{facts['system']}: the engine does not run on this host itself"
+    elif facts.get("reduced"):
+        reason = "asked for by engine_reduced"
     if not reason:
         return asdict(Mode("full", "", [], "/etc/ledgerflow", "/srv", True, ""))
-    home = facts.get("home") or "~"
-    config = facts.get("xdg_config_home") or f"{home}/.config"
+    config = _user_directory(facts, "xdg_config_home", ".config")
     lost = list(LOST_PROMISES)
     if facts.get("desktop"):
         lost.append("after a reboot: the engine starts when its user signs in, not by itself")
     message = "\n".join([f"engine guard: NOT ACTIVE here ({reason})", *(f"  does not hold: {text}" for text in lost)])
     return asdict(Mode("reduced", reason, lost, f"{config}/ledgerflow", "", False, message))
+
+
+def engine_place(facts: Facts, data_root: str) -> dict[str, Any]:
+    """Where the files and the data of stacks go, and whose the files are.
+
+    `facts`: as of `engine_mode`, and xdg_cache_home, docker_host (as DOCKER_HOST is written). `data_root` is what the
+    settings say; it comes back empty where the engine itself keeps the data. `owner` is empty where the files belong
+    to whoever runs Ansible, who can then give none away.
+    """
+    mode = engine_mode(facts)
+    reduced, host = mode["mode"] == "reduced", str(facts.get("docker_host") or "")
+    own_socket = host.removeprefix("unix://") if reduced and host.startswith("unix://") else ""
+    cache = f"{_user_directory(facts, 'xdg_cache_home', '.cache')}/ledgerflow" if reduced else "/var/cache/ledgerflow"
+    return {
+        "reduced": reduced,
+        "config_root": mode["config_root"],
+        "data_root": "" if reduced else data_root,
+        "bind_backed": mode["bind_backed"],
+        "owner": "" if reduced else "root",
+        "images_state_dir": f"{mode['config_root']}/images",
+        "images_work_dir": f"{cache}/images",
+        "socket": own_socket or "/var/run/docker.sock",
+    }
+
+
+def _user_directory(facts: Facts, variable: str, below_home: str) -> str:
+    """A directory of the XDG specification, which says that a relative path in its variable is none."""
+    named = str(facts.get(variable) or "")
+    return named if named.startswith("/") else f"{facts.get('home') or '~'}/{below_home}"
 
 
 # The plan
@@ -222,6 +256,10 @@ def _of_distribution(engine: Facts) -> bool:
 
 
 def _plan_reduced(plan: Plan, engine: Facts, settings: Facts, mode: Facts) -> None:
+    if not engine.get("reduced"):
+        what = f"{mode['reason']}; only the reduced mode works on it, and it was not asked for"
+        hint = "make deploy as the user whose engine it is finds that out by itself; else -e engine_reduced=true"
+        plan.refusals.append(refusal("engine", what, hint))
     if not engine.get("running"):
         plan.refusals.append(refusal("engine", f"does not answer ({mode['reason']})", "start it, then run this again"))
     for name in ("compose", "buildx"):
@@ -399,6 +437,7 @@ class FilterModule:
         """Name → filter."""
         return {
             "engine_mode": engine_mode,
+            "engine_place": engine_place,
             "engine_plan": engine_plan,
             "engine_unanswered_text": unanswered_text,
             "engine_unapplied": unapplied_options,

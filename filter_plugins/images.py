@@ -306,6 +306,9 @@ def images_findings(facts: Mapping[str, Any], items: Iterable[Item]) -> list[Fin
     if "bootstrap" in kinds and not facts["bootstrapper"]:
         what = "neither mmdebstrap nor apt-get is here, so no base image can be made"
         findings.append({"where": "host", "what": what, "hint": "images_source=registry"})
+    elif "bootstrap" in kinds and not facts.get("root", True) and "mmdebstrap" not in facts["bootstrapper"]:
+        what, hint = "mmdebstrap is missing, and this user cannot install it", "sudo apt-get install mmdebstrap"
+        findings.append({"where": "host", "what": what, "hint": f"{hint}, or images_source=registry"})
     if facts["ca_bundle"] and not facts["ca_stat"].get("isreg"):
         what = f"{facts['ca_bundle']}: no such file on the host"
         findings.append({"where": "images_ca_bundle", "what": what, "hint": "ls -l /etc/ssl/certs/ca-certificates.crt"})

@@ -55,7 +55,7 @@ def declaration_faults(items: Sequence[Facts], scratch: Sequence[Facts], stack: 
     faults = []
     if not STACK.fullmatch(str(stack["name"])):
         faults.append(_refusal("protected_volume_stack", f"{stack['name']!r} is no stack name", "a-z, 0-9 and hyphens"))
-    if not PurePosixPath(stack["root"]).is_absolute():
+    if stack.get("bind_backed", True) and not PurePosixPath(stack["root"]).is_absolute():
         faults.append(_refusal("protected_volume_root", f"{stack['root']!r} is no absolute path", "/srv"))
     names = [str(item["name"]) for item in (*items, *scratch)]
     faults += [
@@ -148,6 +148,12 @@ def volumes_recorded(items: Sequence[Facts], probe: Facts) -> bool:
     return all(records.get(item["name"]) and records[item["name"]] == sentinels.get(item["name"]) for item in items)
 
 
+def volumes_image(wanted: str, images: Facts) -> str:
+    """Of an image's versions in `images` (tag → id) the wanted one, else any; empty where there is none yet."""
+    versions = [tag for tag in sorted(images) if tag.rpartition(":")[0] == wanted.rpartition(":")[0]]
+    return wanted if wanted in versions else next(iter(versions), "")
+
+
 def volumes_probe(results: Sequence[Facts], probe: Facts) -> dict[str, Any]:
     """The first look brought up to date with what volume_directory returned."""
     made = {item["name"]: item["sentinel"] for item in results}
@@ -175,6 +181,7 @@ class FilterModule:
             "missing_volumes": missing_volumes,
             "volume_declaration_faults": declaration_faults,
             "volume_findings": volume_findings,
+            "volumes_image": volumes_image,
             "volumes_probe": volumes_probe,
             "volumes_recorded": volumes_recorded,
         }

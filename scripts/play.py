@@ -11,6 +11,7 @@ import ctypes
 import fcntl
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -21,10 +22,12 @@ from pathlib import Path
 from scripts import rights
 from scripts.request import (
     READ_ONLY,
+    REDUCED,
     REMOTE,
     Refusal,
     Request,
     check,
+    is_yes,
     playbook_argv,
     playbook_environment,
     read_request,
@@ -45,6 +48,16 @@ def engine_kind() -> tuple[bool, bool]:
     return "Docker Desktop" in told, "name=rootless" in told
 
 
+def engine_endpoint() -> str:
+    """Where the engine of the `docker` command line listens: that program reads contexts, Ansible's modules do not."""
+    argv = ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
+    try:
+        told = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        told = ""
+    return os.environ.get("DOCKER_HOST") or told
+
+
 def sudo_kind() -> tuple[bool, bool]:
     """(sudo is there, it asks no password)."""
     try:
@@ -62,8 +75,11 @@ def collect_facts(request: Request, consent: Path) -> rights.Facts:
     sudo, sudo_free = sudo_kind()
     return rights.Facts(
         uid=os.geteuid(),
+        system=platform.system(),
         desktop=desktop,
         rootless=rootless,
+        reduced=is_yes(str(request.variables.get(REDUCED, ""))),
+        endpoint=engine_endpoint(),
         sudo=sudo,
         sudo_free=sudo_free,
         terminal=sys.stdin.isatty(),

@@ -18,6 +18,7 @@ LOCAL = ("dev", "ci")
 REMOTE = ("staging", "prod")
 # Playbooks that change nothing need no lock, and fewer rights.
 READ_ONLY = ("status", "list_backups", "env_check")
+REDUCED = "engine_reduced"  # the variable that tells the inventory to use a user's own engine
 VERDICTS = {"holds": 0, "proven": 0, "bad": 1, "failed": 1, "inconclusive": 2}
 USAGE = 64
 
@@ -126,7 +127,7 @@ def settings_text(example: str, env: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def playbook_variables(request: Request, results: Path) -> dict[str, Any]:
+def playbook_variables(request: Request, decision: Decision, results: Path) -> dict[str, Any]:
     """Extra variables: what make was given, under the names the playbooks know."""
     values: dict[str, Any] = {
         "play_results_dir": str(results),
@@ -142,6 +143,8 @@ def playbook_variables(request: Request, results: Path) -> dict[str, Any]:
     values |= {name: value for name, value in given.items() if value}
     if request.settings:
         values["settings_file"] = str(Path(request.settings).resolve())
+    if decision.reduced:
+        values[REDUCED] = True
     if request.cold:
         values["service_fingerprints_enabled"] = False
     return values | dict(request.variables)
@@ -151,7 +154,7 @@ def playbook_argv(request: Request, decision: Decision, root: Path) -> list[str]
     """The command line of ansible-playbook."""
     argv = [str(root / ".venv/bin/ansible-playbook"), f"playbooks/{request.playbook}.yml"]
     argv += ["--inventory", f"inventory/{request.env}"]
-    argv += ["--extra-vars", json.dumps(playbook_variables(request, root / "build/results"), sort_keys=True)]
+    argv += ["--extra-vars", json.dumps(playbook_variables(request, decision, root / "build/results"), sort_keys=True)]
     if request.verbosity:
         argv.append("-" + "v" * request.verbosity)
     if decision.password:
@@ -169,6 +172,8 @@ def playbook_environment(request: Request, decision: Decision, root: Path, log: 
         "LEDGERFLOW_BECOME": "true" if decision.become else "false",
         "PYTHONUNBUFFERED": "1",
     }
+    if decision.docker_host:
+        values["DOCKER_HOST"] = decision.docker_host
     if request.cold:
         values["ANSIBLE_CACHE_PLUGIN"] = "memory"
         values["ANSIBLE_GATHERING"] = "implicit"

@@ -7,7 +7,9 @@ without having one. `scripts.play` collects the facts and acts on the decision.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+
+from filter_plugins.engine import engine_mode
 
 CHANGE_STEPS = (
     ("install the engine, compose and buildx from the distribution", "only where they are missing"),
@@ -25,8 +27,11 @@ class Facts:
 
     uid: int
     remote: bool = False  # the inventory's hosts are reached over ssh: rights are settled there
+    system: str = "Linux"
     desktop: bool = False  # Docker Desktop answers this user
     rootless: bool = False  # a rootless engine answers this user
+    reduced: bool = False  # asked for on the command line
+    endpoint: str = ""  # of the engine that answers this user, as DOCKER_HOST is written
     sudo: bool = False  # the program is there
     sudo_free: bool = False  # it asks no password
     terminal: bool = False  # somebody can be asked
@@ -39,6 +44,8 @@ class Decision:
 
     become: bool = False
     password: bool = False
+    reduced: bool = False
+    docker_host: str = ""
     ask: bool = False
     tell: tuple[str, ...] = ()
     refusal: str = ""
@@ -49,9 +56,10 @@ def decide(facts: Facts, steps: tuple[tuple[str, str], ...], again: str) -> Deci
     """Chooses the way for these facts; `again` is the command that the hints name."""
     if facts.remote or facts.uid == 0:
         return Decision()
-    if facts.desktop or facts.rootless:
-        kind = "Docker Desktop" if facts.desktop else "a rootless engine"
-        return Decision(tell=(f"rights: {kind}: nothing needs sudo; the stack runs reduced, see docs/architecture.md",))
+    mode = engine_mode(asdict(facts))
+    if mode["mode"] == "reduced":
+        line = f"rights: nothing needs sudo, the stack runs reduced ({mode['reason']}); see docs/architecture.md"
+        return Decision(reduced=True, docker_host=facts.endpoint, tell=(line,))
     if not facts.sudo:
         return Decision(
             refusal=f"rights: user id {facts.uid} is not root, sudo is missing, and no rootless engine answers",

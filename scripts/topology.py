@@ -18,6 +18,8 @@ from jinja2 import StrictUndefined
 from jinja2.nativetypes import NativeEnvironment
 from jinja2.runtime import Context
 
+from filter_plugins.engine import engine_place
+
 ROOT = Path(__file__).resolve().parent.parent
 COLOURS = ("blue", "green")
 # What a service listens on inside its container, where its image fixes it; the door listens on what it publishes.
@@ -88,6 +90,8 @@ class Variables(Mapping[str, Any]):
         self._values = values
         self._templates = NativeEnvironment(undefined=StrictUndefined, autoescape=False)
         self._templates.filters |= {"regex_replace": regex_replace, "bool": is_true, "combine": combine}
+        self._templates.filters["engine_place"] = engine_place
+        self._templates.globals["lookup"] = lambda *_: ""  # a person's environment has no part in this
         self._templates.context_class = self._context()
 
     def _context(self) -> type[Context]:

@@ -177,12 +177,53 @@ def test_the_preflight_alone_refuses_and_changes_nothing(stack: Stack) -> None:
     assert stack.names() == set()
 
 
-def test_without_bind_backing_it_makes_plain_volumes_with_the_same_labels(stack: Stack) -> None:
-    assert stack.converged(protected_volume_bind_backed=False) == 1
-    assert stack.volume().attrs["Labels"]["com.ledgerflow.protect"] == "true"
-    assert not stack.volume().attrs["Options"]
-    assert not stack.path.exists()
-    assert stack.converged(protected_volume_bind_backed=False) == 0
+@pytest.fixture
+def plain(stack: Stack) -> Stack:
+    """A stack whose data the engine keeps."""
+    images = stack.engine.images.list(filters={"reference": "ledgerflow/base"})
+    assert images, "no base image on this engine; run `make test ONLY=images` first"
+    stack.settings |= {"protected_volume_bind_backed": False, "protected_volume_image": images[0].tags[0]}
+    return stack
+
+
+def inside(stack: Stack, script: str) -> str:
+    """What a script says in the volume."""
+    image, mounts = stack.settings["protected_volume_image"], {stack.volume_name: {"bind": "/v", "mode": "rw"}}
+    options = {"volumes": mounts, "working_dir": "/v", "network_mode": "none", "remove": True}
+    said = stack.engine.containers.run(image, ["sh", "-euc", script], **options)
+    assert isinstance(said, bytes)
+    return said.decode()
+
+
+def test_without_bind_backing_plain_volumes_have_the_same_labels_and_their_sentinel_inside(plain: Stack) -> None:
+    status, output, figures = plain.run("--check --diff")
+    assert (status, figures["changed"], plain.names()) == ("successful", 2, set()), output
+    assert plain.converged() == 2
+    assert plain.volume().attrs["Labels"]["com.ledgerflow.protect"] == "true"
+    assert not plain.volume().attrs["Options"]
+    assert not plain.path.exists()
+    assert inside(plain, "cat .ledgerflow.json").encode() == plain.record.read_bytes()
+    assert inside(plain, "stat -c '%u %g %a' . data").split() == ["0", "0", "755", str(SERVICE), str(SERVICE), "700"]
+    assert plain.converged() == 0
+
+
+def test_a_plain_volume_that_was_removed_is_not_made_anew_and_one_made_anew_is_not_used(plain: Stack) -> None:
+    plain.converged()
+    labels = plain.volume().attrs["Labels"]
+    plain.volume().remove()
+    assert "the engine does not have it, but its record says" in plain.refused()
+    assert plain.volume_name not in plain.names()
+    plain.engine.volumes.create(plain.volume_name, labels=labels)
+    assert "it is empty, but its record says" in plain.refused()
+    assert inside(plain, "ls -A") == ""
+
+
+def test_foreign_data_in_a_plain_volume_is_refused_and_stays(plain: Stack) -> None:
+    plain.converged()
+    plain.record.unlink()
+    inside(plain, "rm .ledgerflow.json; touch data/row")
+    assert "foreign data" in plain.refused()
+    assert inside(plain, "ls -A . data").split() == [".:", "data", "data:", "row"]
 
 
 def test_a_name_declared_twice_is_refused(stack: Stack) -> None:

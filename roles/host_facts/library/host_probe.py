@@ -10,11 +10,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import http.client
+import io
 import json
 import os
 import shutil
 import socket
 import subprocess
+import tarfile
+import urllib.parse
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +37,17 @@ options:
     type: path
     required: true
   data_dir:
-    description: The stack's directory of protected data.
+    description: The stack's directory of protected data; empty where the engine keeps it in volumes of its own.
     type: path
     required: true
+  volume_prefix:
+    description: With no data_dir, how the names of the stack's volumes begin, whose sentinels are then looked for.
+    type: str
+    default: ""
+  images_state_dir:
+    description: Where the host's record of its images' source is.
+    type: path
+    default: /etc/ledgerflow/images
   ports:
     description: Ports whose listener is wanted.
     type: list
@@ -48,6 +59,7 @@ author:
 
 Facts = dict[str, Any]
 IMAGES_STATE = Path("/etc/ledgerflow/images")
+SENTINEL = ".ledgerflow.json"
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -63,6 +75,11 @@ class _UnixConnection(http.client.HTTPConnection):
 
 def engine_get(socket_path: str, route: str) -> Any:
     """The engine's answer to GET `route`, decoded; OSError or ValueError where there is none."""
+    return json.loads(engine_bytes(socket_path, route))
+
+
+def engine_bytes(socket_path: str, route: str) -> bytes:
+    """The body of the engine's answer to GET `route`."""
     connection = _UnixConnection(socket_path)
     try:
         connection.request("GET", route)
@@ -70,7 +87,7 @@ def engine_get(socket_path: str, route: str) -> Any:
         body = response.read()
         if response.status != 200:
             raise ValueError(f"GET {route}: {response.status} {body[:200]!r}")
-        return json.loads(body)
+        return body
     except http.client.HTTPException as error:  # cut off, or not HTTP at all
         raise ValueError(f"GET {route}: {error!r}") from error
     finally:
@@ -105,6 +122,7 @@ def engine_facts(socket_path: str) -> Facts:
     """What kind of engine answers at the socket, if any, and which client plugins are there."""
     package, package_version = engine_package()
     facts: Facts = {
+        "system": os.uname().sysname,
         "package": package,
         "package_version": package_version,
         "installed": bool(shutil.which("dockerd") or Path("/usr/sbin/dockerd").exists()),
@@ -244,12 +262,36 @@ def tree_digest(root: Path) -> str:
     return digest.hexdigest()
 
 
-def stack_facts(stack_dir: Path, data_dir: Path) -> Facts:
+def volume_sentinels(socket_path: str, containers: Facts, prefix: str) -> Facts:
+    """The sentinel in each volume that a container has mounted, running or not; of others nothing is known."""
+    places = {
+        mount["name"].removeprefix(prefix): (item["id"], mount["target"])
+        for item in containers.values()
+        for mount in item["mounts"]
+        if prefix and mount["name"].startswith(prefix)
+    }
+    return {name: _file_in(socket_path, *place) for name, place in sorted(places.items())}
+
+
+def _file_in(socket_path: str, container: str, directory: str) -> str | None:
+    """The sentinel in a container's directory, as `docker cp` reads it: nothing is started."""
+    path = urllib.parse.quote(f"{directory}/{SENTINEL}")
+    try:
+        archive = engine_bytes(socket_path, f"/containers/{container}/archive?path={path}")
+        with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
+            file = packed.extractfile(SENTINEL)
+            return file.read().decode(errors="replace") if file else None
+    except (OSError, ValueError, KeyError, tarfile.TarError):
+        return None
+
+
+def stack_facts(stack_dir: Path, data_dir: Path | None) -> Facts:
     """What one stack has on the host: rendered files by digest, names of secrets, gates, volume records, sentinels."""
     reserved = {"state", "secrets"}
     services = [entry for entry in stack_dir.iterdir() if entry.is_dir()] if stack_dir.is_dir() else []
     records = sorted((stack_dir / "state/volumes").glob("*.json"))
-    directories = sorted(entry for entry in data_dir.iterdir() if entry.is_dir()) if data_dir.is_dir() else []
+    entries = data_dir.iterdir() if data_dir and data_dir.is_dir() else []
+    directories = sorted(entry for entry in entries if entry.is_dir())
     fingerprints = _read(stack_dir / "state/fingerprints.json")
     return {
         "files": {entry.name: tree_digest(entry) for entry in services if entry.name not in reserved},
@@ -260,7 +302,8 @@ def stack_facts(stack_dir: Path, data_dir: Path) -> Facts:
         "gates": sorted(entry.name for entry in (stack_dir / "state/gates").glob("*")),
         "records": {path.stem: _read(path) for path in records},
         "initialised": sorted(path.stem for path in (stack_dir / "state/volumes").glob("*.initialised")),
-        "sentinels": {entry.name: _read(entry / ".ledgerflow.json") for entry in directories},
+        "sentinels": {entry.name: _read(entry / SENTINEL) for entry in directories},
+        "stack_mode": f"{stack_dir.stat().st_mode & 0o7777:04o}" if stack_dir.is_dir() else "",
         "fingerprints": _json_object(fingerprints),
         "deployment": _json_object(_read(stack_dir / "state/deployment.json")),
         "vault": _json_object(_read(stack_dir / "state/vault/vault.json")),
@@ -309,13 +352,23 @@ def memory_mb() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
 
 
-def probe(socket_path: str, stack_dir: Path, data_dir: Path, ports: list[int]) -> Facts:
-    """All facts of one host."""
+def probe(
+    socket_path: str,
+    stack_dir: Path,
+    data_dir: Path | None,
+    ports: list[int],
+    prefix: str = "",
+    images_dir: Path = IMAGES_STATE,
+) -> Facts:
+    """All facts of one host. Without `data_dir` the sentinels are those in volumes that begin with `prefix`."""
     engine = engine_facts(socket_path)
     objects: Facts = {"containers": {}, "volumes": {}, "networks": {}, "images": {}, "image_digests": {}}
     if engine["running"]:
         objects = object_facts(socket_path)
-    roots = {str(data_dir), str(stack_dir), engine["root_dir"] or "/var/lib/docker"}
+    roots = {str(stack_dir), engine["root_dir"] or "/var/lib/docker"} | ({str(data_dir)} if data_dir else set())
+    stack = stack_facts(stack_dir, data_dir)
+    if not data_dir:
+        stack["sentinels"] = volume_sentinels(socket_path, objects["containers"], prefix)
     return {
         "cores": os.cpu_count() or 0,
         "memory_mb": memory_mb(),
@@ -325,8 +378,8 @@ def probe(socket_path: str, stack_dir: Path, data_dir: Path, ports: list[int]) -
         "engine_was_running": engine["running"],
         "ports": port_facts(ports, objects["containers"]),
         **objects,
-        "images_state": images_state(IMAGES_STATE),
-        **stack_facts(stack_dir, data_dir),
+        "images_state": images_state(images_dir),
+        **stack,
     }
 
 
@@ -337,13 +390,17 @@ def main() -> None:
             "socket": {"type": "path", "default": "/var/run/docker.sock"},
             "stack_dir": {"type": "path", "required": True},
             "data_dir": {"type": "path", "required": True},
+            "volume_prefix": {"type": "str", "default": ""},
+            "images_state_dir": {"type": "path", "default": "/etc/ledgerflow/images"},
             "ports": {"type": "list", "elements": "int", "default": []},
         },
         supports_check_mode=True,
     )
     given = module.params
+    stack_dir, images_dir = Path(given["stack_dir"]), Path(given["images_state_dir"])
+    data_dir = Path(given["data_dir"]) if given["data_dir"] else None
     try:
-        facts = probe(given["socket"], Path(given["stack_dir"]), Path(given["data_dir"]), given["ports"])
+        facts = probe(given["socket"], stack_dir, data_dir, given["ports"], given["volume_prefix"], images_dir)
     except (OSError, ValueError, KeyError) as error:
         module.fail_json(msg=f"host_probe: could not look at this host: {error!r}\nHINT: docker info")
     module.exit_json(changed=False, probe=facts)

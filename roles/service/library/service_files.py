@@ -15,6 +15,7 @@ import re
 import secrets
 import urllib.parse
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,10 @@ options:
     type: path
     required: true
   gid:
-    description: Group that may read the service's files.
+    description: >-
+      Group that may read the service's files. Without one they are readable by any, for a user who cannot give files
+      away; then the stack's directory, the parent of C(root), is closed to all others.
     type: int
-    required: true
   secrets:
     description: >-
       Secret file name to template. C({secret:NAME}) is the value, C({url:NAME}) the value quoted for a URL,
@@ -150,6 +152,22 @@ def directory(path: Path, gid: int, mode: int, look_only: bool = False) -> bool:
     return True
 
 
+@dataclass(frozen=True)
+class Access:
+    """Who may read what. Without a gid of the service's own all may who get past the closed directory of the stack."""
+
+    gid: int | None
+
+    @property
+    def group(self) -> int:
+        """The group of the service's files."""
+        return os.getegid() if self.gid is None else self.gid
+
+    def mode(self, wanted: int) -> int:
+        """`wanted`, or where the group is not the service's: for others what it gives to the group."""
+        return wanted | (wanted >> 3 & 0o7) if self.gid is None else wanted
+
+
 def stored(
     store: Path, name: str, provided: Mapping[str, Any], generate: bool, look_only: bool = False
 ) -> tuple[str, bool]:
@@ -181,12 +199,14 @@ def _strong(value: str, where: str) -> str:
 
 def converge(given: Mapping[str, Any], look_only: bool = False) -> dict[str, Any]:
     """Brings all files to what is wanted, or only looks; gives changed, the secrets' digest and a diff of the rest."""
-    root, gid = Path(given["root"]), int(given["gid"])
-    digest, changed = _secrets(given, root / "secrets", gid, look_only)
-    for path, group, mode in _directories(root, gid, given["config"], given["sentinels"]):
+    root, access = Path(given["root"]), Access(given["gid"])
+    closed = access.gid is None and directory(root.parent, os.getegid(), 0o700, look_only)
+    digest, changed = _secrets(given, root / "secrets", access, look_only)
+    changed |= closed
+    for path, group, mode in _directories(root, access, given["config"], given["sentinels"]):
         changed |= directory(path, group, mode, look_only)
     differences: list[dict[str, str]] = []
-    for path, content, group, mode in _plain_files(root, gid, given, digest):
+    for path, content, group, mode in _plain_files(root, access, given, digest):
         before = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
         if write_file(path, content, group, mode, look_only):
             changed = True
@@ -195,14 +215,14 @@ def converge(given: Mapping[str, Any], look_only: bool = False) -> dict[str, Any
     return {"changed": changed, "digest": digest, "diff": differences}
 
 
-def _secrets(given: Mapping[str, Any], target: Path, gid: int, look_only: bool) -> tuple[str, bool]:
+def _secrets(given: Mapping[str, Any], target: Path, access: Access, look_only: bool) -> tuple[str, bool]:
     """Store and secret files; gives the digest of the files and whether anything changed."""
     store, made, templates = Path(given["store"]), Path(given["made"]), given["secrets"]
     names = referenced(templates)
     changed = directory(store, os.getegid(), 0o700, look_only)
     changed |= directory(made, os.getegid(), 0o755, look_only)
     changed |= directory(target.parent, os.getegid(), 0o755, look_only)
-    changed |= directory(target, gid, 0o750, look_only)
+    changed |= directory(target, access.group, access.mode(0o750), look_only)
     values: dict[str, str] = {}
     for name in names:
         values[name], written = stored(store, name, given["provided"], given["generate"], look_only)
@@ -212,7 +232,7 @@ def _secrets(given: Mapping[str, Any], target: Path, gid: int, look_only: bool) 
     for file, template in sorted(templates.items()):
         content = filled(template, values)
         digest.update(hashlib.sha256(f"{file}\0{content}".encode()).digest())
-        changed |= write_file(target / file, content, gid, 0o440, look_only)
+        changed |= write_file(target / file, content, access.group, access.mode(0o440), look_only)
     for stale in [path for path in target.glob("*") if path.name not in templates]:
         changed = True
         if not look_only:
@@ -221,21 +241,22 @@ def _secrets(given: Mapping[str, Any], target: Path, gid: int, look_only: bool) 
 
 
 def _directories(
-    root: Path, gid: int, config: Mapping[str, str], sentinels: Mapping[str, str]
+    root: Path, access: Access, config: Mapping[str, str], sentinels: Mapping[str, str]
 ) -> list[tuple[Path, int, int]]:
     """The directories below the service's own, parents first: path, group, mode."""
     below = {parent for path in config for parent in Path(path).parents} | ({Path("sentinels")} if sentinels else set())
-    return [(root / "config" / path, gid, 0o750) for path in sorted(below | {Path()})]
+    return [(root / "config" / path, access.group, access.mode(0o750)) for path in sorted(below | {Path()})]
 
 
-def _plain_files(root: Path, gid: int, given: Mapping[str, Any], digest: str) -> list[tuple[Path, str, int, int]]:
+def _plain_files(root: Path, access: Access, given: Mapping[str, Any], digest: str) -> list[tuple[Path, str, int, int]]:
     """Everything that is no secret: path, content, group, mode."""
     files = []
     for path, content in sorted(given["config"].items()):
-        files.append((root / "config" / path, str(content), gid, 0o550 if str(content).startswith("#!") else 0o440))
+        mode = access.mode(0o550 if str(content).startswith("#!") else 0o440)
+        files.append((root / "config" / path, str(content), access.group, mode))
     for volume, record in sorted(given["sentinels"].items()):
         sentinel = Path(record).read_text(encoding="utf-8")
-        files.append((root / "config/sentinels" / f"{volume}.json", sentinel, gid, 0o440))
+        files.append((root / "config/sentinels" / f"{volume}.json", sentinel, access.group, access.mode(0o440)))
     if given["compose"]:
         files.append((root / "compose.yml", given["compose"].replace(DIGEST, digest), os.getegid(), 0o600))
     return files
@@ -248,7 +269,7 @@ def main() -> None:
             "store": {"type": "path", "required": True},
             "made": {"type": "path", "required": True},
             "root": {"type": "path", "required": True},
-            "gid": {"type": "int", "required": True},
+            "gid": {"type": "int"},
             "secrets": {"type": "dict", "default": {}},
             "provided": {"type": "dict", "default": {}, "no_log": True},
             "generate": {"type": "bool", "default": False},

@@ -358,16 +358,106 @@ def test_on_a_linux_host_nothing_is_lost() -> None:
 
 
 def test_a_reduced_engine_is_used_and_never_changed() -> None:
-    desktop = {**RUNNING, "desktop": True, "installed": False, "version": "29.3.1"}
+    desktop = {**RUNNING, "desktop": True, "reduced": True, "installed": False, "version": "29.3.1"}
     made = plan(desktop, options={"live-restore": True}, manage="always")
     assert (made["settled"], made["write"], made["packages"]) == (True, False, [])
     assert "are not applied" in made["warnings"][0]
 
 
 def test_a_reduced_engine_that_lacks_something_is_refused() -> None:
-    desktop = {**RUNNING, "desktop": True, "version": "29.3.1"}
+    desktop = {**RUNNING, "desktop": True, "reduced": True, "version": "29.3.1"}
     assert "does not answer" in refused({**desktop, "running": False})
     assert "docker compose is missing" in refused({**desktop, "compose": ""})
+
+
+@pytest.mark.parametrize("kind", [{"desktop": True}, {"rootless": True}, {"system": "Darwin"}])
+def test_an_engine_that_can_only_be_used_reduced_is_refused_until_that_is_asked_for(kind: dict[str, Any]) -> None:
+    engine = {**RUNNING, "version": "29.3.1", **kind}
+    assert "HINT: make deploy" in refused(engine) and "-e engine_reduced=true" in refused(engine)
+    assert plan({**engine, "reduced": True})["settled"]
+
+
+def test_an_ordinary_engine_asked_for_reduced_is_never_changed_and_loses_the_same_promises() -> None:
+    asked = {**RUNNING, "reduced": True}
+    made = plan(asked, options={"live-restore": True}, manage="always")
+    assert (made["refusals"], made["write"], made["packages"], made["apply"]) == ([], False, [], "none")
+    assert e.engine_mode(asked)["message"].startswith("engine guard: NOT ACTIVE here (asked for by engine_reduced)")
+
+
+# Places
+
+MAC = {
+    "system": "Darwin",
+    "desktop": True,
+    "home": "/Users/ann",
+    "docker_host": "unix:///Users/ann/.docker/run/docker.sock",
+}
+LINUX_DESKTOP = {
+    "system": "Linux",
+    "desktop": True,
+    "home": "/homes/ann",
+    "docker_host": "unix:///homes/ann/.docker/desktop/docker.sock",
+}
+ROOTLESS = {
+    "system": "Linux",
+    "rootless": True,
+    "home": "/homes/ann",
+    "docker_host": "unix:///run/user/1000/docker.sock",
+    "xdg_config_home": "/homes/ann/etc",
+    "xdg_cache_home": "/var/tmp/ann",
+}
+
+
+@pytest.mark.parametrize(
+    ("facts", "config", "work", "socket"),
+    [
+        (MAC, "/Users/ann/.config", "/Users/ann/.cache", "/Users/ann/.docker/run/docker.sock"),
+        (LINUX_DESKTOP, "/homes/ann/.config", "/homes/ann/.cache", "/homes/ann/.docker/desktop/docker.sock"),
+        (ROOTLESS, "/homes/ann/etc", "/var/tmp/ann", "/run/user/1000/docker.sock"),
+        ({"system": "Linux", "reduced": True, "home": "/h"}, "/h/.config", "/h/.cache", "/var/run/docker.sock"),
+    ],
+)
+def test_a_users_engine_has_its_files_in_the_users_home_and_its_data_in_the_engine(
+    facts: dict[str, Any], config: str, work: str, socket: str
+) -> None:
+    # scripts/play tells the inventory only that it is so, and Ansible reads the rest from the environment
+    for given in (facts, {**facts, "desktop": False, "rootless": False, "system": "Linux", "reduced": True}):
+        assert e.engine_place(given, "/srv") == {
+            "reduced": True,
+            "config_root": f"{config}/ledgerflow",
+            "data_root": "",
+            "bind_backed": False,
+            "owner": "",
+            "images_state_dir": f"{config}/ledgerflow/images",
+            "images_work_dir": f"{work}/ledgerflow/images",
+            "socket": socket,
+        }
+
+
+@pytest.mark.parametrize("facts", [{}, {"system": "Linux", "reduced": False, "home": "/h", "docker_host": "unix:///x"}])
+def test_an_ordinary_engine_has_everything_where_only_root_writes(facts: dict[str, Any]) -> None:
+    assert e.engine_place(facts, "/data") == {
+        "reduced": False,
+        "config_root": "/etc/ledgerflow",
+        "data_root": "/data",
+        "bind_backed": True,
+        "owner": "root",
+        "images_state_dir": "/etc/ledgerflow/images",
+        "images_work_dir": "/var/cache/ledgerflow/images",
+        "socket": "/var/run/docker.sock",
+    }
+
+
+@pytest.mark.parametrize("relative", ["", "etc", "./etc"])
+def test_a_relative_directory_of_ones_own_is_none(relative: str) -> None:
+    place = e.engine_place({**MAC, "xdg_config_home": relative, "xdg_cache_home": relative}, "")
+    assert place["config_root"] == "/Users/ann/.config/ledgerflow"
+    assert place["images_work_dir"] == "/Users/ann/.cache/ledgerflow/images"
+
+
+@pytest.mark.parametrize("host", ["tcp://192.0.2.1:2375", "ssh://host", ""])
+def test_an_engine_without_a_socket_here_is_looked_for_at_the_usual_one(host: str) -> None:
+    assert e.engine_place({**MAC, "docker_host": host}, "")["socket"] == "/var/run/docker.sock"
 
 
 # After a start

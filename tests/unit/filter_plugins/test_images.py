@@ -307,6 +307,7 @@ GOOD = {
         ({"answer": {"status": -1, "msg": "timed out"}}, "registry", "images_registry r.example.org"),
         ({"answer": {}}, "registry", "images_registry r.example.org"),
         ({"bootstrapper": ""}, "debian", "host"),
+        ({"bootstrapper": "/usr/bin/apt-get", "root": False}, "debian", "host"),
         ({"ca_stat": {}}, "debian", "images_ca_bundle"),
     ],
 )
@@ -316,6 +317,7 @@ def test_a_host_that_cannot_serve_is_refused_and_one_that_can_is_not(
     todo = plan(tree, "base", source=source)["items"]
     assert [finding["where"] for finding in images.images_findings({**GOOD, **facts}, todo)] == [where]
     assert images.images_findings(GOOD, todo) == []
+    assert images.images_findings({**GOOD, "root": False}, todo) == []
 
 
 @pytest.mark.parametrize("facts", [{"answer": {}, "bootstrapper": ""}, {"ca_bundle": "", "ca_stat": {}}])

@@ -160,6 +160,25 @@ def test_only_a_sentinel_equal_to_its_record_needs_no_closer_look(probe: dict[st
     assert v.volumes_recorded([ITEM], probe) is recorded
 
 
+@pytest.mark.parametrize(
+    ("there", "image"),
+    [
+        (["l/postgres:1", "l/postgres:2", "l/redis:2"], "l/postgres:2"),
+        (["l/postgres:0", "l/redis:2"], "l/postgres:0"),
+        (["l/redis:2", "postgres:2", "l/postgres-test:2"], ""),
+        ([], ""),
+    ],
+)
+def test_a_volume_is_looked_into_with_a_version_of_the_image_that_is_there(there: list[str], image: str) -> None:
+    assert v.volumes_image("l/postgres:2", dict.fromkeys(there, "sha256:0")) == image
+
+
+def test_where_the_engine_keeps_the_data_no_root_is_needed() -> None:
+    reduced = {**STACK, "root": "", "bind_backed": False}
+    assert v.declaration_faults([ITEM], [], reduced) == []
+    assert "protected_volume_root" in v.declaration_faults([ITEM], [], {**STACK, "root": ""})[0]
+
+
 def test_the_first_look_learns_what_was_made_and_what_was_taken_over() -> None:
     results = [
         {"name": "db_data", "sentinel": "{1}", "initialised": True},

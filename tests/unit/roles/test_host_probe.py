@@ -9,6 +9,7 @@ import os
 import shutil
 import socket
 import socketserver
+import tarfile
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
@@ -470,6 +471,31 @@ def test_a_damaged_record_of_a_deployment_is_as_good_as_none(stack: tuple[Path, 
 def test_a_sentinel_that_is_no_text_is_told_as_something_else_than_none(stack: tuple[Path, Path]) -> None:
     (stack[1] / "db_data/.ledgerflow.json").write_bytes(b"\xff\xfe")
     assert stack_facts(*stack)["sentinels"]["db_data"] == "\ufffd\ufffd"
+
+
+def packed(name: str, text: bytes) -> bytes:
+    """A file as the engine hands it out of a container."""
+    whole, entry = io.BytesIO(), tarfile.TarInfo(name)
+    entry.size = len(text)
+    with tarfile.open(fileobj=whole, mode="w") as archive:
+        archive.addfile(entry, io.BytesIO(text))
+    return whole.getvalue()
+
+
+def test_where_the_engine_keeps_the_data_sentinels_are_read_through_it(
+    engine: Engine, stack: tuple[Path, Path]
+) -> None:
+    mounts = [{"Name": f"ledger_dev_{what}", "Destination": f"/{what}"} for what in ("db_data", "media", "backups")]
+    engine.answers["/containers/json?all=1"] = [
+        container(Mounts=[*mounts, {"Name": "other_dev_db_data", "Destination": "/other"}, {"Destination": "/config"}])
+    ]
+    place = "/containers/c1/archive?path=/{}/.ledgerflow.json"
+    engine.answers[place.format("db_data")] = packed(".ledgerflow.json", b'{"uuid": "1"}')
+    engine.answers[place.format("media")] = packed("other", b"")
+    facts = probe(engine.path, stack[0], None, [], prefix="ledger_dev_")
+    assert facts["sentinels"] == {"db_data": '{"uuid": "1"}', "media": None, "backups": None}
+    assert set(facts["disk_free_mb"]) == {str(stack[0]), "/"}
+    assert facts["stack_mode"] == f"{stack[0].stat().st_mode & 0o7777:04o}"
 
 
 # --- the host ---

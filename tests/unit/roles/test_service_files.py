@@ -485,3 +485,31 @@ def test_looking_only_writes_none_of_them(service: Service) -> None:
 def test_a_missing_record_of_a_volume_is_an_error(service: Service) -> None:
     with pytest.raises(FileNotFoundError):
         project(service, sentinels={"db_data": str(service.store / "none.json")})
+
+
+# --- a user who cannot give files away ---
+
+
+def test_without_a_group_of_the_services_any_uid_reads_behind_a_directory_closed_to_others(service: Service) -> None:
+    service.converge(gid=None, config={"start": "#!/bin/sh\n", "a/b.conf": "x"}, compose="services: {}")
+    root = service.directory.parent
+    assert mode(root.parent) == 0o700
+    assert {path: mode(root / path) for path in ("secrets", "secrets/token", "config", "config/a")} == {
+        "secrets": 0o755, "secrets/token": 0o444, "config": 0o755, "config/a": 0o755,
+    }  # fmt: skip
+    assert (mode(root / "config/start"), mode(root / "config/a/b.conf")) == (0o555, 0o444)
+    assert (mode(root / "compose.yml"), mode(service.store), mode(service.store / "token")) == (0o600, 0o700, 0o400)
+    assert service.converge(gid=None, config={"start": "#!/bin/sh\n", "a/b.conf": "x"}, compose="services: {}")[
+        "changed"
+    ] is False  # fmt: skip
+
+
+def test_a_stacks_directory_that_was_opened_is_closed_again_and_only_there(service: Service) -> None:
+    service.converge(gid=None)
+    stack = service.directory.parent.parent
+    stack.chmod(0o755)
+    assert service.converge(gid=None)["changed"]
+    assert mode(stack) == 0o700
+    stack.chmod(0o755)
+    service.converge()
+    assert mode(stack) == 0o755

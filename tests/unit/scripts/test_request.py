@@ -72,7 +72,7 @@ def test_variables_of_make_reach_the_playbook_under_their_names() -> None:
         ["prove", "-e", "more=1"],
         {"FILE": "latest", "SERVICE": "searxng", "STACK": "t1", "CONFIRM": "t1-ci", "COLD": "1"},
     )
-    values = playbook_variables(request, ROOT)
+    values = playbook_variables(request, Decision(), ROOT)
     assert values["backup_file"] == "latest"
     assert values["deploy_service"] == "searxng"
     assert values["stack_name"] == "t1"
@@ -82,9 +82,17 @@ def test_variables_of_make_reach_the_playbook_under_their_names() -> None:
 
 
 def test_variables_that_were_not_given_are_left_to_the_inventory() -> None:
-    assert not playbook_variables(Request("deploy"), ROOT).keys() & {
+    assert not playbook_variables(Request("deploy"), Decision(), ROOT).keys() & {
         "stack_name", "deploy_service", "backup_file", "confirm", "settings_file", "service_fingerprints_enabled",
     }  # fmt: skip
+
+
+def test_a_run_on_a_users_own_engine_is_told_so_and_where_it_listens() -> None:
+    reduced = Decision(reduced=True, docker_host="unix:///x")
+    assert playbook_variables(Request("deploy"), reduced, ROOT)["engine_reduced"] is True
+    assert playbook_environment(Request("deploy"), reduced, ROOT, ROOT)["DOCKER_HOST"] == "unix:///x"
+    assert "engine_reduced" not in playbook_variables(Request("deploy"), Decision(), ROOT)
+    assert "DOCKER_HOST" not in playbook_environment(Request("deploy"), Decision(), ROOT, ROOT)
 
 
 def test_the_command_line_names_playbook_and_inventory_and_passes_the_rest_on() -> None:

@@ -26,12 +26,21 @@ def test_hosts_over_ssh_settle_their_own_rights() -> None:
 @pytest.mark.parametrize(("facts", "kind"), [
     (Facts(uid=1000, desktop=True), "Docker Desktop"),
     (Facts(uid=1000, rootless=True), "rootless"),
+    (Facts(uid=501, system="Darwin"), "Darwin"),
+    (Facts(uid=1000, reduced=True), "asked for"),
 ])  # fmt: skip
 def test_an_engine_of_the_users_own_needs_no_sudo_and_is_said_to_be_reduced(facts: Facts, kind: str) -> None:
     decision = choose(facts)
     assert (decision.become, decision.ask, decision.refusal) == (False, False, "")
     assert kind in decision.tell[0]
     assert "reduced" in decision.tell[0]
+    assert decision.reduced
+
+
+def test_the_engine_that_answered_is_the_one_that_is_used() -> None:
+    facts = Facts(uid=1000, rootless=True, endpoint="unix:///run/user/1000/docker.sock")
+    assert choose(facts).docker_host == "unix:///run/user/1000/docker.sock"
+    assert choose(replace(USER, agreed=True, endpoint="unix:///x")).docker_host == ""
 
 
 def test_another_user_is_told_every_step_and_its_reason_and_asked_once() -> None:
