@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 
@@ -28,6 +29,17 @@ def deployment_facts(probe: Mapping[str, Any], stack: Mapping[str, str], commit:
         "engine": probe["engine"]["version"],
         "services": {name: {"image": item["image"], "image_id": item["image_id"]} for name, item in services.items()},
     }
+
+
+def proven_backup_due(vault: Mapping[str, Any], limit_hours: float, now: datetime | None = None) -> bool:
+    """Whether `state/vault.json` names no proven backup that is younger than the limit; one of the future does not count."""
+    proven = vault.get("newest_proven") or {}
+    try:
+        taken = datetime.fromisoformat(str(proven["taken"]))
+        age = (now or datetime.now(UTC)) - taken
+    except (KeyError, ValueError, TypeError):  # TypeError: a time without a zone
+        return True
+    return not timedelta(0) <= age <= timedelta(hours=limit_hours)
 
 
 def services_of_roles(probe: Mapping[str, Any], roles: list[str]) -> list[str]:
@@ -73,6 +85,7 @@ class FilterModule:
         return {
             "deployment_facts": deployment_facts,
             "foreign_sentinels": foreign_sentinels,
+            "proven_backup_due": proven_backup_due,
             "services_of_roles": services_of_roles,
             "stack_containers": stack_containers,
             "unwell_services": unwell_services,

@@ -32,7 +32,7 @@ USAGE = 64
 # Tests on deployed stacks, in two parts of about equal length: each deploys a stack that its tests share, and some make
 # others of their own.
 DEPLOY = ("flask_app", "restore_smoke", "incident", "two_stacks", "kills")
-STACK = ("deploy", "volumes", "reachability", "secrets", "refusals", "address_pools")
+STACK = ("deploy", "volumes", "reduced", "reachability", "secrets", "refusals", "address_pools")
 RUNNING: set[subprocess.Popen[bytes]] = set()
 STOPPED = threading.Event()
 # make's own variables must not reach what the tests start.

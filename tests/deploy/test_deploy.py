@@ -13,6 +13,7 @@ def test_every_service_is_healthy_and_the_summary_says_how_to_get_in(stack: Stac
     assert run.status == 0
     assert f"http://localhost:{stack.settings['APP_PORT']}" in run.text
     assert f"{stack.config}/secrets/app_admin_password" in run.text
+    assert "last proven backup: ledgerflow_db_backup_" in run.text  # the first deploy took it
     assert stack.play("health_check").status == 0
     with urllib.request.urlopen(stack.url(path="/readyz"), timeout=10) as answer:
         assert json.load(answer)["status"] == "ok"

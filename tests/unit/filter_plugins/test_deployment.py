@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from filter_plugins.deployment import (
     FilterModule,
     deployment_facts,
     foreign_sentinels,
+    proven_backup_due,
     services_of_roles,
     stack_containers,
     unwell_services,
@@ -115,3 +117,19 @@ def test_our_own_sentinels_and_directories_without_one_are_not_foreign() -> None
 def test_ansible_finds_the_filters_by_these_names() -> None:
     names = {"deployment_facts", "foreign_sentinels", "services_of_roles", "stack_containers", "unwell_services"}
     assert set(FilterModule().filters()) == names
+
+
+@pytest.mark.parametrize(
+    ("vault", "due"),
+    [
+        ({}, True),
+        ({"newest_proven": None}, True),
+        ({"newest_proven": {"file": "one", "taken": "2026-11-21T11:00:01.000Z"}}, False),
+        ({"newest_proven": {"file": "one", "taken": "2026-11-20T11:59:59.000Z"}}, True),
+        ({"newest_proven": {"file": "one", "taken": "2026-11-21T12:00:01.000Z"}}, True),  # not to be believed
+        ({"newest_proven": {"file": "one", "taken": "2026-11-21T11:00:01"}}, True),
+        ({"newest_proven": {"file": "one", "taken": "yesterday"}}, True),
+    ],
+)
+def test_a_proven_backup_is_due_unless_a_young_one_is_told_of(vault: dict[str, Any], due: bool) -> None:
+    assert proven_backup_due(vault, 24, datetime(2026, 11, 21, 12, tzinfo=UTC)) is due
