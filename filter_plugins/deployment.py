@@ -32,7 +32,7 @@ def deployment_facts(probe: Mapping[str, Any], stack: Mapping[str, str], commit:
 
 
 def proven_backup_due(vault: Mapping[str, Any], limit_hours: float, now: datetime | None = None) -> bool:
-    """Whether `state/vault.json` names no proven backup that is younger than the limit; one of the future does not count."""
+    """Whether `state/vault.json` names no proven backup younger than the limit; one of the future does not count."""
     proven = vault.get("newest_proven") or {}
     try:
         taken = datetime.fromisoformat(str(proven["taken"]))

@@ -115,7 +115,8 @@ def test_our_own_sentinels_and_directories_without_one_are_not_foreign() -> None
 
 
 def test_ansible_finds_the_filters_by_these_names() -> None:
-    names = {"deployment_facts", "foreign_sentinels", "services_of_roles", "stack_containers", "unwell_services"}
+    names = {"deployment_facts", "foreign_sentinels", "proven_backup_due", "services_of_roles", "stack_containers"}
+    names |= {"unwell_services"}
     assert set(FilterModule().filters()) == names
 
 
@@ -124,7 +125,7 @@ def test_ansible_finds_the_filters_by_these_names() -> None:
     [
         ({}, True),
         ({"newest_proven": None}, True),
-        ({"newest_proven": {"file": "one", "taken": "2026-11-21T11:00:01.000Z"}}, False),
+        ({"newest_proven": {"file": "one", "taken": "2026-11-21 11:00:01.72575+00"}}, False),
         ({"newest_proven": {"file": "one", "taken": "2026-11-20T11:59:59.000Z"}}, True),
         ({"newest_proven": {"file": "one", "taken": "2026-11-21T12:00:01.000Z"}}, True),  # not to be believed
         ({"newest_proven": {"file": "one", "taken": "2026-11-21T11:00:01"}}, True),
