@@ -1,4 +1,4 @@
-"""What the bench claims of the vault: ratios, demands that can fail, and the floor where no way by pg_dump meets one."""
+"""What the bench claims of the vault: ratios, demands that can fail, and the floor where pg_dump alone is beyond."""
 
 from __future__ import annotations
 
