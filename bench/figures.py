@@ -190,9 +190,9 @@ def quote(rounds: Sequence[Round], memory: Sequence[Memory], switching_mb: int) 
     )
 
 
-def between_markers(text: str, part: str) -> str:
+def between_markers(text: str, part: str, start: str = START, end: str = END) -> str:
     """The document with its measured part replaced; ValueError where the markers are not there once each."""
-    if text.count(START) != 1 or text.count(END) != 1:
-        raise ValueError(f"the markers {START} and {END} are not there once each")
-    before, rest = text.split(START)
-    return f"{before}{START}\n{part}\n{END}{rest.split(END)[1]}"
+    if text.count(start) != 1 or text.count(end) != 1:
+        raise ValueError(f"the markers {start} and {end} are not there once each")
+    before, rest = text.split(start)
+    return f"{before}{start}\n{part}\n{end}{rest.split(end)[1]}"

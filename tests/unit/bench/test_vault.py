@@ -1,0 +1,66 @@
+"""What the bench claims of the vault: ratios, demands that can fail, and the floor where pg_dump alone is beyond."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench import figures, vault
+
+
+def a_round(**changes: float) -> dict[str, dict[str, float]]:
+    seconds = {
+        "dump": 10.0, "dump_limit": 2.0, "counted": 3.5, "hashed": 5.0, "restore": 20.0, "proof": 11.0,
+        "proof_hourly": 8.0, **changes,
+    }  # fmt: skip
+    return {way: {"seconds": each, "own_mb": 40.0, "after_start": 0.5} for way, each in seconds.items()}
+
+
+def bad(rows: int, *rounds: dict[str, dict[str, float]]) -> list[str]:
+    return [demand.name for demand in vault.demands(rows, rounds) if not demand.holds]
+
+
+def test_what_is_within_its_limits_holds_at_both_sizes() -> None:
+    assert bad(1_000_000, a_round()) == bad(1_666, a_round()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"hashed": 6.1}, "every row hashed"),
+        ({"counted": 4.1}, "rows counted"),
+        ({"proof": 12.1}, "every index"),
+        ({"proof_hourly": 12.1}, "each hour"),
+    ],
+)
+def test_a_way_beyond_its_limit_does_not_hold(change: dict[str, float], told: str) -> None:
+    names = bad(1_000_000, a_round(**change))
+    assert len(names) == 1
+    assert told in names[0]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("own_mb", 64.5, "own process"),
+        ("own_mb", 0.0, "own process"),
+        ("after_start", 1.1, "1,666 rows, proof"),
+        ("after_start", 0.0, "1,666 rows, proof"),
+    ],
+)
+def test_too_much_memory_or_time_or_none_measured_does_not_hold(field: str, value: float, told: str) -> None:
+    one = {way: {**each, field: value} for way, each in a_round().items()}
+    assert [told in name for name in bad(1_666, one)] == [True]
+
+
+def test_the_floor_is_told_where_pg_dump_alone_is_beyond_the_limit() -> None:
+    seen = [demand.seen for demand in vault.demands(1_666, [a_round(dump_limit=8.0, counted=15.0)])]
+    assert "1.50 (pg_dump alone 0.80)" in seen
+
+
+def test_the_table_has_each_way_at_each_size_and_goes_between_its_own_markers() -> None:
+    sizes = [{"rows": rows, "rounds": [a_round(), a_round(hashed=4.0)]} for rows in vault.SIZES]
+    lines = vault.table(sizes)
+    assert len(lines) == 2 + 2 * len(vault.WAYS)
+    assert any("**0.45** | 0.40 … 0.50" in line for line in lines)
+    text = f"a\n{vault.START}\nold\n{vault.END}\nb"
+    assert figures.between_markers(text, "new", vault.START, vault.END) == f"a\n{vault.START}\nnew\n{vault.END}\nb"
