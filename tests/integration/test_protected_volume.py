@@ -196,8 +196,6 @@ def inside(stack: Stack, script: str) -> str:
 
 
 def test_without_bind_backing_plain_volumes_have_the_same_labels_and_their_sentinel_inside(plain: Stack) -> None:
-    status, output, figures = plain.run("--check --diff")
-    assert (status, figures["changed"], plain.names()) == ("successful", 2, set()), output
     assert plain.converged() == 2
     assert plain.volume().attrs["Labels"]["com.ledgerflow.protect"] == "true"
     assert not plain.volume().attrs["Options"]
@@ -205,6 +203,12 @@ def test_without_bind_backing_plain_volumes_have_the_same_labels_and_their_senti
     assert inside(plain, "cat .ledgerflow.json").encode() == plain.record.read_bytes()
     assert inside(plain, "stat -c '%u %g %a' . data").split() == ["0", "0", "755", str(SERVICE), str(SERVICE), "700"]
     assert plain.converged() == 0
+
+
+def test_check_mode_before_a_plain_volume_is_made_changes_nothing(plain: Stack) -> None:
+    status, output, figures = plain.run("--check --diff")
+    assert (status, figures["changed"], plain.names()) == ("successful", 2, set()), output
+    assert not plain.record.parent.exists()
 
 
 def test_a_plain_volume_that_was_removed_is_not_made_anew_and_one_made_anew_is_not_used(plain: Stack) -> None:
