@@ -78,10 +78,10 @@ def measure(reference: str, rounds: int) -> list[dict[str, Any]]:
     return found
 
 
-def ratio(rounds: Sequence[Round], way: str) -> figures.Ratio:
-    """Each round's own, so that load is in both halves of it."""
+def ratio(rounds: Sequence[Round], way: str, what: str = "seconds") -> figures.Ratio:
+    """Each round's own, so that load is in both halves of it; `what` is seconds or processor."""
     base = WAYS[way][1]
-    found = [each[way]["seconds"] / each[base]["seconds"] for each in rounds]
+    found = [each[way][what] / each[base][what] for each in rounds]
     return figures.Ratio(statistics.median(found), min(found), max(found))
 
 
@@ -112,13 +112,15 @@ def _floor(rounds: Sequence[Round], way: str) -> str:
 
 
 def table(sizes: Iterable[Mapping[str, Any]]) -> list[str]:
-    lines = ["| rows | | of | ratio | rounds from … to | seconds (noise) |", "|--:|---|---|--:|--:|--:|"]
+    lines = ["| rows | | of | ratio | rounds from … to | of its processor time | seconds (noise) |"]
+    lines.append("|--:|---|---|--:|--:|--:|--:|")
     for size in sizes:
         for way, (label, base, _, _) in WAYS.items():
             seen = ratio(size["rounds"], way)
             seconds = statistics.median(each[way]["seconds"] for each in size["rounds"])
             cells = (f"{size['rows']:,}", label, COMMON[base], f"**{seen.median:.2f}**",
-                     f"{seen.least:.2f} … {seen.largest:.2f}", f"{seconds:.2f}")  # fmt: skip
+                     f"{seen.least:.2f} … {seen.largest:.2f}", f"{ratio(size['rounds'], way, 'processor').median:.2f}",
+                     f"{seconds:.2f}")  # fmt: skip
             lines.append(f"| {' | '.join(cells)} |")
     return lines
 

@@ -188,6 +188,20 @@ def test_b08_a_proof_that_builds_no_secondary_index_compares_their_definitions_a
     assert told in bad.bad
 
 
+def test_b08_an_index_that_cannot_be_built_is_failed_and_its_column_named(vault: Vault) -> None:
+    bad = vault.doctored(lambda sql: sql.replace("btree (day);", "btree (day, nowhere);"))
+    assert bad.verdict == "failed"
+    assert 'column "nowhere" does not exist' in bad.bad
+
+
+def test_b08_rows_that_cannot_be_loaded_are_failed_and_the_table_named(vault: Vault) -> None:
+    vault.sql("INSERT INTO public.transaction (amount, description, day)"
+              " SELECT 1, md5(i::text), '2025-01-01' FROM generate_series(1, 60000) i")  # fmt: skip
+    bad = vault.doctored(lambda sql: sql.replace("CREATE TABLE public.transaction (", "CREATE TABLE public.other ("))
+    assert bad.verdict == "failed"
+    assert 'relation "public.transaction" does not exist' in bad.bad
+
+
 def test_a_dump_that_only_loads_the_plain_way_is_judged_by_that(vault: Vault, monkeypatch: Any) -> None:
     path = vault.taken()
     whole = split.behind

@@ -12,7 +12,10 @@ def a_round(**changes: float) -> dict[str, dict[str, float]]:
         "dump": 10.0, "dump_limit": 2.0, "counted": 3.5, "hashed": 5.0, "restore": 20.0, "proof": 11.0,
         "proof_hourly": 8.0, **changes,
     }  # fmt: skip
-    return {way: {"seconds": each, "own_mb": 40.0, "after_start": 0.5} for way, each in seconds.items()}
+    return {
+        way: {"seconds": each, "processor": each / 4, "own_mb": 40.0, "after_start": 0.5}
+        for way, each in seconds.items()
+    }
 
 
 def bad(rows: int, *rounds: dict[str, dict[str, float]]) -> list[str]:
