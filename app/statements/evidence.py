@@ -174,7 +174,9 @@ def _by_pattern(
     """One order makes a statement of it; the other scatters the rows over the same day of many months."""
     for order in possible:
         others = [other for other in possible if other != order]
-        if all(_span(found, order) < 400 < 1100 < _span(found, other) for other in others):
+        if all(
+            _span(found, order) < 400 and _span(found, other) > max(700, 7 * _span(found, order)) for other in others
+        ):
             yield order, "the other order would scatter its rows over years"
         if all(_gaps(found, order) < 15 < 45 < _gaps(found, other) for other in others):
             yield order, "its two dates are then days apart, not months"
