@@ -191,6 +191,13 @@ DIRECTIONS = {
         1,
     ),
 }
+DIRECTION_HEADERS = set(
+    _words(
+        "type|transaction type|debit credit|credit debit|dr cr|cr dr|d c|c d|dc|s h|soll haben|af bij|bij af|sens"
+        "|direction|in out|indicator|umsatzart|typ|tipo de movimiento|type operation|kind"
+        "|debit credit indicator|credit debit indicator|tipo|art|side"
+    )
+)
 SIGN_CELLS = {"-": -1, "+": 1}
 
 DONE = set(

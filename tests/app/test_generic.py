@@ -237,6 +237,17 @@ class TestProblems:
         content = "Date,Payee,Debit,Credit\n2025-03-01,TEA,4.10,3.00\n2025-03-02,TEA,4.10,\n"
         assert "both sides are filled" in refused(content)[0]
 
+    def test_an_amount_without_sign_and_direction_is_one(self) -> None:
+        rows = "".join(f"2025-03-{day},TEA,1.00,{'debit' if day % 2 else 'credit'}\n" for day in range(11, 25))
+        content = f"Date,Description,Amount,Type\n{rows}2025-03-26,TEA,1.00,\n"
+        assert "nothing says whether it is debit or credit" in refused(content)[0]
+
+    def test_amounts_without_sign_whose_balance_goes_both_ways_are_refused(self) -> None:
+        content = (
+            "Date,Name,Amount,Balance\n2025-03-13,A,5.00,105.00\n2025-03-14,B,4.00,101.00\n2025-03-15,C,9.00,110.00\n"
+        )
+        assert "the amounts have no sign, but the balance goes up and down" in refused(content)[0]
+
     def test_a_date_of_the_other_order_is_one(self) -> None:
         rows = "".join(f"{day}/03/2025,TEA,-1.00\n" for day in range(13, 20))
         assert refused(f"{HEAD}{rows}03/25/2025,TEA,-1.00\n") == [
@@ -314,6 +325,16 @@ class TestQuestions:
         assert worth(content, currency="USD") == ["-2.00"]
         assert worth(content, currency="all") == ["-1.00", "-2.00"]
         assert (read(content, currency="EUR").currency, read(content, currency="all").currency) == ("EUR", "")
+
+    def test_a_column_with_one_value_says_nothing_of_signs(self) -> None:
+        content = "Date,Name,Amount,Card Type\n2025-03-13,A,-10.00,Credit\n2025-03-14,B,-5.00,Credit\n"
+        assert worth(content) == ["-10.00", "-5.00"]
+        assert worth(content.replace("Card Type", "Type")) == ["-10.00", "-5.00"]
+        assert asked(content.replace(",-", ",")) == ["amount_sign"]
+        assert worth("Date,Name,Amount,Type\n2025-03-13,A,10.00,Debit\n2025-03-14,B,5.00,Debit\n") == [
+            "-10.00",
+            "-5.00",
+        ]
 
     def test_an_answer_to_what_is_certain_changes_nothing(self) -> None:
         assert worth(FILES["debit and credit"][0], amount_sign="flipped") == ["-4.10", "3.00"]
