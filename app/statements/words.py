@@ -61,7 +61,8 @@ HEADERS: dict[str, dict[str, int]] = {
         "|selite|selgitus|aciklama|payee|payee name|merchant|merchant name|name|transaction details"
         "|particulars|transaction narrative|remarque|bezeichnung|empfanger|empfangername"
         "|auftraggeber empfanger|beguenstigter zahlungspflichtiger|begunstigter zahlungspflichtiger|leverantor"
-        "|name zahlungsbeteiligter|zahlungsempfanger|beneficiaire|beneficiario|counterparty|counterparty name"
+        "|name zahlungsbeteiligter|partner name|partner|counter party|zahlungsempfanger|beneficiaire"
+        "|beneficiario|counterparty|counterparty name"
         "|tegenpartij|naam tegenpartij|naam omschrijving|kontrahent|merchant description|appears on your statement as",
         "details|transaction|tekst|text|memo|note|notes|reference|buchungstext|mitteilung|mededelingen|zahlungszweck"
         "|original description|raw description|extended details|additional info|buchungsdetails"
@@ -132,7 +133,7 @@ NOT_CONTAINED = {"foreign", "original", "local", "tax", "vat", "gst", "exchange"
                  "ursprung", "user", "username", "period", "disclaimer", "base", "tip", "discount", "code", "type",
                  "from", "to", "destination", "source", "cost", "price", "quantity", "due", "birth"}  # fmt: skip
 FILLER = {"in", "of", "the", "de", "en", "usd", "eur", "gbp", "chf", "cad", "aud", "nzd", "sek", "nok", "dkk", "pln",
-          "czk", "jpy", "inr", "brl", "mxn", "sgd", "hkd", "zar", "local", "currency", "account"}  # fmt: skip
+          "czk", "jpy", "inr", "brl", "mxn", "sgd", "hkd", "zar"}  # fmt: skip
 # Headers only a card's export has: whose card, which card.
 CARD = {
     "card member",
@@ -204,7 +205,7 @@ DONE = set(
     _words(
         "completed|complete|cleared|posted|settled|booked|ok|success|successful|paid|processed|approved|done|executed"
         "|final|gebucht|erledigt|ausgefuhrt|abgeschlossen|termine|comptabilise|completado|contabilizado|verbucht"
-        "|contabilizzato|eseguito|uitgevoerd|bokford|succeeded|partially refunded|refunded|received"
+        "|contabilizzato|eseguito|uitgevoerd|bokford|succeeded|issued|partially refunded|refunded|received"
     )
 )
 NOT_DONE = set(
@@ -232,6 +233,7 @@ CARRIED_ROW = re.compile(
 )  # fmt: skip
 TOTAL_ROW = re.compile(
     r"(?:(?:grand |sub)?totals?|sub total|sum|summe|gesamt|gesamtsumme|somme|totale|totales|suma|totaal|sammanlagt)\b.*"
+    r"|[a-z][a-z ]{0,40} totals?"
     r"|(?:number of|no of|count of|anzahl|end of|ende der|disclaimer|please note|note|\* note)\b.*"
 )
 

@@ -135,6 +135,7 @@ FILES = {
         ["-4.10"],
     ),
     "a balance row with an amount": (HEAD + "2025-03-01,Opening balance,100.00\n2025-03-13,TEA,-4.10\n", ["-4.10"]),
+    "a total named last": (HEAD + "2025-03-13,TEA,-4.10\nTransactions Total,,-4.10\n", ["-4.10"]),
     "the header again": (HEAD + "2025-03-13,TEA,-4.10\n" + HEAD + "2025-03-14,TEA,-5.10\n", ["-4.10", "-5.10"]),
     "Excel's first line": ("sep=;\nDate;Description;Amount\n2025-03-13;TEA;-4,10\n", ["-4.10"]),
     "a blank before the quote": ('Date, Description, Amount\n2025-03-13, "TEA, GREEN", "-1,004.10"\n', ["-1004.10"]),
