@@ -126,6 +126,15 @@ def soak_parts() -> tuple[Part, ...]:
     return (
         *ground,
         pytest_part("kills", deploy_files(("kills",)), 90, stage=2, environment=kills),
+        Part(
+            "vault kills",
+            ("bash", "-euc", 'tests/vault/run "$VAULT_TEST_IMAGE" "$OUT" /tests/vault -k kill'),
+            90,
+            report="junit-vault.xml",
+            stage=2,
+            lane=2,
+            environment={"LEDGERVAULT_KILLS": "50"},
+        ),
     )
 
 

@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "ledger",
     "statements",
+    "tools",
     "api",
     *(["debug_toolbar"] if TOOLBAR else []),
 ]
@@ -179,6 +180,9 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 
 STATEMENT_MAX_BYTES = _env.integer("STATEMENT_MAX_MB", 10, low=1, high=100) * 1024 * 1024
+
+# What may be run from the registry of tools, and nothing else.
+TOOL_FUNCTIONS = ("tools.search_tool.search_web",)
 
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TIMEZONE = "UTC"

@@ -118,6 +118,17 @@ def by_balance(rows: Sequence[Seen]) -> str:
     return best if scores[best] * 2 > len(pairs) and other * 3 < scores[best] else ""
 
 
+def both_ways(rows: Sequence[Seen]) -> bool:
+    """The amounts have no sign, and the balance shows that they go in both directions."""
+    if any(row.amount < 0 for row in rows):
+        return False
+    pairs = [(a, b) for a, b in pairwise(rows) if a.balance is not None and b.balance is not None]
+    down = [_step(a, b) for a, b in pairs if b.amount and abs(_step(a, b)) == b.amount]
+    up = [-_step(a, b) for a, b in pairs if a.amount and abs(_step(a, b)) == a.amount]
+    steps = max(down, up, key=len)
+    return len(steps) * 10 >= 8 * len(pairs) and any(step > 0 for step in steps) and any(step < 0 for step in steps)
+
+
 def direction_of(cell: str) -> int:
     """-1 out, 1 in, 0 unknown."""
     return words.DIRECTIONS.get(fold(cell), words.SIGN_CELLS.get(cell.strip(), 0))
@@ -174,7 +185,9 @@ def _by_pattern(
     """One order makes a statement of it; the other scatters the rows over the same day of many months."""
     for order in possible:
         others = [other for other in possible if other != order]
-        if all(_span(found, order) < 400 < 1100 < _span(found, other) for other in others):
+        if all(
+            _span(found, order) < 400 and _span(found, other) > max(700, 7 * _span(found, order)) for other in others
+        ):
             yield order, "the other order would scatter its rows over years"
         if all(_gaps(found, order) < 15 < 45 < _gaps(found, other) for other in others):
             yield order, "its two dates are then days apart, not months"

@@ -272,7 +272,9 @@ def _order(file: File, drafts: Sequence[Draft], code: str) -> str:
     example = next((row[0] for row in rows if not dates.certain(row[0])), "")
     seen = {order: day for order, day in dates.readings(example).items()}
     choices = {
-        order: f"{name}: {example} is {seen[order]:%d %B %Y}" for order, name in _ORDERS.items() if order in seen
+        order: f"{name}: {example} is {seen[order].day} {seen[order]:%B %Y}"
+        for order, name in _ORDERS.items()
+        if order in seen
     }
     return file.desk.decide("date_order", found, "In which order do the dates name day and month?", choices or _ORDERS)
 
@@ -296,7 +298,7 @@ def _values(file: File, drafts: Sequence[Draft], order: str) -> tuple[dict[int, 
     if file.layout.amount is None:
         values = _of_sides(file, good, raw, wrong, order)
     else:
-        values = _of_amount(file, good, {line: worth[0] for line, worth in raw.items()}, order)
+        values = _of_amount(file, good, {line: worth[0] for line, worth in raw.items()}, wrong, order)
     return _less_fees(file, good, values, order), wrong
 
 
@@ -318,10 +320,16 @@ def _hundredths(file: File) -> bool:
     return named and not any(set(".,") & set(cell) for column in file.layout.money for cell in file.table.cells(column))
 
 
-def _of_amount(file: File, drafts: Sequence[Draft], raw: dict[int, Decimal], order: str) -> dict[int, Decimal]:
-    if file.layout.direction is not None:
-        return _by_direction(file, drafts, raw)
-    found, why = evidence.sign(_seen(file, drafts, raw, order), card=file.layout.card)
+def _of_amount(
+    file: File, drafts: Sequence[Draft], raw: dict[int, Decimal], wrong: dict[int, str], order: str
+) -> dict[int, Decimal]:
+    if _has_direction(file, raw):
+        return _by_direction(file, drafts, raw, wrong)
+    seen = _seen(file, drafts, raw, order)
+    if evidence.both_ways(seen):
+        what = "the amounts have no sign, but the balance goes up and down by them"
+        raise Unreadable(f"{what}: export the file with signed amounts, or with a column for each direction")
+    found, why = evidence.sign(seen, card=file.layout.card)
     answer = _ask_sign(file, drafts, found)
     if answer == FLIPPED and why:
         file.desk.note(f"signs turned round, so that money out is negative: {why}")
@@ -341,16 +349,28 @@ def _money_cell(file: File, draft: Draft) -> str:
     return draft.record.cell(file.layout.amount)
 
 
-def _by_direction(file: File, drafts: Sequence[Draft], raw: dict[int, Decimal]) -> dict[int, Decimal]:
+def _by_direction(
+    file: File, drafts: Sequence[Draft], raw: dict[int, Decimal], wrong: dict[int, str]
+) -> dict[int, Decimal]:
     """The column that says debit or credit gives the sign, or tells what the signs mean."""
     side = {draft.record.line: evidence.direction_of(draft.record.cell(file.layout.direction)) for draft in drafts}
-    if all(side.values()) and all(value >= 0 for value in raw.values()):
-        return {line: side[line] * value for line, value in raw.items()}
+    if all(value >= 0 for value in raw.values()):
+        missing = "the amount has no sign, and nothing says whether it is debit or credit"
+        wrong.update((line, missing) for line in raw if not side[line])
+        return {line: side[line] * value for line, value in raw.items() if side[line]}
     agree = sum((value > 0) == (side[line] > 0) for line, value in raw.items() if value and side[line])
     count = sum(bool(value and side[line]) for line, value in raw.items())
     found = AS_IS if agree >= 0.9 * count else FLIPPED if agree <= 0.1 * count else ""
     answer = _ask_sign(file, drafts, found)
     return {line: -value if answer == FLIPPED and value else value for line, value in raw.items()}
+
+
+def _has_direction(file: File, raw: dict[int, Decimal]) -> bool:
+    """One value for all rows says nothing about amounts that have signs: it may be the kind of the account."""
+    if file.layout.direction is None:
+        return False
+    sides = {evidence.direction_of(cell) for cell in file.table.cells(file.layout.direction)}
+    return len(sides) > 1 or all(value >= 0 for value in raw.values())
 
 
 def _of_sides(

@@ -290,9 +290,14 @@ def _direction(columns: _Columns) -> int | None:
             continue
         seen = {fold(cell) or cell for cell in columns.table.cells(column)}
         known = {DIRECTIONS.get(one, SIGN_CELLS.get(one, 0)) for one in seen}
-        if 0 not in known and (len(known) == 2 or max(map(len, seen)) > 1):
+        if 0 not in known and (len(known) == 2 or _names_direction(columns.table, column)):
             return column
     return None
+
+
+def _names_direction(table: Table, column: int) -> bool:
+    """A column with one value for all rows may as well tell the kind of account or card."""
+    return bool(table.header) and fold(table.header[column]) in words.DIRECTION_HEADERS
 
 
 def _descriptions(columns: _Columns) -> tuple[int, ...]:

@@ -57,7 +57,7 @@ def answer(request: HttpRequest) -> HttpResponse:
     if "skip_bad_rows" in request.POST:
         return _import(request, pending, skip_bad_rows=True)
     questions = _questions(pending)
-    form = QuestionsForm(questions, request.POST or None)
+    form = QuestionsForm(questions, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         pending.answers = {**pending.answers, **form.cleaned_data}
         pending.save(update_fields=["answers"])

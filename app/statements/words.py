@@ -61,7 +61,8 @@ HEADERS: dict[str, dict[str, int]] = {
         "|selite|selgitus|aciklama|payee|payee name|merchant|merchant name|name|transaction details"
         "|particulars|transaction narrative|remarque|bezeichnung|empfanger|empfangername"
         "|auftraggeber empfanger|beguenstigter zahlungspflichtiger|begunstigter zahlungspflichtiger|leverantor"
-        "|name zahlungsbeteiligter|zahlungsempfanger|beneficiaire|beneficiario|counterparty|counterparty name"
+        "|name zahlungsbeteiligter|partner name|partner|counter party|zahlungsempfanger|beneficiaire"
+        "|beneficiario|counterparty|counterparty name"
         "|tegenpartij|naam tegenpartij|naam omschrijving|kontrahent|merchant description|appears on your statement as",
         "details|transaction|tekst|text|memo|note|notes|reference|buchungstext|mitteilung|mededelingen|zahlungszweck"
         "|original description|raw description|extended details|additional info|buchungsdetails"
@@ -132,7 +133,7 @@ NOT_CONTAINED = {"foreign", "original", "local", "tax", "vat", "gst", "exchange"
                  "ursprung", "user", "username", "period", "disclaimer", "base", "tip", "discount", "code", "type",
                  "from", "to", "destination", "source", "cost", "price", "quantity", "due", "birth"}  # fmt: skip
 FILLER = {"in", "of", "the", "de", "en", "usd", "eur", "gbp", "chf", "cad", "aud", "nzd", "sek", "nok", "dkk", "pln",
-          "czk", "jpy", "inr", "brl", "mxn", "sgd", "hkd", "zar", "local", "currency", "account"}  # fmt: skip
+          "czk", "jpy", "inr", "brl", "mxn", "sgd", "hkd", "zar"}  # fmt: skip
 # Headers only a card's export has: whose card, which card.
 CARD = {
     "card member",
@@ -191,13 +192,20 @@ DIRECTIONS = {
         1,
     ),
 }
+DIRECTION_HEADERS = set(
+    _words(
+        "type|transaction type|debit credit|credit debit|dr cr|cr dr|d c|c d|dc|s h|soll haben|af bij|bij af|sens"
+        "|direction|in out|indicator|umsatzart|typ|tipo de movimiento|type operation|kind"
+        "|debit credit indicator|credit debit indicator|tipo|art|side"
+    )
+)
 SIGN_CELLS = {"-": -1, "+": 1}
 
 DONE = set(
     _words(
         "completed|complete|cleared|posted|settled|booked|ok|success|successful|paid|processed|approved|done|executed"
         "|final|gebucht|erledigt|ausgefuhrt|abgeschlossen|termine|comptabilise|completado|contabilizado|verbucht"
-        "|contabilizzato|eseguito|uitgevoerd|bokford|succeeded|partially refunded|refunded|received"
+        "|contabilizzato|eseguito|uitgevoerd|bokford|succeeded|issued|partially refunded|refunded|received"
     )
 )
 NOT_DONE = set(
@@ -225,6 +233,7 @@ CARRIED_ROW = re.compile(
 )  # fmt: skip
 TOTAL_ROW = re.compile(
     r"(?:(?:grand |sub)?totals?|sub total|sum|summe|gesamt|gesamtsumme|somme|totale|totales|suma|totaal|sammanlagt)\b.*"
+    r"|[a-z][a-z ]{0,40} totals?"
     r"|(?:number of|no of|count of|anzahl|end of|ende der|disclaimer|please note|note|\* note)\b.*"
 )
 
@@ -237,16 +246,15 @@ _IN = (
     r"|remboursement|virement (?:recu|de)|nomina|salario|sueldo|devolucion|reembolso|abono|ingreso|stipendio"
     r"|accredito|rimborso|salaris|loon|terugbetaling|ordenado|wynagrodzenie|gaji"
 )
+# Not what was bought: a coffee may also be refunded, and who sells it earns by it.
 _OUT = (
     r"purchase|pos|checkcard|debit card|withdrawal|atm|service fee|maintenance fee|annual fee|late fee|monthly fee"
     r"|overdraft|foreign transaction fee|interest charged?|purchase interest|finance charge|direct debit"
-    r"|bill pay(?:ment)?|transfer (?:out|to)|payment to|sent to|to savings|check paid|rent|mortgage"
-    r"|insurance|groceries|supermarket|restaurant|restaurants|grocery|gas station|pharmacy|coffee|electric"
-    r"|utilities|electricity|miete|lastschrift"
-    r"|abbuchung|bargeldauszahlung|geldautomat|einkauf|kartenzahlung|strom|versicherung|supermarkt|tankstelle|loyer"
-    r"|retrait|prelevement|achat|carte|virement (?:vers|a)|assurance|facture|alquiler|compra|recibo|retirada|cajero"
-    r"|hipoteca|affitto|prelievo|acquisto|pagamento|bolletta|huur|incasso|pinbetaling|geldopname|boodschappen|sale"
-    r"|merchandise|dining|gasoline|shopping|fuel|hyra|husleje|aluguel|czynsz|zakupy|food|entertainment|transport"
+    r"|bill pay(?:ment)?|transfer (?:out|to)|payment to|sent to|to savings|check paid|mortgage|insurance|utilities"
+    r"|electricity|miete|lastschrift|abbuchung|bargeldauszahlung|geldautomat|einkauf|kartenzahlung|strom|versicherung"
+    r"|loyer|retrait|prelevement|achat|carte|virement (?:vers|a)|assurance|facture|alquiler|compra|recibo|retirada"
+    r"|cajero|hipoteca|affitto|prelievo|acquisto|pagamento|bolletta|huur|incasso|pinbetaling|geldopname|sale|hyra"
+    r"|husleje|aluguel|czynsz"
 )
 MONEY_IN = re.compile(rf"\b(?:{_IN})\b")
 MONEY_OUT = re.compile(rf"\b(?:{_OUT})\b")

@@ -42,7 +42,7 @@ class TestCommand:
 
     def test_a_question_is_2_names_the_flags_and_saves_nothing(self, file: Path) -> None:
         code, text = self.run(file)
-        assert code == 2 and "--answer date_order=dmy   day/month/year: 02/03/2025 is 02 March 2025" in text
+        assert code == 2 and "--answer date_order=dmy   day/month/year: 02/03/2025 is 2 March 2025" in text
         assert "HINT: nothing was saved; answer and run it again, such as: --answer date_order=dmy" in text
         assert not Account.objects.exists() and not StatementImport.objects.exists()
 

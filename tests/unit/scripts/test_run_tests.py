@@ -76,8 +76,8 @@ def test_references_of_images_reach_the_parts(build: Path) -> None:
 
 def test_a_soak_makes_its_own_ground_and_kills_more() -> None:
     chosen = run_tests.choose("", fast=False, soak=True)
-    assert [part.name for part in chosen] == ["packages", "engine", "images", "kills"]
-    assert chosen[-1].environment == {"LEDGERFLOW_KILLS": "10"}
+    assert [part.name for part in chosen] == ["packages", "engine", "images", "kills", "vault kills"]
+    assert [part.environment for part in chosen[-2:]] == [{"LEDGERFLOW_KILLS": "10"}, {"LEDGERVAULT_KILLS": "50"}]
 
 
 def test_the_fast_parts_need_no_engine() -> None:
