@@ -94,9 +94,9 @@ _database = env.database(_env)
 # No statement of a page runs for half a minute; a migration may take as long as it takes.
 _usual = 0 if "migrate" in sys.argv else 30
 _statement_timeout = _env.integer("DATABASE_STATEMENT_TIMEOUT_SECONDS", _usual, low=0, high=86400)
-_libpq_options = " ".join(
-    part for part in (f"-c statement_timeout={_statement_timeout}s", _database.libpq_options.get("options", "")) if part
-)
+# What is given here replaces libpq's own variable, so that is handed on.
+_options_given = (_database.libpq_options.get("options", ""), _env.text("PGOPTIONS", ""))
+_libpq_options = " ".join(part for part in (f"-c statement_timeout={_statement_timeout}s", *_options_given) if part)
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {
         "ENGINE": "django.db.backends.postgresql",

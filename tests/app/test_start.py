@@ -96,3 +96,11 @@ def test_an_error_that_the_database_itself_tells_is_not_taken_for_its_absence() 
 def test_the_build_settings_know_no_database_and_no_host() -> None:
     done = manage("migrate", "--check", DJANGO_SETTINGS_MODULE="config.build_settings")
     assert done.returncode != 0 and "DATABASES" in done.stderr
+
+
+def test_libpqs_own_variable_reaches_the_database() -> None:
+    """The migration's step says by it whose role it takes and which backup was proven before."""
+    ask = "k = connection.cursor(); k.execute('SHOW keep_rows.proven_backup'); print(k.fetchone()[0])"
+    show = f"from django.db import connection; {ask}"
+    done = manage("shell", "-v0", "-c", show, PGOPTIONS="-c keep_rows.proven_backup=a_db_backup_20250101_000000.sql.gz")
+    assert done.stdout.strip() == "a_db_backup_20250101_000000.sql.gz", done.stderr
