@@ -98,9 +98,15 @@ def test_the_build_settings_know_no_database_and_no_host() -> None:
     assert done.returncode != 0 and "DATABASES" in done.stderr
 
 
-def test_libpqs_own_variable_reaches_the_database() -> None:
-    """The migration's step says by it whose role it takes and which backup was proven before."""
-    ask = "k = connection.cursor(); k.execute('SHOW keep_rows.proven_backup'); print(k.fetchone()[0])"
-    show = f"from django.db import connection; {ask}"
-    done = manage("shell", "-v0", "-c", show, PGOPTIONS="-c keep_rows.proven_backup=a_db_backup_20250101_000000.sql.gz")
-    assert done.stdout.strip() == "a_db_backup_20250101_000000.sql.gz", done.stderr
+def test_libpqs_own_options_are_handed_on_beside_ours() -> None:
+    """The migration's step says by them whose role it takes and which backup was proven before."""
+    done = subprocess.run(
+        [sys.executable, "-c", "from django.conf import settings; print(settings.DATABASES['default']['OPTIONS'])"],
+        check=True,
+        cwd=APP,
+        env=environment(PGOPTIONS="-c role=owner", DJANGO_SETTINGS_MODULE="config.settings"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "'options': '-c statement_timeout=30s -c role=owner'" in done.stdout
