@@ -76,7 +76,7 @@ def test_references_of_images_reach_the_parts(build: Path) -> None:
 
 def test_a_soak_makes_its_own_ground_and_kills_more() -> None:
     chosen = run_tests.choose("", fast=False, soak=True)
-    assert [part.name for part in chosen] == ["packages", "engine", "images", "kills", "vault kills"]
+    assert [part.name for part in chosen] == ["packages", "engine", "images", "reduced", "kills", "vault kills"]
     assert [part.environment for part in chosen[-2:]] == [{"LEDGERFLOW_KILLS": "10"}, {"LEDGERVAULT_KILLS": "50"}]
 
 
@@ -121,4 +121,4 @@ def test_lanes_of_a_stage_run_side_by_side_and_the_next_stage_waits_for_both(
 
 def test_every_test_on_a_deployed_stack_runs_on_push_or_in_the_soak() -> None:
     files = {path.stem.removeprefix("test_") for path in (REPOSITORY / "tests/deploy").glob("test_*.py")}
-    assert files == {*run_tests.DEPLOY, *run_tests.STACK}
+    assert files == {*run_tests.DEPLOY, *run_tests.STACK, *run_tests.SOAKED}
