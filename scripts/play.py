@@ -168,14 +168,14 @@ def prepare(request: Request) -> tuple[Path, Path]:
     if log.exists():
         log.replace(log.with_suffix(".log.1"))
     log.touch(0o600)
-    for leftover in (f"{request.name}.txt", f"{request.playbook}.json", f"{request.playbook}.md"):
+    for leftover in (f"{request.name}.txt", f"{request.target}.json", f"{request.target}.md"):
         (results / leftover).unlink(missing_ok=True)
     return log, results
 
 
 def finish(request: Request, code: int, log: Path, results: Path) -> int:
     """Says what the playbook left to say, last; gives the exit code."""
-    summary, verdict_file = results / f"{request.name}.txt", results / f"{request.playbook}.json"
+    summary, verdict_file = results / f"{request.name}.txt", results / f"{request.target}.json"
     if summary.exists():
         print("\n" + summary.read_text().rstrip(), flush=True)
     if code != 0 and not (request.judge and verdict_file.exists()):
@@ -184,7 +184,7 @@ def finish(request: Request, code: int, log: Path, results: Path) -> int:
         line, judged = read_verdict(verdict_file.read_text() if verdict_file.exists() else None)
         code = max(code, judged) if judged == 0 else judged
         print(line, flush=True)
-    show_in_workflow(results / f"{request.playbook}.md", os.environ)
+    show_in_workflow(results / f"{request.target}.md", os.environ)
     return code
 
 

@@ -48,9 +48,14 @@ class Request:
         return "-".join(part for part in (self.playbook, self.stack, self.env) if part)
 
     @property
+    def target(self) -> str:
+        """The make target, which names what is written for machines and people: build/results/<target>.json."""
+        return self.playbook.replace("_", "-")
+
+    @property
     def command(self) -> str:
         """The make command that asks for it, for hints."""
-        words = [f"make {self.playbook.replace('_', '-')}", f"ENV={self.env}" if self.env != "dev" else ""]
+        words = [f"make {self.target}", f"ENV={self.env}" if self.env != "dev" else ""]
         words += [f"SERVICE={self.service}" if self.service else "", f"STACK={self.stack}" if self.stack else ""]
         return " ".join(word for word in words if word)
 
@@ -132,7 +137,7 @@ def playbook_variables(request: Request, decision: Decision, results: Path) -> d
     values: dict[str, Any] = {
         "play_results_dir": str(results),
         "play_summary_file": str(results / f"{request.name}.txt"),
-        "play_verdict_file": str(results / f"{request.playbook}.json"),
+        "play_verdict_file": str(results / f"{request.target}.json"),
     }
     given = {
         "stack_name": request.stack,

@@ -91,6 +91,10 @@ def test_without_agreement_nothing_starts_and_a_yes_is_kept(root: Path, monkeypa
     assert play.settle_rights(Request("deploy")).become
 
 
+def test_results_are_named_after_the_target() -> None:
+    assert Request("restore_smoke").target == "restore-smoke"
+
+
 def test_in_a_workflow_the_playbooks_page_joins_the_runs_page(tmp_path: Path) -> None:
     page, summary = tmp_path / "restore_smoke.md", tmp_path / "summary"
     play.show_in_workflow(page, {"GITHUB_STEP_SUMMARY": str(summary)})
