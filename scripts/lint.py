@@ -68,7 +68,8 @@ def is_shell(path: Path) -> bool:
 
 def python_trees() -> list[str]:
     """What mypy reads, the app apart: it has Django's plugin and settings."""
-    return ["src", "scripts", "filter_plugins", "bench", *tracked("roles/*/library/*.py")]
+    modules = [*tracked("roles/*/library/*.py"), *tracked("roles/*/module_utils/*.py")]
+    return ["src", "scripts", "filter_plugins", "bench", *modules]
 
 
 def collections() -> str:

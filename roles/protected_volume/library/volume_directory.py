@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
-import json
 import os
 import stat
-import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
+
+if TYPE_CHECKING:  # where it lies; at work it is where Ansible puts a role's module_utils
+    from roles.protected_volume.module_utils import protected_volumes as shared
+else:
+    from ansible.module_utils import protected_volumes as shared
 
 DOCUMENTATION = r"""
 module: volume_directory
@@ -70,27 +70,15 @@ volumes:
   returned: success
 """
 
-SENTINEL = ".ledgerflow.json"
-TEMPORARY = f"{SENTINEL}.tmp"
-DATA = "data"
-# A new file system of its own has this directory; nobody's data is in it.
-NOBODYS = frozenset({"lost+found"})
-SCHEMA = 1
+
+Decision = shared.Decision
 
 
 @dataclass(frozen=True)
-class Volume:
-    """One volume as declared, and the places that follow from it."""
+class Volume(shared.Declared):
+    """One volume, and the places that follow from its base."""
 
-    stack: str
-    environment: str
-    name: str
-    service: str
-    uid: int
-    gid: int
-    mode: int
     base: Path
-    records: Path
 
     @property
     def path(self) -> Path:
@@ -98,32 +86,11 @@ class Volume:
 
     @property
     def data(self) -> Path:
-        return self.path / DATA
+        return self.path / shared.DATA
 
     @property
     def sentinel(self) -> Path:
-        return self.path / SENTINEL
-
-    @property
-    def record(self) -> Path:
-        return self.records / f"{self.name}.json"
-
-    @property
-    def initialised(self) -> Path:
-        return self.records / f"{self.name}.initialised"
-
-    @property
-    def docker_name(self) -> str:
-        return f"{self.stack}_{self.environment}_{self.name}"
-
-    @property
-    def identity(self) -> dict[str, str]:
-        return {
-            "stack": self.stack,
-            "environment": self.environment,
-            "service": self.service,
-            "volume": self.name,
-        }
+        return self.path / shared.SENTINEL
 
 
 @dataclass(frozen=True)
@@ -151,65 +118,22 @@ class Seen:
     link: str  # a part of the path that is a symbolic link, or empty
 
 
-@dataclass(frozen=True)
-class Decision:
-    """What to do with one volume: none, mend, create, adopt, or refuse with a message."""
-
-    action: str
-    reason: str = ""
-    initialise: bool = False
-
-
 # Pure
-
-
-def sentinel_text(volume: Volume, identifier: str, created: str) -> str:
-    """The bytes of a new sentinel and of its record."""
-    content = {"schema": SCHEMA, "uuid": identifier, **volume.identity, "created": created}
-    return json.dumps(content, indent=2) + "\n"
-
-
-def parsed(text: str) -> dict[str, Any]:
-    """A sentinel's content; empty where it is not a JSON object."""
-    try:
-        content = json.loads(text)
-    except ValueError:
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def named(text: str) -> str:
-    """Whose sentinel or record a text is, for a message."""
-    content = parsed(text)
-    if not content:
-        return f"not a sentinel ({text[:60]!r})"
-    fields = ("stack", "environment", "service", "volume", "uuid")
-    return ", ".join(f"{field} {content.get(field, '?')}" for field in fields)
-
-
-def is_of(volume: Volume, text: str) -> bool:
-    """Whether a sentinel or record is this volume's."""
-    content = parsed(text)
-    return bool(content.get("uuid")) and all(content.get(key) == value for key, value in volume.identity.items())
 
 
 def decide(volume: Volume, seen: Seen, owner: int) -> Decision:
     """What has to be done; a refusal for everything that is not known to be good."""
     fault = _unusable(volume, seen)
     if fault:
-        return _refuse(volume, *fault)
+        return shared.refuse(volume, *fault)
     if seen.record is not None:
         fault = _against_record(volume, seen, seen.record) or _against_owner(volume, seen)
-        return _refuse(volume, *fault) if fault else _mended(volume, seen, owner)
+        return shared.refuse(volume, *fault) if fault else _mended(volume, seen, owner)
     if seen.sentinel is not None:
         fault = _against_stranger(volume, seen.sentinel) or _against_owner(volume, seen)
-        return _refuse(volume, *fault) if fault else Decision("adopt", initialise=seen.data_filled)
+        return shared.refuse(volume, *fault) if fault else Decision("adopt", initialise=seen.data_filled)
     fault = _against_new(volume, seen)
-    return _refuse(volume, *fault) if fault else Decision("create")
-
-
-def _refuse(volume: Volume, what: str, hint: str) -> Decision:
-    return Decision("refuse", f"volume {volume.docker_name}: {what}\nHINT: {hint}")
+    return shared.refuse(volume, *fault) if fault else Decision("create")
 
 
 def _unusable(volume: Volume, seen: Seen) -> tuple[str, str] | None:
@@ -225,14 +149,14 @@ def _unusable(volume: Volume, seen: Seen) -> tuple[str, str] | None:
 
 def _against_record(volume: Volume, seen: Seen, record: str) -> tuple[str, str] | None:
     """A refusal where the directory is not the one its record says."""
-    if not is_of(volume, record):
+    if not shared.is_of(volume, record):
         return (
-            f"its record {volume.record} is of another volume: {named(record)}",
+            f"its record {volume.record} is of another volume: {shared.named(record)}",
             f"restore the record from {volume.sentinel}, or correct the inventory's service of this volume",
         )
     mount = f"findmnt --target {volume.path}; mount the disk that holds it and run this again"
     gone = f"If the data is gone for good, say so: rm -f {volume.record} {volume.initialised}"
-    made = f"its record says that it was made at {parsed(record).get('created', '?')} (uuid {parsed(record)['uuid']})"
+    made = shared.made(record)
     if seen.directory.kind == "missing":
         return f"{volume.path} does not exist, but {made}", f"{mount}. {gone}"
     if not seen.entries:
@@ -240,12 +164,12 @@ def _against_record(volume: Volume, seen: Seen, record: str) -> tuple[str, str] 
     if seen.sentinel is None:
         back = f"install -o root -g root -m 0444 {volume.record} {volume.sentinel}"
         return (
-            f"{volume.sentinel} is missing, but {made}; the directory holds {_listed(seen.entries)}",
+            f"{volume.sentinel} is missing, but {made}; the directory holds {shared.listed(seen.entries)}",
             f"if this is the right directory, put the sentinel back: {back}. Else: {mount}",
         )
     if seen.sentinel != record:
         return (
-            f"{volume.sentinel} is of another volume: {named(seen.sentinel)}; {made}",
+            f"{volume.sentinel} is of another volume: {shared.named(seen.sentinel)}; {made}",
             f"another disk or directory is in its place: {mount}",
         )
     if seen.data.kind == "missing" and seen.initialised:
@@ -255,10 +179,10 @@ def _against_record(volume: Volume, seen: Seen, record: str) -> tuple[str, str] 
 
 def _against_stranger(volume: Volume, sentinel: str) -> tuple[str, str] | None:
     """A refusal where a directory without a record shows a sentinel that is not this volume's."""
-    if is_of(volume, sentinel):
+    if shared.is_of(volume, sentinel):
         return None
     return (
-        f"{volume.sentinel} is of another volume: {named(sentinel)}",
+        f"{volume.sentinel} is of another volume: {shared.named(sentinel)}",
         f"mount the right disk, or move that directory away: mv {volume.path} {volume.path}.other",
     )
 
@@ -282,18 +206,14 @@ def _against_new(volume: Volume, seen: Seen) -> tuple[str, str] | None:
             f"If the data is gone for good, say so: rm -f {volume.initialised}",
         )
     # An empty data/ and a half-written sentinel are what a killed run leaves.
-    foreign = set(seen.entries) - {TEMPORARY, DATA}
+    foreign = set(seen.entries) - {shared.TEMPORARY, shared.DATA}
     if foreign or seen.data_filled:
+        held = shared.listed(seen.entries)
         return (
-            f"{volume.path} holds {_listed(seen.entries)} but no sentinel, and there is no record of it: foreign data",
+            f"{volume.path} holds {held} but no sentinel, and there is no record of it: foreign data",
             f"move it away: mv {volume.path} {volume.path}.foreign; to bring data in: make adopt FROM=…",
         )
     return None
-
-
-def _listed(entries: tuple[str, ...]) -> str:
-    shown = ", ".join(entries[:5])
-    return f"{len(entries)} entries ({shown}{', …' if len(entries) > 5 else ''})"
 
 
 def _mended(volume: Volume, seen: Seen, owner: int) -> Decision:
@@ -328,22 +248,15 @@ def look(volume: Volume) -> Seen:
     parts = (volume.base.parent, volume.base, volume.path)
     return Seen(
         directory=directory,
-        entries=tuple(name for name in names if name not in NOBODYS),
+        entries=tuple(name for name in names if name not in shared.NOBODYS),
         data=data,
         data_filled=bool(inside),
         sentinel_entry=sentinel,
-        sentinel=_text(volume.sentinel) if sentinel.kind == "file" else None,
-        record=_text(volume.record),
+        sentinel=shared.read_text(volume.sentinel) if sentinel.kind == "file" else None,
+        record=shared.read_text(volume.record),
         initialised=volume.initialised.exists(),
         link=next((str(part) for part in parts if part.is_symlink()), ""),
     )
-
-
-def _text(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return None
 
 
 # Writing
@@ -358,33 +271,14 @@ def carry_out(volume: Volume, decision: Decision, seen: Seen, owner: int) -> str
         volume.data.mkdir(mode=0o700)
     _own(volume.data, volume.uid, volume.gid, volume.mode)
     if text is None:
-        text = sentinel_text(volume, str(uuid.uuid4()), datetime.now(UTC).isoformat(timespec="seconds"))
-        write_whole(volume.sentinel, volume.path / TEMPORARY, text, owner)
+        text = shared.new_sentinel(volume)
+        shared.write_whole(volume.sentinel, text, owner)
     _own(volume.sentinel, owner, owner, 0o444)
     if decision.initialise:
-        write_whole(volume.initialised, volume.initialised.with_suffix(".initialised.tmp"), "", owner)
+        shared.write_whole(volume.initialised, "", owner)
     if seen.record is None:
-        write_whole(volume.record, volume.record.with_suffix(".json.tmp"), text, owner)
+        shared.write_whole(volume.record, text, owner)
     return text
-
-
-def write_whole(path: Path, temporary: Path, text: str, owner: int) -> None:
-    """Write a file so that it is there in full or not at all, also after a power cut."""
-    with contextlib.suppress(FileNotFoundError):
-        temporary.unlink()
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o444)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fchown(file.fileno(), owner, owner)
-        os.fchmod(file.fileno(), 0o444)
-        os.fsync(file.fileno())
-    temporary.rename(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 def make_directories(path: Path, owner: int) -> None:
@@ -405,38 +299,13 @@ def _own(path: Path, uid: int, gid: int, mode: int) -> None:
         path.chmod(mode)
 
 
-@contextlib.contextmanager
-def locked(directory: Path) -> Iterator[None]:
-    """Keep a second deploy from making the same volumes at the same time."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
 # The module
 
 
 def volumes_of(params: dict[str, Any]) -> list[Volume]:
     """The declared volumes with their places."""
     base = Path(params["root"]) / params["stack"] / params["environment"]
-    records = Path(params["state_dir"]) / "volumes"
-    return [
-        Volume(
-            stack=params["stack"],
-            environment=params["environment"],
-            name=item["name"],
-            service=item["service"],
-            uid=item["uid"],
-            gid=item["gid"],
-            mode=int(item["mode"], 8),
-            base=base,
-            records=records,
-        )
-        for item in params["volumes"]
-    ]
+    return [Volume(**fields, base=base) for fields in shared.declared(params)]
 
 
 def converge(volumes: list[Volume], owner: int, check_mode: bool) -> tuple[list[str], list[dict[str, Any]]]:
@@ -469,27 +338,8 @@ def result_of(volume: Volume, decision: Decision, seen: Seen, text: str) -> dict
     }
 
 
-def difference(results: list[dict[str, Any]]) -> dict[str, str]:
-    """What --diff shows."""
-    changed = [item for item in results if item["action"] != "none"]
-    words = {"create": "made new", "adopt": "taken over, record written", "mend": "owner and mode put right"}
-    return {
-        "before": "",
-        "after": "".join(f"{item['path']}: {words[item['action']]}\n" for item in changed),
-    }
-
-
 def main() -> None:
-    text, number = {"type": "str", "required": True}, {"type": "int", "required": True}
-    item = {"name": text, "service": text, "uid": number, "gid": number, "mode": {"type": "str", "default": "0700"}}
-    spec = {
-        "root": {"type": "path", "required": True},
-        "state_dir": {"type": "path", "required": True},
-        "stack": text,
-        "environment": text,
-        "volumes": {"type": "list", "elements": "dict", "required": True, "options": item},
-        "owner": {"type": "int", "default": 0},
-    }
+    spec = {"root": {"type": "path", "required": True}, **shared.DECLARATION, "owner": {"type": "int", "default": 0}}
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
     volumes, owner = volumes_of(module.params), module.params["owner"]
     if owner == 0 and os.geteuid() != 0 and not module.check_mode:
@@ -502,7 +352,7 @@ def main() -> None:
     if refusals:
         module.fail_json(msg="\n".join(refusals))
     changed = any(result["action"] != "none" for result in results)
-    module.exit_json(changed=changed, volumes=results, diff=difference(results))
+    module.exit_json(changed=changed, volumes=results, diff=shared.difference(results, "path"))
 
 
 def _converge_locked(volumes: list[Volume], owner: int, check_mode: bool) -> tuple[list[str], list[dict[str, Any]]]:
@@ -511,7 +361,7 @@ def _converge_locked(volumes: list[Volume], owner: int, check_mode: bool) -> tup
     if refusals or check_mode or all(result["action"] == "none" for result in results):
         return refusals, results
     make_directories(volumes[0].records, owner)
-    with locked(volumes[0].records):
+    with shared.locked(volumes[0].records):
         return converge(volumes, owner, check_mode)
 
 

@@ -9,20 +9,18 @@ volume is right or can be made right, or nothing changes; the record is written 
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import json
-import os
 import secrets
 import subprocess
-import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
+
+if TYPE_CHECKING:  # where it lies; at work it is where Ansible puts a role's module_utils
+    from roles.protected_volume.module_utils import protected_volumes as shared
+else:
+    from ansible.module_utils import protected_volumes as shared
 
 DOCUMENTATION = r"""
 module: volume_inside
@@ -71,11 +69,8 @@ volumes:
   returned: success
 """
 
-TEMPORARY = ".ledgerflow.json.tmp"
-DATA = "data"
-# A file system of the volume's own has this directory; nobody's data is in it.
-NOBODYS = frozenset({"lost+found"})
-SCHEMA = 1
+Volume = shared.Declared
+Decision = shared.Decision
 LIMIT_SECONDS = 120
 END = "end of the look"
 
@@ -92,8 +87,8 @@ for name in *; do
     stat -c 'data %u %g %a' "$name/data"
   fi
   [ -z "$inside" ] || printf 'filled\\n'
-  if [ -f "$name/.ledgerflow.json" ] && [ ! -L "$name/.ledgerflow.json" ]; then
-    sed 's/^/sentinel /' "$name/.ledgerflow.json"
+  if [ -f "$name/{shared.SENTINEL}" ] && [ ! -L "$name/{shared.SENTINEL}" ]; then
+    sed 's/^/sentinel /' "$name/{shared.SENTINEL}"
   fi
 done
 printf '{END}\\n'
@@ -110,11 +105,11 @@ while [ $# -gt 0 ]; do
   chown "$uid:$gid" "$name/data"
   chmod "$mode" "$name/data"
   [ -n "$text" ] || continue
-  rm -f "$name/{TEMPORARY}"
-  printf '%s' "$text" > "$name/{TEMPORARY}"
-  chmod 0444 "$name/{TEMPORARY}"
-  sync "$name/{TEMPORARY}" 2>/dev/null || sync
-  mv "$name/{TEMPORARY}" "$name/.ledgerflow.json"
+  rm -f "$name/{shared.TEMPORARY}"
+  printf '%s' "$text" > "$name/{shared.TEMPORARY}"
+  chmod 0444 "$name/{shared.TEMPORARY}"
+  sync "$name/{shared.TEMPORARY}" 2>/dev/null || sync
+  mv "$name/{shared.TEMPORARY}" "$name/{shared.SENTINEL}"
   sync "$name" 2>/dev/null || sync
 done
 """
@@ -122,36 +117,6 @@ done
 
 class EngineError(Exception):
     """The engine's command line did not do what it was asked; the message holds its words."""
-
-
-@dataclass(frozen=True)
-class Volume:
-    """One volume as declared, and the names that follow from it."""
-
-    stack: str
-    environment: str
-    name: str
-    service: str
-    uid: int
-    gid: int
-    mode: int
-    records: Path
-
-    @property
-    def record(self) -> Path:
-        return self.records / f"{self.name}.json"
-
-    @property
-    def initialised(self) -> Path:
-        return self.records / f"{self.name}.initialised"
-
-    @property
-    def docker_name(self) -> str:
-        return f"{self.stack}_{self.environment}_{self.name}"
-
-    @property
-    def identity(self) -> dict[str, str]:
-        return {"stack": self.stack, "environment": self.environment, "service": self.service, "volume": self.name}
 
 
 @dataclass(frozen=True)
@@ -174,46 +139,7 @@ class Seen:
     initialised: bool
 
 
-@dataclass(frozen=True)
-class Decision:
-    """What to do with one volume: none, unknown, mend, create, adopt, or refuse with a message."""
-
-    action: str
-    reason: str = ""
-    initialise: bool = False
-
-
 # Pure
-
-
-def sentinel_text(volume: Volume, identifier: str, created: str) -> str:
-    """The bytes of a new sentinel and of its record."""
-    content = {"schema": SCHEMA, "uuid": identifier, **volume.identity, "created": created}
-    return json.dumps(content, indent=2) + "\n"
-
-
-def parsed(text: str) -> dict[str, Any]:
-    """A sentinel's content; empty where it is not a JSON object."""
-    try:
-        content = json.loads(text)
-    except ValueError:
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def named(text: str) -> str:
-    """Whose sentinel or record a text is, for a message."""
-    content = parsed(text)
-    if not content:
-        return f"not a sentinel ({text[:60]!r})"
-    fields = ("stack", "environment", "service", "volume", "uuid")
-    return ", ".join(f"{field} {content.get(field, '?')}" for field in fields)
-
-
-def is_of(volume: Volume, text: str) -> bool:
-    """Whether a sentinel or record is this volume's."""
-    content = parsed(text)
-    return bool(content.get("uuid")) and all(content.get(key) == value for key, value in volume.identity.items())
 
 
 def decide(volume: Volume, seen: Seen) -> Decision:
@@ -223,16 +149,12 @@ def decide(volume: Volume, seen: Seen) -> Decision:
         return Decision("unknown")
     if seen.record is not None:
         fault = _against_record(volume, seen, inside, seen.record) or _against_owner(volume, inside)
-        return _refuse(volume, *fault) if fault else _mended(volume, inside)
+        return shared.refuse(volume, *fault) if fault else _mended(volume, inside)
     if inside.sentinel is not None:
         fault = _against_stranger(volume, inside.sentinel) or _against_owner(volume, inside)
-        return _refuse(volume, *fault) if fault else Decision("adopt", initialise=inside.filled)
+        return shared.refuse(volume, *fault) if fault else Decision("adopt", initialise=inside.filled)
     fault = _against_new(volume, seen, inside)
-    return _refuse(volume, *fault) if fault else Decision("create")
-
-
-def _refuse(volume: Volume, what: str, hint: str) -> Decision:
-    return Decision("refuse", f"volume {volume.docker_name}: {what}\nHINT: {hint}")
+    return shared.refuse(volume, *fault) if fault else Decision("create")
 
 
 def _gone(volume: Volume) -> str:
@@ -244,20 +166,20 @@ def _gone(volume: Volume) -> str:
 
 def _against_record(volume: Volume, seen: Seen, inside: Inside, record: str) -> tuple[str, str] | None:
     """A refusal where the volume is not the one its record says."""
-    if not is_of(volume, record):
+    if not shared.is_of(volume, record):
         return (
-            f"its record {volume.record} is of another volume: {named(record)}",
+            f"its record {volume.record} is of another volume: {shared.named(record)}",
             "restore the record from the volume's .ledgerflow.json, or correct the inventory's service of this volume",
         )
-    made = f"its record says that it was made at {parsed(record).get('created', '?')} (uuid {parsed(record)['uuid']})"
+    made = shared.made(record)
     if not seen.exists:
         return f"the engine does not have it, but {made}: somebody removed it", _gone(volume)
     if not inside.entries:
         return f"it is empty, but {made}: somebody removed it and made it anew", _gone(volume)
     if inside.sentinel is None:
-        return f"no sentinel is in it, but {made}; it holds {_listed(inside.entries)}", _gone(volume)
+        return f"no sentinel is in it, but {made}; it holds {shared.listed(inside.entries)}", _gone(volume)
     if inside.sentinel != record:
-        return f"its sentinel is of another volume: {named(inside.sentinel)}; {made}", _gone(volume)
+        return f"its sentinel is of another volume: {shared.named(inside.sentinel)}; {made}", _gone(volume)
     if inside.data is None and seen.initialised:
         return "data/ is not in it, but its service has already started on it", _gone(volume)
     return None
@@ -265,10 +187,10 @@ def _against_record(volume: Volume, seen: Seen, inside: Inside, record: str) -> 
 
 def _against_stranger(volume: Volume, sentinel: str) -> tuple[str, str] | None:
     """A refusal where a volume without a record shows a sentinel that is not this volume's."""
-    if is_of(volume, sentinel):
+    if shared.is_of(volume, sentinel):
         return None
     return (
-        f"its sentinel is of another volume: {named(sentinel)}",
+        f"its sentinel is of another volume: {shared.named(sentinel)}",
         f"docker volume inspect {volume.docker_name}; use another STACK_NAME, or copy what it holds and remove it",
     )
 
@@ -291,16 +213,12 @@ def _against_new(volume: Volume, seen: Seen, inside: Inside) -> tuple[str, str] 
             _gone(volume),
         )
     # An empty data/ and a half-written sentinel are what a killed run leaves.
-    if set(inside.entries) - {TEMPORARY, DATA} or inside.filled:
+    if set(inside.entries) - {shared.TEMPORARY, shared.DATA} or inside.filled:
         return (
-            f"it holds {_listed(inside.entries)} but no sentinel, and there is no record of it: foreign data",
+            f"it holds {shared.listed(inside.entries)} but no sentinel, and there is no record of it: foreign data",
             f"copy what it holds, then docker volume rm {volume.docker_name}; to bring data in: make adopt FROM=…",
         )
     return None
-
-
-def _listed(entries: tuple[str, ...]) -> str:
-    return f"{len(entries)} entries ({', '.join(entries[:5])}{', …' if len(entries) > 5 else ''})"
 
 
 def _mended(volume: Volume, inside: Inside) -> Decision:
@@ -345,7 +263,7 @@ def read_look(text: str) -> dict[str, Inside]:
 def _inside(parts: dict[str, list[str]]) -> Inside:
     data = parts["data"][0].split() if "data" in parts else []
     return Inside(
-        entries=tuple(entry for entry in parts.get("entry", []) if entry not in NOBODYS),
+        entries=tuple(entry for entry in parts.get("entry", []) if entry not in shared.NOBODYS),
         data=(int(data[0]), int(data[1]), int(data[2], 8)) if data else None,
         filled="filled" in parts,
         sentinel="\n".join(parts["sentinel"]) + "\n" if "sentinel" in parts else None,
@@ -376,18 +294,11 @@ def look(volumes: Sequence[Volume], image: str) -> dict[str, Seen]:
         volume.name: Seen(
             exists=volume in there,
             inside=inside.get(volume.name),
-            record=_text(volume.record),
+            record=shared.read_text(volume.record),
             initialised=volume.initialised.exists(),
         )
         for volume in volumes
     }
-
-
-def _text(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return None
 
 
 # Writing
@@ -396,11 +307,7 @@ def _text(path: Path) -> str | None:
 def carry_out(volumes: Sequence[Volume], decisions: dict[str, Decision], seen: dict[str, Seen], image: str) -> None:
     """Do what was decided; each step may be the last one of a killed run."""
     changed = [volume for volume in volumes if decisions[volume.name].action != "none"]
-    new = {
-        volume.name: sentinel_text(volume, str(uuid.uuid4()), datetime.now(UTC).isoformat(timespec="seconds"))
-        for volume in changed
-        if decisions[volume.name].action == "create"
-    }
+    new = {volume.name: shared.new_sentinel(volume) for volume in changed if decisions[volume.name].action == "create"}
     words = [word for volume in changed for word in written_words(volume, new.get(volume.name))]
     run(container_argv(changed, image, WRITE, *words, writes=True))
     after = look(changed, image)  # what is recorded is what the volume really shows
@@ -409,58 +316,12 @@ def carry_out(volumes: Sequence[Volume], decisions: dict[str, Decision], seen: d
         if inside is None or inside.sentinel is None or new.get(volume.name, inside.sentinel) != inside.sentinel:
             raise EngineError(f"volume {volume.docker_name} does not show the sentinel that was written into it")
         if decisions[volume.name].initialise:
-            write_whole(volume.initialised, "")
+            shared.write_whole(volume.initialised, "")
         if seen[volume.name].record is None:
-            write_whole(volume.record, inside.sentinel)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that it is there in full or not at all, also after a power cut."""
-    temporary = path.with_name(f"{path.name}.tmp")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o444)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        os.fchmod(file.fileno(), 0o444)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-
-
-@contextlib.contextmanager
-def locked(directory: Path) -> Iterator[None]:
-    """Keep a second deploy from making the same volumes at the same time."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+            shared.write_whole(volume.record, inside.sentinel)
 
 
 # The module
-
-
-def volumes_of(params: dict[str, Any]) -> list[Volume]:
-    """The declared volumes with their names."""
-    return [
-        Volume(
-            stack=params["stack"],
-            environment=params["environment"],
-            name=item["name"],
-            service=item["service"],
-            uid=item["uid"],
-            gid=item["gid"],
-            mode=int(item["mode"], 8),
-            records=Path(params["state_dir"]) / "volumes",
-        )
-        for item in params["volumes"]
-    ]
 
 
 def converge(volumes: list[Volume], image: str, check_mode: bool) -> tuple[list[str], list[dict[str, Any]]]:
@@ -489,29 +350,14 @@ def result_of(volume: Volume, decision: Decision, seen: Seen) -> dict[str, Any]:
         "record": str(volume.record),
         "action": decision.action,
         "initialised": seen.initialised or decision.initialise,
-        "sentinel": _text(volume.record) or "",
+        "sentinel": shared.read_text(volume.record) or "",
     }
-
-
-def difference(results: list[dict[str, Any]]) -> dict[str, str]:
-    """What --diff shows."""
-    words = {"create": "made new", "adopt": "taken over, record written", "mend": "owner and mode put right"}
-    told = [f"{item['volume']}: {words[item['action']]}\n" for item in results if item["action"] in words]
-    return {"before": "", "after": "".join(told)}
 
 
 def main() -> None:
-    text, number = {"type": "str", "required": True}, {"type": "int", "required": True}
-    item = {"name": text, "service": text, "uid": number, "gid": number, "mode": {"type": "str", "default": "0700"}}
-    spec = {
-        "image": {"type": "str", "default": ""},
-        "state_dir": {"type": "path", "required": True},
-        "stack": text,
-        "environment": text,
-        "volumes": {"type": "list", "elements": "dict", "required": True, "options": item},
-    }
+    spec = {"image": {"type": "str", "default": ""}, **shared.DECLARATION}
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
-    volumes, image = volumes_of(module.params), module.params["image"]
+    volumes, image = [Volume(**fields) for fields in shared.declared(module.params)], module.params["image"]
     if not image and not module.check_mode:
         module.fail_json(msg="protected_volume_image: empty; nothing else looks into a volume\nHINT: name an image")
     try:
@@ -522,7 +368,7 @@ def main() -> None:
         module.fail_json(msg=f"protected volumes: {error}\nHINT: ls -la {module.params['state_dir']}")
     if refusals:
         module.fail_json(msg="\n".join(refusals))
-    diff = difference(results)
+    diff = shared.difference(results, "volume")
     module.exit_json(changed=bool(diff["after"]), volumes=results, diff=diff)
 
 
@@ -530,7 +376,7 @@ def _converge_locked(volumes: list[Volume], image: str, check_mode: bool) -> tup
     if check_mode:
         return converge(volumes, image, check_mode)
     volumes[0].records.mkdir(parents=True, exist_ok=True)
-    with locked(volumes[0].records):
+    with shared.locked(volumes[0].records):
         return converge(volumes, image, check_mode)
 
 

@@ -151,7 +151,7 @@ def test_a_killed_run_is_made_good_by_the_next(engine: Engine) -> None:
     assert not engine.record.exists()
     engine.dies_before_writing = False
     (engine.place / "data").mkdir()
-    (engine.place / inside.TEMPORARY).write_text('{"half')
+    (engine.place / inside.shared.TEMPORARY).write_text('{"half')
     assert engine.action() == "create"
     engine.record.unlink()  # killed before the record
     text = engine.sentinel.read_text()
@@ -269,7 +269,7 @@ def test_another_stacks_volume_is_refused(engine: Engine) -> None:
 
 
 VOLUME = Volume("t", "ci", "db_data", "postgres", 5432, 5432, 0o700, Path("/state/volumes"))
-TEXT = inside.sentinel_text(VOLUME, "u", "2026")
+TEXT = inside.shared.sentinel_text(VOLUME, "u", "2026")
 WHOLE = Inside((".ledgerflow.json", "data"), (5432, 5432, 0o700), filled=True, sentinel=TEXT)
 GOOD = Seen(exists=True, inside=WHOLE, record=TEXT, initialised=True)
 
