@@ -121,8 +121,7 @@ def _load(
         path.open("rb") as file,
         process.Program(argv.DECOMPRESSORS[process.compressor()], stdin=file, stdout=subprocess.PIPE) as reader,
     ):
-        stream = reader.process.stdout
-        assert stream is not None  # noqa: S101  - asked for with PIPE
+        stream = reader.output
         psql = argv.psql(variables, single_transaction=True)
         with process.Program(psql, stdin=feeding or stream, environment=login.environment(session)) as loader:
             if splitter is not None:
@@ -140,8 +139,7 @@ def _load(
 
 def _feed(loader: process.Program, reader: process.Program, splitter: split.Splitter) -> None:
     """A loader that stopped early says why itself."""
-    source, target = reader.process.stdout, loader.process.stdin
-    assert source is not None and target is not None  # noqa: S101  - asked for with PIPE
+    source, target = reader.output, loader.input
     try:
         while chunk := source.read(_CHUNK):
             target.write(splitter.feed(chunk))
