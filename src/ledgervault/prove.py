@@ -277,22 +277,21 @@ def _as_it_stands(
     context.say("restoring the plain way")
     problem = loading.load(path, login, _ALL_OF_IT, limit, session)
     figures["restore_seconds"] = round(time.monotonic() - start, 3)
-    return [problem] if problem is not None else _compared(context, manifest, login, figures, None)
+    return [problem] if problem is not None else _compared(context, manifest, login, figures, Loaded())
 
 
 def _compared(
-    context: Context, manifest: Manifest, login: Login, figures: dict[str, float], loaded: Loaded | None
+    context: Context, manifest: Manifest, login: Login, figures: dict[str, float], loaded: Loaded
 ) -> list[Check]:
     start, heads = time.monotonic(), manifest.migration_heads_query
     with database.connect(login, "ledgervault prove", argv.THROW_AWAY_SESSION) as connection:
-        with _indexes_defined(connection, loaded.unbuilt if loaded else ()) as told:
+        with _indexes_defined(connection, loaded.unbuilt) as told:
             schema = database.read_schema(connection)
-        tables = loaded.tables if loaded else None
-        restored = database.read_content(connection, heads, context.say, tables=tables, schema=schema)
+        restored = database.read_content(connection, heads, context.say, tables=loaded.tables, schema=schema)
         checks = [ok("restore", "restored without an error"), *told, *compare.compare(manifest, restored)]
         checks += not_blind(connection, manifest, restored)
     figures["compare_seconds"] = round(time.monotonic() - start, 3)
-    figures["indexes_unbuilt"] = float(len(loaded.unbuilt) if loaded else 0)
+    figures["indexes_unbuilt"] = float(len(loaded.unbuilt))
     figures["own_rss_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
     return checks
 
