@@ -346,6 +346,6 @@ def shrinkage(context: Context, manifest: Manifest) -> tuple[bool, list[Check]]:
     for name, what in manifest.watched.items():
         before = int(earlier.line.data["watched"].get(name, 0))
         after = manifest.content.tables[name].rows if name in manifest.content.tables else 0
-        if after < before * (100 - allowed) / 100:
+        if compare.shrunken(before, after, allowed):
             found.append(note(f"shrunken {name}", f"SHRUNKEN: {after} {what.noun}, {before} in {earlier.file}"))
     return bool(found), found
