@@ -8,17 +8,15 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from ledgervault import __version__, config, names, proof, report
 from ledgervault.audit import audit
 from ledgervault.context import Context, Say, context, silent, to_stderr
 from ledgervault.errors import CouldNot, UsageError, VaultError
+from ledgervault.manifest import Manifest
 from ledgervault.proof import Check, Proof
 from ledgervault.records import RecordError, from_json, plain
-
-if TYPE_CHECKING:
-    from ledgervault.manifest import Manifest
 
 USAGE = 64
 _EPILOG = "exit codes: 0 it holds, 1 the thing checked is bad, 2 could not check or take, 64 usage"
@@ -204,8 +202,6 @@ def _show(here: Context, options: argparse.Namespace) -> int:
 
 
 def _manifest_of(here: Context, path: Path) -> Manifest:
-    from ledgervault.manifest import Manifest
-
     try:
         return from_json(Manifest, here.store.manifest_path(path).read_bytes())
     except (OSError, RecordError) as error:
@@ -224,7 +220,7 @@ def _tell_checks(found: list[Check], options: argparse.Namespace, what: str, eve
         told = {"verdict": word, "exit": code, "checks": [plain(check) for check in found]}
         print(report.as_json(told | ({"file": what} if what else {})))
     else:
-        print(*([report.checks(found, every)] if report.checks(found, every) else []), sep="\n")
+        print(report.checks(found, every))
         print(f"VERDICT: {word} {what}".rstrip())
     return code
 
