@@ -28,7 +28,6 @@ from ledgervault.records import RecordError, from_json
 from ledgervault.split import Entry
 
 MAJOR = 17  # of the programs in this image
-ALL, DEFINITIONS = "all", "definitions"
 _SMALL = 32 << 20  # bytes of SQL: below, all indexes take no time worth saving
 _ALL_OF_IT = {sql.ROLES: "1", sql.DATABASE: "1"}
 _Way = Callable[[server.Server], list[Check] | None]
@@ -38,7 +37,7 @@ _Way = Callable[[server.Server], list[Check] | None]
 class Options:
     record: bool = True
     need_journal: bool = True
-    indexes: str = ALL  # or DEFINITIONS: secondary indexes are compared, but not built over the rows
+    indexes: str = proof.ALL  # or DEFINITIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +213,7 @@ def restored_and_compared(
 ) -> tuple[list[Check], dict[str, float]]:
     """On two cores; where that way fails the plain one decides, because a dump must load as it stands or not at all."""
     figures = {"size": float(manifest.size), "rows": float(manifest.content.rows)}
-    build = indexes == ALL or manifest.uncompressed_size < _SMALL
+    build = indexes == proof.ALL or manifest.uncompressed_size < _SMALL
     ways: list[_Way] = [lambda here: _on_two_cores(context, path, manifest, here, build, figures)]
     ways += [lambda here: _as_it_stands(context, path, manifest, here, figures)]
     for way in ways:
