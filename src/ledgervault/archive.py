@@ -45,8 +45,7 @@ def read_back(path: Path) -> ReadBack:
         ThreadPoolExecutor(1) as pool,
     ):
         hashing = pool.submit(_hash, path)
-        assert reader.process.stdout is not None  # noqa: S101  - asked for with PIPE
-        while chunk := reader.process.stdout.read(_CHUNK):
+        while chunk := reader.output.read(_CHUNK):
             total += len(chunk)
             window = window[-_OVERLAP:] + chunk
             if _MARK in window:

@@ -198,8 +198,7 @@ def _dump(
         aside.open("xb") as file,
         process.Program(compress, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as compressor,
     ):
-        feed, output = compressor.process.stdin, compressor.process.stdout
-        assert feed is not None and output is not None  # noqa: S101  - asked for with PIPE
+        feed, output = compressor.input, compressor.output
         with ThreadPoolExecutor(1) as pool:
             storing = pool.submit(_store, output, file)
             try:

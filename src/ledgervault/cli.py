@@ -8,19 +8,18 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from ledgervault import __version__, config, names, proof, report
 from ledgervault.audit import audit
 from ledgervault.context import Context, Say, context, silent, to_stderr
 from ledgervault.errors import CouldNot, UsageError, VaultError
+from ledgervault.manifest import Manifest
 from ledgervault.proof import Check, Proof
 from ledgervault.records import RecordError, from_json, plain
 
-if TYPE_CHECKING:
-    from ledgervault.manifest import Manifest
-
 USAGE = 64
+_Command = Callable[..., argparse.ArgumentParser]
 _EPILOG = "exit codes: 0 it holds, 1 the thing checked is bad, 2 could not check or take, 64 usage"
 
 
@@ -66,33 +65,37 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run)
         return added
 
+    _add_backups(command)
+    _add_databases(command)
+    command("schedule", _schedule, "run until stopped: a backup each hour, each proven, old ones removed")
+    command("health", _health, "whether the schedule of this container is alive")
+    return parser
+
+
+def _add_backups(command: _Command) -> None:
     take = command("backup", _backup, "take a backup of the configured database")
     take.add_argument("--kind", choices=("db", "full"), default="db")
     take.add_argument("--tier", choices=names.TIERS, default="hourly")
     take.add_argument("--prove", action="store_true", help="and prove it")
-    for name, run, text in (
-        ("verify", _verify, "check a backup's bytes against its manifest (level bytes)"),
-        ("prove", _prove, "restore a backup into a throw-away server and compare everything (level data)"),
-    ):
-        check = command(name, run, text, file=True)
+    verify = command("verify", _verify, "check a backup's bytes against its manifest (level bytes)", file=True)
+    text = "restore a backup into a throw-away server and compare everything (level data)"
+    prove = command("prove", _prove, text, file=True)
+    for check in (verify, prove):
         check.add_argument("--no-record", action="store_true", help="write no proof, no journal line")
         check.add_argument("--without-journal", action="store_true", help="accept a manifest that no journal knows")
-        check.add_argument("--all", action="store_true", help="show the checks that hold too")
-        if name == "prove":
-            check.add_argument(
-                "--then-prune", action="store_true", help="if proven, remove what its tier no longer keeps"
-            )
-            check.add_argument(
-                "--indexes",
-                choices=("all", "definitions"),
-                default="all",
-                help="`definitions`: compare secondary indexes without building them (default: %(default)s)",
-            )
+        _add_all(check)
+    prove.add_argument("--then-prune", action="store_true", help="if proven, remove what its tier no longer keeps")
+    verify.set_defaults(indexes=proof.ALL)
+    text = "`definitions`: compare secondary indexes without building them (default: %(default)s)"
+    prove.add_argument("--indexes", choices=(proof.ALL, proof.DEFINITIONS), default=proof.ALL, help=text)
     command("list", _list, "list the backups with their verdicts, oldest first")
     command("show", _show, "show a backup's manifest", file=True)
     command("audit", _audit, "compare the journal with the files")
     command("state", _state, "print, and write anew, what others may believe about the backups")
     command("prune", _prune, "remove what no tier keeps any longer; never the newest proven one")
+
+
+def _add_databases(command: _Command) -> None:
     restore = command(
         "restore", _restore, "restore a backup into a new database of the environment's server", file=True
     )
@@ -101,16 +104,17 @@ def _parser() -> argparse.ArgumentParser:
         "--create", action="store_true", required=True, help="make it; one that exists is never touched"
     )
     restore.add_argument("--unproven", action="store_true", help="take a backup that is not proven")
-    restore.add_argument("--all", action="store_true", help="show the checks that hold too")
+    _add_all(restore)
     compared = command("compare", _compare, "compare a live database with a backup's manifest", file=True)
     compared.add_argument("--database", required=True, metavar="NAME")
-    compared.add_argument("--all", action="store_true", help="show the checks that hold too")
+    _add_all(compared)
     outgrown = command("verify-data", _verify_data, "check that the live database lost nothing since a proven backup")
     outgrown.add_argument("--file", default="latest", metavar="FILE", help="the backup (default: the newest proven)")
-    outgrown.add_argument("--all", action="store_true", help="show the checks that hold too")
-    command("schedule", _schedule, "run until stopped: a backup each hour, each proven, old ones removed")
-    command("health", _health, "whether the schedule of this container is alive")
-    return parser
+    _add_all(outgrown)
+
+
+def _add_all(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--all", action="store_true", help="show the checks that hold too")
 
 
 def _backup(here: Context, options: argparse.Namespace) -> int:
@@ -158,8 +162,7 @@ def _judged(here: Context, options: argparse.Namespace, judge: Callable[..., Pro
     from ledgervault import prove, state
 
     path = here.store.find(options.file)
-    indexes = getattr(options, "indexes", prove.ALL)
-    choice = prove.Options(not options.no_record, not options.without_journal, indexes)
+    choice = prove.Options(not options.no_record, not options.without_journal, options.indexes)
     try:
         result = judge(here, path, choice)
     except OSError as error:
@@ -204,8 +207,6 @@ def _show(here: Context, options: argparse.Namespace) -> int:
 
 
 def _manifest_of(here: Context, path: Path) -> Manifest:
-    from ledgervault.manifest import Manifest
-
     try:
         return from_json(Manifest, here.store.manifest_path(path).read_bytes())
     except (OSError, RecordError) as error:
@@ -224,7 +225,7 @@ def _tell_checks(found: list[Check], options: argparse.Namespace, what: str, eve
         told = {"verdict": word, "exit": code, "checks": [plain(check) for check in found]}
         print(report.as_json(told | ({"file": what} if what else {})))
     else:
-        print(*([report.checks(found, every)] if report.checks(found, every) else []), sep="\n")
+        print(report.checks(found, every))
         print(f"VERDICT: {word} {what}".rstrip())
     return code
 

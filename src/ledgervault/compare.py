@@ -279,5 +279,10 @@ def heads(manifest: Manifest, restored: Content) -> Iterator[Check]:
         yield failed("migrations", text)
 
 
+def shrunken(before: int, after: int, allowed_percent: int) -> bool:
+    """Fewer rows than before, by more than is allowed."""
+    return after < before * (100 - allowed_percent) / 100
+
+
 def failures(checks: Iterable[Check]) -> list[Check]:
     return [check for check in checks if check.result == "failed"]

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 
@@ -30,6 +30,7 @@ from ledgervault.sql import identifier
 Connection = psycopg.Connection[tuple[Any, ...]]
 Progress = Callable[[str], None]
 Batch = list[tuple[str, Iterable[str]]]
+_Item = TypeVar("_Item")
 _LO_PART = 1 << 20
 _ATTEMPTS = 3
 _BATCH = 50  # small tables or sequences asked for in one query
@@ -146,23 +147,15 @@ def read_tables(connection: Connection, progress: Progress = lambda _: None) -> 
 
 def table_batches(connection: Connection) -> list[Batch]:
     """Tables (name, columns as queries.TABLES writes them), the largest first and alone, small ones together."""
-    batches: list[Batch] = []
-    small: Batch = []
-    for _, name, columns, pages in rows(connection, queries.TABLES):
-        if pages >= _LARGE_PAGES:
-            batches.append([(name, columns or ())])
-            continue
-        small.append((name, columns or ()))
-        if len(small) == _BATCH:
-            batches.append(small)
-            small = []
-    return [*batches, small] if small else batches
+    listed = rows(connection, queries.TABLES)
+    large: list[Batch] = [[(name, columns or ())] for _, name, columns, pages in listed if pages >= _LARGE_PAGES]
+    small: Batch = [(name, columns or ()) for _, name, columns, pages in listed if pages < _LARGE_PAGES]
+    return [*large, *_batches(small)]
 
 
 def count_rows(connection: Connection, names: list[str]) -> dict[str, int]:
     found: dict[str, int] = {}
-    for start in range(0, len(names), _BATCH):
-        batch = names[start : start + _BATCH]
+    for batch in _batches(names):
         counted = rows(connection, queries.tables_rows(batch))
         found |= {name: count for name, (_, count) in zip(batch, counted, strict=True)}
     return found
@@ -173,11 +166,13 @@ def read_batch(connection: Connection, batch: Batch) -> dict[str, Table]:
     return {name: Table(*values) for (name, _), (_, *values) in zip(batch, read, strict=True)}
 
 
+def _batches(items: list[_Item]) -> Iterator[list[_Item]]:
+    return (items[start : start + _BATCH] for start in range(0, len(items), _BATCH))
+
+
 def read_sequences(connection: Connection) -> dict[str, Sequence]:
-    listed = rows(connection, queries.SEQUENCES)
     found = {}
-    for start in range(0, len(listed), _BATCH):
-        batch = listed[start : start + _BATCH]
+    for batch in _batches(rows(connection, queries.SEQUENCES)):
         asked = [
             (name, queries.column_extreme(table, column, increment < 0) if whole else None)
             for name, increment, _, table, column, whole in batch

@@ -60,7 +60,7 @@ def _rows(manifest: Manifest, live: Live, allowed_percent: int, same_heads: bool
         if now is None:
             text = f"table {name}: gone, {table.rows} rows in {manifest.file}"
             yield failed(f"table {name}", text) if same_heads else note(f"table {name}", text)
-        elif name in manifest.watched and now < table.rows * (100 - allowed_percent) / 100:
+        elif name in manifest.watched and compare.shrunken(table.rows, now, allowed_percent):
             what = manifest.watched[name].noun
             hint = "`make list-backups` shows from when; nothing was changed"
             yield failed(f"table {name}", f"table {name}: {now} {what}, {table.rows} in {manifest.file}", hint)

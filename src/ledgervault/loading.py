@@ -10,16 +10,17 @@ from __future__ import annotations
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ledgervault import argv, database, diagnose, process, split
 from ledgervault.argv import Login
 from ledgervault.content import Table
-from ledgervault.database import Connection
+from ledgervault.database import Batch, Connection
 from ledgervault.proof import Check, failed
 from ledgervault.split import Behind, Entry
 
@@ -27,13 +28,15 @@ _CHUNK = 1 << 18
 _WORKERS = 2
 # Sorting in parallel inside one index gains nothing while the other core builds the next one, and costs twice.
 _SESSION = argv.THROW_AWAY_SESSION | {"check_function_bodies": "off", "max_parallel_maintenance_workers": "0"}
+_Job = Callable[[Connection], None]
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Loaded:
-    tables: dict[str, Table] = field(default_factory=dict)
-    built: int = 0  # secondary indexes
-    unbuilt: tuple[Entry, ...] = ()
+    """What is known of a restored copy when its dump is in: nothing, where psql loaded it as it stands."""
+
+    tables: dict[str, Table] | None = None
+    unbuilt: tuple[Entry, ...] = ()  # secondary indexes
 
 
 def load(path: Path, login: Login, variables: dict[str, str], timeout: float, session: dict[str, str]) -> Check | None:
@@ -53,16 +56,16 @@ def load_rows(
 def finish(login: Login, parts: Behind, build: bool, say: Callable[[str], None]) -> Loaded:
     """Keys, then everything else and the content of every table. psycopg.Error if any of it does not go in."""
     session = _SESSION | {"max_parallel_workers_per_gather": "0" if build else str(_WORKERS - 1)}
+    tables: dict[str, Table] = {}
     with ExitStack() as stack:
         connections = [
             stack.enter_context(database.connect(login, "ledgervault prove", session)) for _ in range(_WORKERS)
         ]
         say("building the keys")
         run(connections[0], parts.first)
-        loaded = Loaded(built=len(parts.indexes) if build else 0, unbuilt=() if build else parts.indexes)
         say("building indexes, reading the rows")
-        _in_parallel(connections, _jobs(connections[0], parts, loaded))
-    return loaded
+        _in_parallel(connections, _jobs(connections[0], parts.then, parts.indexes if build else (), tables))
+    return Loaded(tables, () if build else parts.indexes)
 
 
 def run(connection: Connection, entries: Iterable[Entry]) -> None:
@@ -70,17 +73,20 @@ def run(connection: Connection, entries: Iterable[Entry]) -> None:
         connection.execute(entry.text)
 
 
-def _jobs(connection: Connection, parts: Behind, loaded: Loaded) -> deque[Callable[[Connection], None]]:
+def _jobs(
+    connection: Connection, then: Iterable[Entry], indexes: Sequence[Entry], tables: dict[str, Table]
+) -> deque[_Job]:
     """The long ones first, in so far as one can tell: tables by size, then indexes by the number of their columns."""
-    jobs: deque[Callable[[Connection], None]] = deque([lambda here: run(here, parts.then)])
-    for batch in database.table_batches(connection):
-        jobs.append(lambda here, batch=batch: loaded.tables.update(database.read_batch(here, batch)))  # type: ignore[misc]
-    if loaded.built:
-        jobs.extend(lambda here, entry=entry: run(here, [entry]) for entry in split.widest_first(parts.indexes))  # type: ignore[misc]
-    return jobs
+    reading = (partial(_read, batch=batch, tables=tables) for batch in database.table_batches(connection))
+    building = (partial(run, entries=[entry]) for entry in split.widest_first(indexes))
+    return deque([partial(run, entries=then), *reading, *building])
 
 
-def _in_parallel(connections: list[Connection], jobs: deque[Callable[[Connection], None]]) -> None:
+def _read(connection: Connection, batch: Batch, tables: dict[str, Table]) -> None:
+    tables.update(database.read_batch(connection, batch))
+
+
+def _in_parallel(connections: list[Connection], jobs: deque[_Job]) -> None:
     stop = threading.Event()
 
     def work(connection: Connection) -> None:
@@ -121,8 +127,7 @@ def _load(
         path.open("rb") as file,
         process.Program(argv.DECOMPRESSORS[process.compressor()], stdin=file, stdout=subprocess.PIPE) as reader,
     ):
-        stream = reader.process.stdout
-        assert stream is not None  # noqa: S101  - asked for with PIPE
+        stream = reader.output
         psql = argv.psql(variables, single_transaction=True)
         with process.Program(psql, stdin=feeding or stream, environment=login.environment(session)) as loader:
             if splitter is not None:
@@ -140,8 +145,7 @@ def _load(
 
 def _feed(loader: process.Program, reader: process.Program, splitter: split.Splitter) -> None:
     """A loader that stopped early says why itself."""
-    source, target = reader.process.stdout, loader.process.stdin
-    assert source is not None and target is not None  # noqa: S101  - asked for with PIPE
+    source, target = reader.output, loader.input
     try:
         while chunk := source.read(_CHUNK):
             target.write(splitter.feed(chunk))

@@ -49,6 +49,14 @@ class Program:
             self._errors.close()
             raise CouldNot(self.name, f"cannot be started: {error}", "is this the vault's image?") from error
 
+    @property
+    def input(self) -> IO[bytes]:
+        return _asked_for(self.process.stdin)
+
+    @property
+    def output(self) -> IO[bytes]:
+        return _asked_for(self.process.stdout)
+
     def wait(self, timeout: float | None = None) -> bool:
         """Whether it has ended, at once when it does: subprocess's own wait sleeps up to 50 ms between two looks."""
         if timeout is not None and self.process.poll() is None:
@@ -98,8 +106,7 @@ class Program:
 def run(argv: Sequence[str], environment: Mapping[str, str] | None = None, timeout: float = 60) -> str:
     """Its standard output; CouldNot if it fails."""
     with Program(argv, stdout=subprocess.PIPE, environment=environment) as program:
-        assert program.process.stdout is not None  # noqa: S101  - asked for with PIPE
-        output = program.process.stdout.read().decode(errors="replace")
+        output = program.output.read().decode(errors="replace")
         if program.finish(timeout) != 0:
             raise CouldNot(program.name, program.errors().strip() or f"exit status {program.process.returncode}")
         return output
@@ -110,6 +117,12 @@ def compressor() -> str:
         if shutil.which(name):
             return name
     raise CouldNot("compression", f"none of {', '.join(COMPRESSORS)} is installed", "is this the vault's image?")
+
+
+def _asked_for(pipe: IO[bytes] | None) -> IO[bytes]:
+    if pipe is None:
+        raise ValueError("the program was not started with PIPE")
+    return pipe
 
 
 def _environment() -> dict[str, str]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 SCHEMA = 1
 PROVEN, FAILED, INCONCLUSIVE = "proven", "failed", "inconclusive"
 EXIT = {PROVEN: 0, FAILED: 1, INCONCLUSIVE: 2}
+# What a proof did with secondary indexes: built them over the rows, or compared their definitions alone.
+ALL, DEFINITIONS = "all", "definitions"
 
 OK, NOTE = "ok", "note"  # a note says something and decides nothing
 

@@ -28,7 +28,6 @@ from ledgervault.records import RecordError, from_json
 from ledgervault.split import Entry
 
 MAJOR = 17  # of the programs in this image
-ALL, DEFINITIONS = "all", "definitions"
 _SMALL = 32 << 20  # bytes of SQL: below, all indexes take no time worth saving
 _ALL_OF_IT = {sql.ROLES: "1", sql.DATABASE: "1"}
 _Way = Callable[[server.Server], list[Check] | None]
@@ -38,7 +37,7 @@ _Way = Callable[[server.Server], list[Check] | None]
 class Options:
     record: bool = True
     need_journal: bool = True
-    indexes: str = ALL  # or DEFINITIONS: secondary indexes are compared, but not built over the rows
+    indexes: str = proof.ALL  # or DEFINITIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +213,7 @@ def restored_and_compared(
 ) -> tuple[list[Check], dict[str, float]]:
     """On two cores; where that way fails the plain one decides, because a dump must load as it stands or not at all."""
     figures = {"size": float(manifest.size), "rows": float(manifest.content.rows)}
-    build = indexes == ALL or manifest.uncompressed_size < _SMALL
+    build = indexes == proof.ALL or manifest.uncompressed_size < _SMALL
     ways: list[_Way] = [lambda here: _on_two_cores(context, path, manifest, here, build, figures)]
     ways += [lambda here: _as_it_stands(context, path, manifest, here, figures)]
     for way in ways:
@@ -277,22 +276,21 @@ def _as_it_stands(
     context.say("restoring the plain way")
     problem = loading.load(path, login, _ALL_OF_IT, limit, session)
     figures["restore_seconds"] = round(time.monotonic() - start, 3)
-    return [problem] if problem is not None else _compared(context, manifest, login, figures, None)
+    return [problem] if problem is not None else _compared(context, manifest, login, figures, Loaded())
 
 
 def _compared(
-    context: Context, manifest: Manifest, login: Login, figures: dict[str, float], loaded: Loaded | None
+    context: Context, manifest: Manifest, login: Login, figures: dict[str, float], loaded: Loaded
 ) -> list[Check]:
     start, heads = time.monotonic(), manifest.migration_heads_query
     with database.connect(login, "ledgervault prove", argv.THROW_AWAY_SESSION) as connection:
-        with _indexes_defined(connection, loaded.unbuilt if loaded else ()) as told:
+        with _indexes_defined(connection, loaded.unbuilt) as told:
             schema = database.read_schema(connection)
-        tables = loaded.tables if loaded else None
-        restored = database.read_content(connection, heads, context.say, tables=tables, schema=schema)
+        restored = database.read_content(connection, heads, context.say, tables=loaded.tables, schema=schema)
         checks = [ok("restore", "restored without an error"), *told, *compare.compare(manifest, restored)]
         checks += not_blind(connection, manifest, restored)
     figures["compare_seconds"] = round(time.monotonic() - start, 3)
-    figures["indexes_unbuilt"] = float(len(loaded.unbuilt) if loaded else 0)
+    figures["indexes_unbuilt"] = float(len(loaded.unbuilt))
     figures["own_rss_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
     return checks
 
@@ -347,6 +345,6 @@ def shrinkage(context: Context, manifest: Manifest) -> tuple[bool, list[Check]]:
     for name, what in manifest.watched.items():
         before = int(earlier.line.data["watched"].get(name, 0))
         after = manifest.content.tables[name].rows if name in manifest.content.tables else 0
-        if after < before * (100 - allowed) / 100:
+        if compare.shrunken(before, after, allowed):
             found.append(note(f"shrunken {name}", f"SHRUNKEN: {after} {what.noun}, {before} in {earlier.file}"))
     return bool(found), found

@@ -19,7 +19,7 @@ from ledgervault import files
 from ledgervault.context import Context
 from ledgervault.errors import CouldNot
 from ledgervault.journal import PROOF, Line
-from ledgervault.proof import PROVEN
+from ledgervault.proof import ALL, DEFINITIONS, PROVEN
 
 HEARTBEAT = "heartbeat"
 STALE_SECONDS = 60
@@ -45,7 +45,7 @@ def every_index_is_due(proofs: Iterable[Line], now: datetime) -> bool:
     """Once a day a proof builds every index; the others compare the definitions of those that are not unique."""
     return not any(
         line.data.get("verdict") == PROVEN
-        and line.data.get("indexes") == "all"
+        and line.data.get("indexes") == ALL
         and line.data.get("level") == "data"
         and now - datetime.fromisoformat(line.time) < _EVERY_INDEX
         for line in proofs
@@ -88,7 +88,7 @@ class Schedule:
         if self.proof is not None and self.proof.poll() is not None:
             self.proof = None
         if self.proof is None and self.queue:
-            indexes = "all" if every_index_is_due(self._proofs(), now) else "definitions"
+            indexes = ALL if every_index_is_due(self._proofs(), now) else DEFINITIONS
             self.proof = self._start("prove", "--then-prune", "--indexes", indexes, self.queue.popleft())
 
     def _next(self) -> datetime:

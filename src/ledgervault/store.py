@@ -175,7 +175,7 @@ class Store:
             "proof_sha256": journal.digest(text),
             "seconds": result.seconds,
             "shrunken": result.shrunken,
-            "indexes": "definitions" if result.figures.get("indexes_unbuilt") else "all",
+            "indexes": proof.DEFINITIONS if result.figures.get("indexes_unbuilt") else proof.ALL,
             "bad": [check.text for check in result.checks if check.result in (proof.FAILED, proof.INCONCLUSIVE)][:5],
         }
         with self._journal_lock():
