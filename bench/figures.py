@@ -90,7 +90,11 @@ def ratio(rounds: Sequence[Round], way: str, base: str = BASE, processor: bool =
     def value(timing: Timing) -> float:
         return timing.processor_seconds if processor else timing.seconds
 
-    ratios = [value(each[way]) / value(each[base]) for each in rounds]
+    return spread([value(each[way]) / value(each[base]) for each in rounds])
+
+
+def spread(ratios: Sequence[float]) -> Ratio:
+    """The rounds' own ratios as one."""
     return Ratio(statistics.median(ratios), min(ratios), max(ratios))
 
 

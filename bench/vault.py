@@ -81,8 +81,7 @@ def measure(reference: str, rounds: int) -> list[dict[str, Any]]:
 def ratio(rounds: Sequence[Round], way: str, what: str = "seconds") -> figures.Ratio:
     """Each round's own, so that load is in both halves of it; `what` is seconds or processor."""
     base = WAYS[way][1]
-    found = [each[way][what] / each[base][what] for each in rounds]
-    return figures.Ratio(statistics.median(found), min(found), max(found))
+    return figures.spread([each[way][what] / each[base][what] for each in rounds])
 
 
 def demands(rows: int, rounds: Sequence[Round]) -> list[Demand]:
@@ -91,7 +90,7 @@ def demands(rows: int, rounds: Sequence[Round]) -> list[Demand]:
     for way, (label, base, most, aim) in WAYS.items():
         if most is not None:
             seen = ratio(rounds, way).median
-            floor = _floor(rounds, way)
+            floor = _floor(rounds, base, most)
             found.append(Demand(f"{rows:,} rows, {label}", f"at most {most:.2f} of {COMMON[base]}, aim {aim:.2f}",
                                 f"{seen:.2f}{floor}", seen <= most))  # fmt: skip
     memory = max(each[way]["own_mb"] for each in rounds for way in ("counted", "hashed", "proof", "proof_hourly"))
@@ -104,11 +103,10 @@ def demands(rows: int, rounds: Sequence[Round]) -> list[Demand]:
     return found
 
 
-def _floor(rounds: Sequence[Round], way: str) -> str:
+def _floor(rounds: Sequence[Round], base: str, most: float) -> str:
     """Where pg_dump alone takes longer than what is demanded of the whole, the reader must know."""
     floor = ratio(rounds, "dump_limit").median
-    most = WAYS[way][2] or 1.0
-    return f" (pg_dump alone {floor:.2f})" if WAYS[way][1] == "dump" and floor > most else ""
+    return f" (pg_dump alone {floor:.2f})" if base == "dump" and floor > most else ""
 
 
 def table(sizes: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -23,9 +23,15 @@ class Counts:
     passed: int = 0
     failed: int = 0
     skipped: tuple[str, ...] = ()  # name and reason of each
+    failures: tuple[str, ...] = ()  # name and first line of each
 
     def __add__(self, other: Counts) -> Counts:
-        return Counts(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
+        return Counts(
+            self.passed + other.passed,
+            self.failed + other.failed,
+            self.skipped + other.skipped,
+            self.failures + other.failures,
+        )
 
 
 def read(path: Path) -> Counts:
@@ -37,10 +43,14 @@ def read(path: Path) -> Counts:
     skipped = tuple(
         f"{case.get('name')}: {skip.get('message', '')}" for case in cases if (skip := case.find("skipped")) is not None
     )
-    failed = sum(case.find("failure") is not None or case.find("error") is not None for case in cases)
+    failures = tuple(
+        f"{case.get('classname', '')}.{case.get('name')}: {(wrong.get('message') or '').strip()[:300]}"
+        for case in cases
+        if (wrong := next((each for each in case if each.tag in ("failure", "error")), None)) is not None
+    )
     if not cases:
         return Counts(failed=1)
-    return Counts(len(cases) - failed - len(skipped), failed, skipped)
+    return Counts(len(cases) - len(failures) - len(skipped), len(failures), skipped, failures)
 
 
 def write(path: Path, suite: str, cases: Iterable[tuple[str, float, str]]) -> None:

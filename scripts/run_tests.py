@@ -92,6 +92,7 @@ def parts() -> tuple[Part, ...]:
         pytest_part("workflows", "tests/workflows", 5, fast=True),
         Part("packages", ("tests/packages",), 10, lane=2),
         Part("engine", (player, "engine"), 5, environment=ci, lane=2),
+        Part("leftovers", (PYTHON, "-m", "scripts.leftovers"), 5, lane=2),
         Part(
             "images",
             (player, "test_images", "-e", "test_images_wanted=" + ",".join(IMAGES)),
@@ -123,7 +124,7 @@ def deploy_files(names: tuple[str, ...]) -> str:
 
 def soak_parts() -> tuple[Part, ...]:
     """What is too long for every push, on the same ground."""
-    ground = tuple(part for part in parts() if part.name in ("packages", "engine", "images"))
+    ground = tuple(part for part in parts() if part.name in ("packages", "engine", "leftovers", "images"))
     kills = {"LEDGERFLOW_KILLS": "10"}
     return (
         *ground,
@@ -256,6 +257,16 @@ def line(outcome: Outcome) -> str:
     return told + (f" {skipped:4} skipped" if skipped else "")
 
 
+def failures(outcomes: list[Outcome]) -> list[str]:
+    """`part: test: what it said first` of each failure, for whoever sees only the end of the output."""
+    return [
+        f"{outcome.part.name}: {told}"
+        for outcome in outcomes
+        if outcome.counts.failed
+        for told in outcome.counts.failures or (f"exit {outcome.code}",)
+    ]
+
+
 def prepare() -> None:
     """Makes build/ and removes what an earlier run measured: old figures must not count."""
     for name in ("logs", "results"):
@@ -343,7 +354,9 @@ def main(argv: list[str]) -> int:
     for skip in total.skipped:
         print(f"skipped: {skip}")
     print(f"{'all':26}{time.monotonic() - started:8.1f} s\n")
-    print(f"{total.passed} passed, {total.failed} failed", flush=True)
+    told = [*(f"failed: {each}" for each in failures(outcomes)), f"{total.passed} passed, {total.failed} failed"]
+    (BUILD / "results/summary.txt").write_text("\n".join(told) + "\n")
+    print("\n".join(told), flush=True)
     give_back()
     return 1 if total.failed else 0
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from itertools import pairwise
 
 from statements import amounts, dates, evidence, layout, parsing, table, words
@@ -46,6 +47,13 @@ class File:
     desk: Desk
     mark: str = "."
 
+    @cached_property
+    def hundredths(self) -> bool:
+        """`amount_cents`: whole numbers, of which a hundred are one."""
+        money = self.layout.money
+        named = any(HUNDREDTHS & set(_header_words(self, column)) for column in money)
+        return named and not any(set(".,") & set(cell) for column in money for cell in self.table.cells(column))
+
     def number(self, record: Record, column: int | None) -> Decimal | None:
         return _number(record, column, self.mark)
 
@@ -71,7 +79,7 @@ def _layout_id(found: Table, delimiter: str) -> str:
 
 def _read(file: File) -> Statement:
     drafts, problems, left_out = _sorted_out(file)
-    if _hundredths(file):
+    if file.hundredths:
         file.desk.note("the amounts are in hundredths, as their column's name says")
     code = _currency(file, drafts)
     if file.layout.currency is not None and code and file.desk.answers.get("currency") == code:
@@ -310,14 +318,8 @@ def _worth(file: File, one: amounts.Written | None, draft: Draft) -> Decimal:
         raise Unreadable(f"unreadable amount {shown(one.body)}: the other rows' decimal mark is {file.mark!r}")
     if amounts.too_long(number):
         raise Unreadable(f"amount {shown(one.body)} has more digits than the ledger keeps (16 and 4 after the mark)")
-    number = number / 100 if _hundredths(file) else number
+    number = number / 100 if file.hundredths else number
     return -number if one.negative and number else number
-
-
-def _hundredths(file: File) -> bool:
-    """`amount_cents`: whole numbers, of which a hundred are one."""
-    named = any(HUNDREDTHS & set(_header_words(file, column)) for column in file.layout.money)
-    return named and not any(set(".,") & set(cell) for column in file.layout.money for cell in file.table.cells(column))
 
 
 def _of_amount(

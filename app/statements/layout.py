@@ -38,7 +38,6 @@ Numbers = Callable[[Record, int], Decimal | None]
 class Layout:
     """Column numbers from 0; `amount` or a side of it is set. `card`: only a card's export has such a header."""
 
-    width: int
     day: int
     other_days: tuple[int, ...] = ()
     descriptions: tuple[int, ...] = ()
@@ -112,7 +111,6 @@ def find(table: Table, desk: Desk, numbers: Numbers) -> Layout | None:
     status = columns.take(columns.named(STATUS, lambda one: 1.0 if one.letters > 1 else 0.0, at_least=0.5))
     check = columns.take(columns.named(CHECK, lambda one: 1.0))
     return Layout(
-        width=table.width,
         day=day,
         other_days=tuple(columns.free(lambda one: one.dates > 0.9 and one.filled > 0.5)),
         descriptions=_descriptions(columns),

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from statements import amounts, dates, text, words
 from statements.parsing import Record, Unreadable, shown, unreadable_as
@@ -21,7 +22,7 @@ class Table:
     preamble: tuple[Record, ...]
     rows: tuple[Record, ...]
 
-    @property
+    @cached_property
     def width(self) -> int:
         if self.header:
             return len(self.header)

@@ -459,9 +459,17 @@ def test_junk_is_refused_soon(junk: bytes) -> None:
     assert time.monotonic() - started < 20
 
 
-def test_time_grows_with_the_file_and_not_faster() -> None:
+@pytest.mark.parametrize(
+    ("head", "row"),
+    [
+        (HEAD, "13/03/2025,LANTERN BOOKS AND MORE,-14.10\n"),
+        ("", "13/03/2025,LANTERN BOOKS AND MORE,-14.10\n"),
+        ("date,description,amount_cents\n", "13/03/2025,LANTERN BOOKS AND MORE,-1410\n"),
+    ],
+)
+def test_time_grows_with_the_file_and_not_faster(head: str, row: str) -> None:
     def seconds(rows: int) -> float:
-        content = (HEAD + "13/03/2025,LANTERN BOOKS AND MORE,-14.10\n" * rows).encode()
+        content = (head + row * rows).encode()
         started = time.process_time()
         assert len(read(content).rows) == rows
         return time.process_time() - started

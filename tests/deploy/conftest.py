@@ -13,6 +13,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from stacks import Stack, new_stack, warm_stack
 
+from scripts import leftovers
+
+machine_in_use = pytest.fixture(scope="session", autouse=True)(leftovers.in_use)
+
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:

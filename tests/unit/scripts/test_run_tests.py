@@ -76,7 +76,8 @@ def test_references_of_images_reach_the_parts(build: Path) -> None:
 
 def test_a_soak_makes_its_own_ground_and_kills_more() -> None:
     chosen = run_tests.choose("", fast=False, soak=True)
-    assert [part.name for part in chosen] == ["packages", "engine", "images", "reduced", "kills", "vault kills"]
+    ground = ["packages", "engine", "leftovers", "images"]
+    assert [part.name for part in chosen] == [*ground, "reduced", "kills", "vault kills"]
     assert [part.environment for part in chosen[-2:]] == [{"LEDGERFLOW_KILLS": "10"}, {"LEDGERVAULT_KILLS": "50"}]
 
 
@@ -122,3 +123,14 @@ def test_lanes_of_a_stage_run_side_by_side_and_the_next_stage_waits_for_both(
 def test_every_test_on_a_deployed_stack_runs_on_push_or_in_the_soak() -> None:
     files = {path.stem.removeprefix("test_") for path in (REPOSITORY / "tests/deploy").glob("test_*.py")}
     assert files == {*run_tests.DEPLOY, *run_tests.STACK, *run_tests.SOAKED}
+
+
+def test_a_failure_is_named_for_who_sees_only_the_end(build: Path) -> None:
+    write = f"junit.write(pathlib.Path({str(build / 'results/a.xml')!r}), 'a', [('t', 0, 'wrong: 3')])"
+    text = f"import pathlib, sys; sys.path.insert(0, {str(REPOSITORY)!r}); from scripts import junit; {write}"
+    outcomes = [
+        run_tests.run(Part("named", python(text), 1, report="a.xml")),
+        run_tests.run(Part("unnamed", python("raise SystemExit(3)"), 1)),
+        run_tests.run(Part("good", python("pass"), 1)),
+    ]
+    assert run_tests.failures(outcomes) == ["named: a.t: wrong: 3", "unnamed: exit 3"]
