@@ -97,7 +97,7 @@ test-fast: ## what needs no engine: lint and unit tests, under 3 minutes
 	@scripts/bootstrap
 	@$(PYTHON) -m scripts.run_tests --fast
 
-soak: #: what is too long for every push: a deploy killed at ten moments (LEDGERFLOW_SEED= for others)
+soak: #: what is too long for every push, hours of it; goes on where it was stopped, writes docs/soak.md
 	@scripts/bootstrap
 	@$(PYTHON) -m scripts.run_tests --soak
 

@@ -47,12 +47,23 @@ class Memory:
 
 @dataclass(frozen=True)
 class Demand:
-    """Something that issue 2 demands, with what was seen."""
+    """Something that an issue demands, with what was seen."""
 
     name: str
     wanted: str
     seen: str
     holds: bool
+    beyond: str = ""  # what alone, measured in the same run, already is beyond what is wanted: no way can hold
+
+    @property
+    def verdict(self) -> str:
+        if self.holds:
+            return "holds"
+        return f"cannot hold here: {self.beyond}" if self.beyond else "**does not hold**"
+
+    @property
+    def bad(self) -> bool:
+        return not self.holds and not self.beyond
 
 
 @dataclass(frozen=True)
@@ -164,9 +175,7 @@ def memory_table(memory: Sequence[Memory], switching_mb: int) -> list[str]:
 def demands_table(held: Sequence[Demand]) -> list[str]:
     """What was demanded and what was seen."""
     lines = ["| demanded | | seen | |", "|---|---|---|---|"]
-    return lines + [
-        f"| {d.name} | {d.wanted} | {d.seen} | {'holds' if d.holds else '**does not hold**'} |" for d in held
-    ]
+    return lines + [f"| {d.name} | {d.wanted} | {d.seen} | {d.verdict} |" for d in held]
 
 
 def document(rounds: Sequence[Round], memory: Sequence[Memory], switching_mb: int, where: str) -> str:

@@ -10,6 +10,7 @@ import fcntl
 import os
 import re
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -35,7 +36,8 @@ def lock(how: int) -> Iterator[None]:
 
 
 def in_use() -> Iterator[None]:
-    """For a session of tests on the engine: what it makes is not a leftover while it runs."""
+    """For a session of tests on the engine: what it makes is no leftover while it runs; asked to end, it cleans up."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with lock(fcntl.LOCK_SH):
         yield
 

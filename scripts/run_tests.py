@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scripts import junit, play
+from scripts import junit, play, soak
 from scripts.junit import Counts
 from scripts.request import Refusal, Request
 
@@ -345,8 +345,18 @@ def main(argv: list[str]) -> int:
             return refusal.code
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop_all)
-    started = time.monotonic()
+    started, now = time.monotonic(), soak.commit()
+    if given.soak:
+        passed = soak.passed_before(now)
+        for part in chosen:
+            if part.name in passed:
+                print(f"{part.name}: passed at this commit before, not run again (rm {soak.RECORD.relative_to(ROOT)})")
+        chosen = [part for part in chosen if part.name not in passed]
     outcomes = run_all(chosen)
+    if given.soak:
+        ours = [each for each in outcomes if each.part.name in soak.WHAT]
+        found = {each.part.name: soak.outcome(each.counts.passed, each.counts.failed, each.seconds) for each in ours}
+        soak.record(now, found)
     if not given.fast and not given.soak and not given.only:
         outcomes.append(coverage_outcome())
     total = sum((outcome.counts for outcome in outcomes), Counts())

@@ -97,7 +97,8 @@ def timed(command: str) -> dict[str, float]:
     memory = figures.get("own_rss_mb") or (usage.ru_maxrss / 1024 if "counted.py" in command or told else 0.0)
     after_start = figures.get("restore_seconds", 0.0) + figures.get("compare_seconds", 0.0)
     used = processor_seconds() - before
-    return {"seconds": seconds, "processor": used, "own_mb": memory, "after_start": after_start}
+    start = figures.get("start_seconds", 0.0)
+    return {"seconds": seconds, "processor": used, "own_mb": memory, "after_start": after_start, "start": start}
 
 
 def processor_seconds() -> float:

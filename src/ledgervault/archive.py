@@ -1,13 +1,16 @@
-"""A backup's bytes: reading a .sql.gz from the disk to its end, once, in constant memory."""
+"""A backup's bytes: a .sql.gz read to its end, once, in constant memory."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from ledgervault import argv, process
 from ledgervault.content import SequenceValue
@@ -24,6 +27,14 @@ _SETVAL = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """A file as the disk gives it back."""
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReadBack:
     size: int
     sha256: str
@@ -34,28 +45,59 @@ class ReadBack:
     dumped_by: str = "unknown"  # pg_dump's version, as it says itself at the head of the dump
 
 
-def read_back(path: Path) -> ReadBack:
-    program = process.compressor()
-    sequences: dict[str, SequenceValue] = {}
-    total, window = 0, b""
-    dumped_by: str | None = None
+class Listener:
+    """Hears a dump go by, chunk by chunk: how long it is, how it ends, what its sequences are set to, who wrote it."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.sequences: dict[str, SequenceValue] = {}
+        self.dumped_by: str | None = None
+        self._window = b""
+
+    @property
+    def tail(self) -> bytes:
+        return self._window[-_OVERLAP:]
+
+    def hear(self, chunk: bytes) -> None:
+        self.size += len(chunk)
+        window = self._window = self.tail + chunk
+        if _MARK in window:
+            self.sequences |= setvals(window)
+        if self.dumped_by is None and (match := _DUMPED_BY.search(window)):
+            self.dumped_by = match[1].decode(errors="replace")
+
+    def told(self, stored: Stored, error: str | None = None) -> ReadBack:
+        return ReadBack(
+            stored.size, stored.sha256, self.size, self.tail, self.sequences, error, self.dumped_by or "unknown"
+        )
+
+
+def read_back(chunks: Iterable[bytes]) -> ReadBack:
+    """A backup's own bytes, in order and once: hashed and decompressed to the end."""
+    with reading_back(chunks) as reading:
+        return reading.result()
+
+
+@contextmanager
+def reading_back(chunks: Iterable[bytes]) -> Iterator[Future[ReadBack]]:
+    """The same beside other work; the block's end waits for it. Enter it in the main thread (`process`)."""
+    decompress = argv.DECOMPRESSORS[process.compressor()]
     with (
-        path.open("rb") as file,
-        process.Program(argv.DECOMPRESSORS[program], stdin=file, stdout=subprocess.PIPE) as reader,
-        ThreadPoolExecutor(1) as pool,
+        process.Program(decompress, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program,
+        ThreadPoolExecutor(2) as pool,
     ):
-        hashing = pool.submit(_hash, path)
-        while chunk := reader.output.read(_CHUNK):
-            total += len(chunk)
-            window = window[-_OVERLAP:] + chunk
-            if _MARK in window:
-                sequences |= setvals(window)
-            if dumped_by is None and (match := _DUMPED_BY.search(window)):
-                dumped_by = match[1].decode(errors="replace")
-        status, errors = reader.finish(), reader.errors().strip()
-        digest, size = hashing.result()
-    error = (errors or f"{program}: exit status {status}") if status else None
-    return ReadBack(size, digest, total, window[-_OVERLAP:], sequences, error, dumped_by or "unknown")
+        handing = pool.submit(_hand, chunks, program.input)
+        yield pool.submit(_listen, program, handing)
+
+
+def chunks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            yield chunk
+
+
+def stored(path: Path) -> Stored:
+    return _hand(chunks(path), None)
 
 
 def setvals(text: bytes) -> dict[str, SequenceValue]:
@@ -66,10 +108,28 @@ def setvals(text: bytes) -> dict[str, SequenceValue]:
     }
 
 
-def _hash(path: Path) -> tuple[str, int]:
+def _hand(chunks: Iterable[bytes], target: IO[bytes] | None) -> Stored:
+    """Hashes all there is, also what a decompressor that gave up no longer takes."""
     digest, size = hashlib.sha256(), 0
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
+    try:
+        for chunk in chunks:
             digest.update(chunk)
             size += len(chunk)
-    return digest.hexdigest(), size
+            if target is not None:
+                try:
+                    target.write(chunk)
+                except BrokenPipeError:
+                    target = None
+    finally:
+        if target is not None:
+            with suppress(BrokenPipeError):
+                target.close()
+    return Stored(size, digest.hexdigest())
+
+
+def _listen(program: process.Program, handing: Future[Stored]) -> ReadBack:
+    listener = Listener()
+    while chunk := program.output.read(_CHUNK):
+        listener.hear(chunk)
+    status, said = program.finish(), program.errors().strip()
+    return listener.told(handing.result(), (said or f"{program.name}: exit status {status}") if status else None)

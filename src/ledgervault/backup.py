@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 import time
 from collections.abc import Iterable, Iterator
@@ -16,7 +15,7 @@ from typing import IO, Any
 import psycopg
 
 from ledgervault import archive, argv, database, diagnose, files, names, process, sql
-from ledgervault.archive import ReadBack
+from ledgervault.archive import ReadBack, Stored
 from ledgervault.argv import Login
 from ledgervault.content import Content, Sequence
 from ledgervault.context import Context
@@ -39,12 +38,6 @@ class Taken:
 
 class _LockedOutError(CouldNot):
     """pg_dump met a lock request that waits for us."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Dumped:
-    sha256: str
-    size: int
 
 
 def take(context: Context, kind: str = "db", tier: str = "hourly") -> Taken:
@@ -128,7 +121,7 @@ def _take(context: Context, kind: str, tier: str) -> Manifest:
 
 def _with_patience(
     context: Context, connection: Connection, login: Login, name: str, aside: Path
-) -> tuple[Content, Snapshot, _Dumped, ReadBack]:
+) -> tuple[Content, Snapshot, Stored, ReadBack]:
     """A migration that asked for a table after we had locked it and before pg_dump did stands between the two: it waits
     for us, pg_dump for it. We let go, it goes first, and we start again."""
     for attempt in range(1, _ATTEMPTS + 1):
@@ -159,7 +152,7 @@ def _before_snapshot(context: Context, connection: Connection) -> None:
 
 def _snapshot_and_dump(
     context: Context, connection: Connection, login: Login, name: str, aside: Path
-) -> tuple[Content, Snapshot, _Dumped, ReadBack]:
+) -> tuple[Content, Snapshot, Stored, ReadBack]:
     with database.snapshot(connection, context.config.database.lock_wait_seconds) as snapshot:
         title = (
             f"ledgervault backup {name} of {login.database} ({context.config.environment}), snapshot {snapshot.taken}"
@@ -167,10 +160,10 @@ def _snapshot_and_dump(
         head = sql.preamble(database.read_globals(connection), title).encode()
         sequences = database.read_sequences(connection)
         with _in_parallel(connection, context, sequences) as reading:
-            dumped = _dump(context, login, snapshot, head, name, aside, reading)
-            context.say("reading the backup back")
-            files.from_the_disk(aside)
-            back = archive.read_back(aside)
+            growing = files.Growing(aside)
+            with archive.reading_back(growing.chunks()) as reading_back, growing:
+                dumped = _dump(context, login, snapshot, head, name, growing, reading)
+            back = reading_back.result()
             _believe(name, dumped, back)
             content = reading.result()
     return content, snapshot, dumped, back
@@ -189,18 +182,21 @@ def _in_parallel(connection: Connection, context: Context, sequences: dict[str, 
 
 
 def _dump(
-    context: Context, login: Login, snapshot: Snapshot, head: bytes, name: str, aside: Path, reading: Future[Content]
-) -> _Dumped:
+    context: Context,
+    login: Login,
+    snapshot: Snapshot,
+    head: bytes,
+    name: str,
+    growing: files.Growing,
+    reading: Future[Content],
+) -> Stored:
     """pg_dump | compressor | (hash, file). pg_dump writes into the compressor itself; we see compressed bytes only."""
-    context.say(f"dumping {login.database}")
+    context.say(f"dumping {login.database}, reading the backup back")
     compress = argv.COMPRESSORS[process.compressor()]
-    with (
-        aside.open("xb") as file,
-        process.Program(compress, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as compressor,
-    ):
+    with process.Program(compress, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as compressor:
         feed, output = compressor.input, compressor.output
         with ThreadPoolExecutor(1) as pool:
-            storing = pool.submit(_store, output, file)
+            storing = pool.submit(_store, output, growing)
             try:
                 feed.write(head)
                 feed.flush()
@@ -216,8 +212,6 @@ def _dump(
                 raise
         if compressor.finish(_POLL_SECONDS * 50) != 0:
             raise CouldNot(compressor.name, compressor.errors().strip())
-        file.flush()
-        os.fsync(file.fileno())
     return dumped
 
 
@@ -248,16 +242,16 @@ def _raise_from(others: Iterable[Future[Any]]) -> None:
             other.result()  # one that is through is fine
 
 
-def _store(source: IO[bytes], file: IO[bytes]) -> _Dumped:
-    digest, size = hashlib.sha256(), 0
+def _store(source: IO[bytes], growing: files.Growing) -> Stored:
+    digest = hashlib.sha256()
     while chunk := source.read(_CHUNK):
         digest.update(chunk)
-        file.write(chunk)
-        size += len(chunk)
-    return _Dumped(digest.hexdigest(), size)
+        growing.write(chunk)
+    growing.sync()
+    return Stored(growing.size, digest.hexdigest())
 
 
-def _believe(name: str, dumped: _Dumped, back: ReadBack) -> None:
+def _believe(name: str, dumped: Stored, back: ReadBack) -> None:
     """What the disk gives back is what was handed to it, and whole."""
     if (back.sha256, back.size) != (dumped.sha256, dumped.size):
         raise Bad(

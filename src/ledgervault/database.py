@@ -45,8 +45,16 @@ class Snapshot:
 
 
 def connect(login: Login, application: str, session: Mapping[str, str] = SESSION) -> Connection:
+    connection = connect_plainly(login, application, session)
+    pins = ", ".join(["set_config(%s, %s, false)"] * len(queries.PINNED))
+    rows(connection, f"SELECT {pins}", *(text for pair in queries.PINNED.items() for text in pair))
+    return connection
+
+
+def connect_plainly(login: Login, application: str, session: Mapping[str, str]) -> Connection:
+    """With the database's own settings for what `connect` pins, as psql has them."""
     try:
-        connection = psycopg.connect(
+        return psycopg.connect(
             host=login.host,
             port=login.port,
             user=login.user,
@@ -61,9 +69,6 @@ def connect(login: Login, application: str, session: Mapping[str, str] = SESSION
         where = f"database {login.database} on {login.host}:{login.port}"
         hint = f"is the server up, may {login.user} log in there, does its password file hold today's password?"
         raise CouldNot(where, str(error).strip(), hint) from error
-    pins = ", ".join(["set_config(%s, %s, false)"] * len(queries.PINNED))
-    rows(connection, f"SELECT {pins}", *(text for pair in queries.PINNED.items() for text in pair))
-    return connection
 
 
 def rows(connection: Connection, query: str, *parameters: object) -> list[tuple[Any, ...]]:

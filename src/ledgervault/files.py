@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from ledgervault import names
 from ledgervault.errors import CouldNot
 
 _POLL_SECONDS = 0.1
+_CHUNK = 1 << 18
+_SYNC_BYTES = 16 << 20
 
 
 def now() -> datetime:
@@ -68,10 +71,58 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def from_the_disk(path: Path) -> None:
-    """Forget the cached pages, so that reading back reads what the disk holds."""
-    with path.open("rb") as file:
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+class Growing:
+    """A new file that is written by one thread and meanwhile read back by another, as far as it is on the disk.
+
+    What was synced leaves the cache, so that reading back reads what the disk holds.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("xb", buffering=0)
+        self._back = path.open("rb", buffering=0)
+        self._news = threading.Condition()
+        self._ended = False
+        self._safe = 0  # bytes on the disk
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._file.write(rest) :]
+        self.size += len(data)
+        if self.size - self._safe >= _SYNC_BYTES:
+            self.sync()
+
+    def sync(self) -> None:
+        os.fsync(self._file.fileno())
+        os.posix_fadvise(self._back.fileno(), self._safe, 0, os.POSIX_FADV_DONTNEED)
+        with self._news:
+            self._safe = self.size
+            self._news.notify_all()
+
+    def chunks(self) -> Iterator[bytes]:
+        """All that is on the disk until the writer is done, less if the disk gives back less; waits for more."""
+        with self._back:
+            while (safe := self._more_than(self._back.tell())) is not None:
+                while (place := self._back.tell()) < safe:
+                    if not (chunk := self._back.read(min(_CHUNK, safe - place))):
+                        return
+                    yield chunk
+
+    def _more_than(self, place: int) -> int | None:
+        """How much is on the disk once it is more than `place`; None when no more will come."""
+        with self._news:
+            self._news.wait_for(lambda: self._safe > place or self._ended)
+            return self._safe if self._safe > place else None
+
+    def __enter__(self) -> Growing:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        with self._news:
+            self._ended = True
+            self._news.notify_all()
 
 
 @contextmanager

@@ -1,8 +1,7 @@
 """Loading a dump into the throw-away server and reading it back, on two cores.
 
-The rows go in by psql in one transaction (so that PostgreSQL writes no log of them), then the keys; then the secondary
-indexes, the other constraints and the reading of the tables are jobs for two connections: reading a table and building
-an index on it do not exclude each other.
+The rows go in by two connections (`rows`), then the keys by one; then the secondary indexes, the other constraints and
+the reading of the tables are jobs for two again: reading a table and building an index on it do not exclude each other.
 """
 
 from __future__ import annotations
@@ -24,7 +23,6 @@ from ledgervault.database import Batch, Connection
 from ledgervault.proof import Check, failed
 from ledgervault.split import Behind, Entry
 
-_CHUNK = 1 << 18
 _WORKERS = 2
 # Sorting in parallel inside one index gains nothing while the other core builds the next one, and costs twice.
 _SESSION = argv.THROW_AWAY_SESSION | {"check_function_bodies": "off", "max_parallel_maintenance_workers": "0"}
@@ -41,16 +39,22 @@ class Loaded:
 
 def load(path: Path, login: Login, variables: dict[str, str], timeout: float, session: dict[str, str]) -> Check | None:
     """The dump as it stands, by one psql. None if all went in, else what went wrong and whose fault it is."""
-    return _load(path, login, variables, timeout, session, None)
-
-
-def load_rows(
-    path: Path, login: Login, variables: dict[str, str], timeout: float, session: dict[str, str]
-) -> Check | Behind:
-    """The dump up to its last row; what stands behind is given back."""
-    splitter = split.Splitter()
-    problem = _load(path, login, variables, timeout, session, splitter)
-    return problem or split.behind(bytes(splitter.rest))
+    with (
+        path.open("rb") as file,
+        process.Program(argv.DECOMPRESSORS[process.compressor()], stdin=file, stdout=subprocess.PIPE) as reader,
+    ):
+        stream = reader.output
+        psql = argv.psql(variables, single_transaction=True)
+        with process.Program(psql, stdin=stream, environment=login.environment(session)) as loader:
+            stream.close()  # the loader alone reads: if it dies, the decompressor notices
+            status = loader.finish(timeout)
+            said = loader.errors()
+        if status != 0:
+            result, hint = diagnose.restore_failure(said)
+            return Check("restore", result, f"restore: {diagnose.tail(said)}", hint)
+        if reader.finish(timeout) != 0:
+            return failed("restore", f"restore: {reader.errors().strip()}")
+    return None
 
 
 def finish(login: Login, parts: Behind, build: bool, say: Callable[[str], None]) -> Loaded:
@@ -111,45 +115,3 @@ def _in_parallel(connections: list[Connection], jobs: deque[_Job]) -> None:
             for connection in connections:
                 connection.cancel_safe(timeout=5)
             raise
-
-
-def _load(
-    path: Path,
-    login: Login,
-    variables: dict[str, str],
-    timeout: float,
-    session: dict[str, str],
-    splitter: split.Splitter | None,
-) -> Check | None:
-    """gunzip | psql, both exit codes looked at; with a splitter, psql gets what that lets through."""
-    feeding = subprocess.PIPE if splitter else None
-    with (
-        path.open("rb") as file,
-        process.Program(argv.DECOMPRESSORS[process.compressor()], stdin=file, stdout=subprocess.PIPE) as reader,
-    ):
-        stream = reader.output
-        psql = argv.psql(variables, single_transaction=True)
-        with process.Program(psql, stdin=feeding or stream, environment=login.environment(session)) as loader:
-            if splitter is not None:
-                _feed(loader, reader, splitter)
-            stream.close()  # the loader alone reads: if it dies, the decompressor notices
-            status = loader.finish(timeout)
-            said = loader.errors()
-        if status != 0:
-            result, hint = diagnose.restore_failure(said)
-            return Check("restore", result, f"restore: {diagnose.tail(said)}", hint)
-        if reader.finish(timeout) != 0:
-            return failed("restore", f"restore: {reader.errors().strip()}")
-    return None
-
-
-def _feed(loader: process.Program, reader: process.Program, splitter: split.Splitter) -> None:
-    """A loader that stopped early says why itself."""
-    source, target = reader.output, loader.input
-    try:
-        while chunk := source.read(_CHUNK):
-            target.write(splitter.feed(chunk))
-        target.write(splitter.end())
-        target.close()
-    except BrokenPipeError:
-        return

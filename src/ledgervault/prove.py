@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import psycopg
 
-from ledgervault import archive, argv, compare, database, diagnose, files, loading, proof, queries, server, sql
+from ledgervault import archive, argv, compare, database, diagnose, files, loading, proof, queries, rows, server, sql
+from ledgervault.archive import Listener, ReadBack, Stored
 from ledgervault.argv import Login
 from ledgervault.content import Content, Table
 from ledgervault.context import Context
@@ -30,7 +32,6 @@ from ledgervault.split import Entry
 MAJOR = 17  # of the programs in this image
 _SMALL = 32 << 20  # bytes of SQL: below, all indexes take no time worth saving
 _ALL_OF_IT = {sql.ROLES: "1", sql.DATABASE: "1"}
-_Way = Callable[[server.Server], list[Check] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,17 @@ class _Judged:
     manifest_sha256: str | None
     figures: dict[str, float]
     shrunken: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A backup whose bytes are the manifest's, about to be restored."""
+
+    context: Context
+    path: Path
+    manifest: Manifest
+    stored: Stored
+    figures: dict[str, float] = field(default_factory=dict)
 
 
 def prove(context: Context, path: Path, options: Options) -> Proof:
@@ -97,18 +109,26 @@ def _look(context: Context, path: Path, level: str, options: Options) -> _Judged
         return _Judged(checks, False, manifest_sha256, {})
     checks += about_manifest(context, path, manifest, manifest_sha256, options)
     context.say(f"reading {path.name}")
-    checks += about_bytes(context, path, manifest)
-    if level == "bytes" or any(check.result == proof.FAILED for check in checks):
+    stored = archive.stored(path) if level == "data" else None
+    if stored != Stored(manifest.size, manifest.sha256):
+        checks += about_bytes(context, manifest, archive.read_back(archive.chunks(path)))
+        if stored is not None and not _failed(checks):
+            checks.append(failed("bytes", "bytes: read twice, the disk gave two things", "check the disk"))
+    if stored is None or _failed(checks):
         return _Judged(checks, level == "bytes", manifest_sha256, {"size": float(manifest.size)})
     if manifest.major > MAJOR:
         text = f"made by PostgreSQL {manifest.major}, this image restores up to {MAJOR}"
         return _Judged(
             [*checks, inconclusive("version", text, "prove it with the newer vault image")], False, manifest_sha256, {}
         )
-    found, figures = restored_and_compared(context, path, manifest, options.indexes)
-    checks += found
+    case = _Case(context, path, manifest, stored)
+    checks += restored_and_compared(case, options.indexes)
     shrunken, why = shrinkage(context, manifest)
-    return _Judged([*checks, *why], compare.compared_anything(manifest), manifest_sha256, figures, shrunken)
+    return _Judged([*checks, *why], compare.compared_anything(manifest), manifest_sha256, case.figures, shrunken)
+
+
+def _failed(checks: Iterable[Check]) -> bool:
+    return any(check.result == proof.FAILED for check in checks)
 
 
 # ------------------------------------------------------------------------ the manifest, before anything is restored
@@ -175,7 +195,7 @@ def about_journal(
 
 def bytes_without_manifest(path: Path) -> Iterator[Check]:
     """What can be said all the same: a file that is no dump of ours is bad, whatever its manifest was."""
-    back = archive.read_back(path)
+    back = archive.read_back(archive.chunks(path))
     if back.size == 0:
         yield failed("bytes", f"{path.name}: 0 bytes")
     elif back.error is not None:
@@ -184,8 +204,7 @@ def bytes_without_manifest(path: Path) -> Iterator[Check]:
         yield failed("end marker", f"{path.name}: does not end with its end marker")
 
 
-def about_bytes(context: Context, path: Path, manifest: Manifest) -> Iterator[Check]:
-    back = archive.read_back(path)
+def about_bytes(context: Context, manifest: Manifest, back: ReadBack) -> Iterator[Check]:
     if back.size != manifest.size:
         yield failed("size", f"size: {back.size} bytes, {manifest.size} in the manifest")
     if back.sha256 != manifest.sha256:
@@ -208,25 +227,23 @@ def about_bytes(context: Context, path: Path, manifest: Manifest) -> Iterator[Ch
 # -------------------------------------------------------------------------------------------- restored and compared
 
 
-def restored_and_compared(
-    context: Context, path: Path, manifest: Manifest, indexes: str
-) -> tuple[list[Check], dict[str, float]]:
+def restored_and_compared(case: _Case, indexes: str) -> list[Check]:
     """On two cores; where that way fails the plain one decides, because a dump must load as it stands or not at all."""
-    figures = {"size": float(manifest.size), "rows": float(manifest.content.rows)}
+    manifest, limits = case.manifest, case.context.config.limits
+    case.figures.update(size=float(manifest.size), rows=float(manifest.content.rows))
     build = indexes == proof.ALL or manifest.uncompressed_size < _SMALL
-    ways: list[_Way] = [lambda here: _on_two_cores(context, path, manifest, here, build, figures)]
-    ways += [lambda here: _as_it_stands(context, path, manifest, here, figures)]
-    for way in ways:
+    found: list[Check] | None = None
+    for way in (partial(_on_two_cores, build=build), _as_it_stands):
         start = time.monotonic()
         try:
-            context.say("starting a throw-away server")
-            with server.throw_away(context.scratch, manifest.content.globals.bootstrap, context.config.limits) as here:
-                figures["start_seconds"] = round(time.monotonic() - start, 3)
-                found = _with_database(manifest, here) or way(here)
+            case.context.say("starting a throw-away server")
+            with server.throw_away(case.context.scratch, manifest.content.globals.bootstrap, limits) as here:
+                case.figures["start_seconds"] = round(time.monotonic() - start, 3)
+                found = _with_database(manifest, here) or way(case, here)
         except CouldNot as error:
             found = [inconclusive("restore", str(error), error.hint)]
         except OSError as error:
-            what, hint = f"scratch {context.scratch}: {error}", "give the scratch space more room"
+            what, hint = f"scratch {case.context.scratch}: {error}", "give the scratch space more room"
             found = [inconclusive("restore", what, hint)]
         except psycopg.Error as error:
             said = str(error).strip()
@@ -234,7 +251,7 @@ def restored_and_compared(
             found = [inconclusive("restore", f"the throw-away server: {said}", hint)]
         if found is not None:
             break
-    return found or [], figures
+    return found or []
 
 
 def _with_database(manifest: Manifest, here: server.Server) -> list[Check] | None:
@@ -248,45 +265,45 @@ def _with_database(manifest: Manifest, here: server.Server) -> list[Check] | Non
     return None
 
 
-def _on_two_cores(
-    context: Context, path: Path, manifest: Manifest, here: server.Server, build: bool, figures: dict[str, float]
-) -> list[Check] | None:
-    """None if it did not load."""
-    login, start = here.login(manifest.database), time.monotonic()
-    limit, session = context.config.limits.proof_timeout_seconds, argv.THROW_AWAY_SESSION
-    context.say("restoring")
-    parts = loading.load_rows(path, login, _ALL_OF_IT, limit, session)
-    if isinstance(parts, Check):
-        return None
-    figures["rows_seconds"] = round(time.monotonic() - start, 3)
+def _on_two_cores(case: _Case, here: server.Server, build: bool) -> list[Check] | None:
+    """None if it did not load. What the dump says of itself is heard while it loads."""
+    login, start, heard = here.login(case.manifest.database), time.monotonic(), Listener()
+    limit, session = case.context.config.limits.proof_timeout_seconds, argv.THROW_AWAY_SESSION
+    case.context.say("restoring")
     try:
-        loaded = loading.finish(login, parts, build, context.say)
-        figures["restore_seconds"] = round(time.monotonic() - start, 3)
-        return _compared(context, manifest, login, figures, loaded)
-    except psycopg.Error as error:
-        context.say(f"not on two cores: {error}")
+        parts = rows.load(case.path, login, _ALL_OF_IT, limit, session, heard)
+        case.figures["rows_seconds"] = round(time.monotonic() - start, 3)
+        checks = [*about_bytes(case.context, case.manifest, heard.told(case.stored))]
+        if _failed(checks):
+            return checks
+        loaded = loading.finish(login, parts, build, case.context.say)
+        case.figures["restore_seconds"] = round(time.monotonic() - start, 3)
+        return checks + _compared(case, login, loaded)
+    except (psycopg.Error, rows.NotLoadedError) as error:
+        case.context.say(f"not on two cores: {error}")
         return None
 
 
-def _as_it_stands(
-    context: Context, path: Path, manifest: Manifest, here: server.Server, figures: dict[str, float]
-) -> list[Check]:
-    login, start = here.login(manifest.database), time.monotonic()
-    limit, session = context.config.limits.proof_timeout_seconds, argv.THROW_AWAY_SESSION
-    context.say("restoring the plain way")
-    problem = loading.load(path, login, _ALL_OF_IT, limit, session)
-    figures["restore_seconds"] = round(time.monotonic() - start, 3)
-    return [problem] if problem is not None else _compared(context, manifest, login, figures, Loaded())
+def _as_it_stands(case: _Case, here: server.Server) -> list[Check]:
+    checks = [*about_bytes(case.context, case.manifest, archive.read_back(archive.chunks(case.path)))]
+    if _failed(checks):
+        return checks
+    login, start = here.login(case.manifest.database), time.monotonic()
+    limit, session = case.context.config.limits.proof_timeout_seconds, argv.THROW_AWAY_SESSION
+    case.context.say("restoring the plain way")
+    problem = loading.load(case.path, login, _ALL_OF_IT, limit, session)
+    case.figures["restore_seconds"] = round(time.monotonic() - start, 3)
+    return [*checks, problem] if problem is not None else checks + _compared(case, login, Loaded())
 
 
-def _compared(
-    context: Context, manifest: Manifest, login: Login, figures: dict[str, float], loaded: Loaded
-) -> list[Check]:
-    start, heads = time.monotonic(), manifest.migration_heads_query
+def _compared(case: _Case, login: Login, loaded: Loaded) -> list[Check]:
+    context, manifest, figures, start = case.context, case.manifest, case.figures, time.monotonic()
     with database.connect(login, "ledgervault prove", argv.THROW_AWAY_SESSION) as connection:
         with _indexes_defined(connection, loaded.unbuilt) as told:
             schema = database.read_schema(connection)
-        restored = database.read_content(connection, heads, context.say, tables=loaded.tables, schema=schema)
+        restored = database.read_content(
+            connection, manifest.migration_heads_query, context.say, tables=loaded.tables, schema=schema
+        )
         checks = [ok("restore", "restored without an error"), *told, *compare.compare(manifest, restored)]
         checks += not_blind(connection, manifest, restored)
     figures["compare_seconds"] = round(time.monotonic() - start, 3)

@@ -1,4 +1,4 @@
-"""A dump told apart: its tables and rows, and what pg_dump writes behind them (keys, indexes, triggers, grants).
+"""A dump told apart: what makes its tables, their rows, and what stands behind them (keys, indexes, triggers, grants).
 
 Apart from loading, because this alone reads pg_dump's layout, and is pure. Nothing depends on it being right: what is
 split wrongly does not load, and then the dump is loaded as it stands (`prove`).
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 
 _MARK = re.compile(rb"\n(?:COPY [^\n]* FROM stdin;\n|--\n-- (?:Data for )?Name: [^\n]*; Type: ([A-Z ]+); )")
-_COPY_END = b"\n\\.\n"
+_ROWS_END = b"\\.\n"  # a line of its own
 _DATA = {b"TABLE DATA", b"SEQUENCE SET", b"BLOB", b"BLOBS", b"BLOB METADATA", b"LARGE OBJECT", b"LARGE OBJECTS"}
 _BESIDE_DATA = {b"ACL", b"COMMENT", b"SECURITY LABEL"}  # those of large objects stand among the data
 _ENTRY = re.compile(rb"^--\n-- Name: [^\n]*; Type: ([A-Z ]+); ", re.MULTILINE)
@@ -21,65 +22,80 @@ _PLAIN_INDEX = re.compile(rb"^CREATE INDEX (\"(?:[^\"]|\"\")+\"|[^\s\"]+) ON ", 
 _NAMES = re.compile(rb"\"(?:[^\"]|\"\")+\"|[\w$\x80-\xff]+")
 
 
+class Part(Enum):
+    """What a piece of a dump is."""
+
+    BEFORE = auto()  # roles, the database, types, tables: statements and psql's own commands
+    TABLE = auto()  # one whole line: `COPY … FROM stdin;`
+    ROWS = auto()  # of the table before
+    DATA = auto()  # statements among the rows: sequences, large objects
+    BEHIND = auto()  # keys, indexes, triggers, grants
+
+
+Piece = tuple[Part, bytes]
+
+
 class Splitter:
-    """Fed with a dump's bytes, gives back those up to the last row; the others are in `rest`.
+    """Fed with a dump's bytes, tells them apart; the pieces put together are the dump without the rows' end marks.
 
     Rows are skipped as wholes: whatever stands in them is not taken for a heading.
     """
 
     def __init__(self) -> None:
-        self.rest = bytearray()
-        self._held = b"\n"
-        self._first = True
-        self._in_rows = False
-        self._seen_data = False
-        self._behind = False
+        self._part = Part.BEFORE
+        self._held = b"\n"  # the last byte given (all marks begin with a newline), then what is not yet decided
 
-    def feed(self, chunk: bytes) -> bytes:
-        if self._behind:
-            self.rest += chunk
-            return b""
-        text = self._held + chunk
-        keep = self._scan(text)
-        self._held = text[keep:]
-        if self._behind:
-            self.rest += self._held
-            self._held = b""
-        return self._given(text[:keep])
-
-    def end(self) -> bytes:
-        """What was held back at the end of the dump."""
-        held, self._held = self._held, b""
-        return self._given(held)
-
-    def _given(self, text: bytes) -> bytes:
-        """Without the newline that stood for the start of the dump."""
-        if self._first and text:
-            self._first = False
-            return text[1:]
-        return text
-
-    def _scan(self, text: bytes) -> int:
-        """How much of `text` is decided; a mark that begins in the rest may go on in the next chunk."""
-        place = 0
+    def feed(self, chunk: bytes) -> Iterator[Piece]:
+        text, place = self._held + chunk, 1
         while True:
-            if self._in_rows:
-                end = text.find(_COPY_END, place)
-                if end < 0:
-                    return max(place, len(text) - len(_COPY_END) + 1)
-                place, self._in_rows = end + len(_COPY_END) - 1, False
-            match = _MARK.search(text, place)
-            if match is None:
-                return max(place, _third_last_line(text))
-            kind = match[1]
-            if kind is None:
-                place, self._in_rows = match.end() - 1, True
-            elif self._seen_data and kind not in _DATA and kind not in _BESIDE_DATA:
-                self._behind = True
-                return match.start() + 1
-            else:
-                self._seen_data |= kind in _DATA
-                place = match.end()
+            decided, then = self._decide(text, place)
+            if decided > place:
+                yield self._part, text[place:decided]
+            place = decided
+            if then is self._part:
+                break
+            if then is Part.TABLE:
+                place, then = text.index(b"\n", decided) + 1, Part.ROWS
+                yield Part.TABLE, text[decided:place]
+            elif self._part is Part.ROWS:
+                place += len(_ROWS_END)
+            self._part = then
+        self._held = text[place - 1 :]
+
+    def end(self) -> Iterator[Piece]:
+        """What was held back at the end of the dump."""
+        if len(self._held) > 1:
+            yield self._part, self._held[1:]
+        self._held = b"\n"
+
+    def _decide(self, text: bytes, place: int) -> tuple[int, Part]:
+        """Up to where `text`, all given before `place`, is decided, and what begins there."""
+        if self._part is Part.BEHIND:
+            return len(text), Part.BEHIND
+        if self._part is Part.ROWS:
+            return _rows(text, place)
+        found = place - 1
+        while (match := _MARK.search(text, found)) is not None:
+            kind, start = match[1], match.start() + 1
+            if self._part is Part.BEFORE and kind in _DATA:
+                return start, Part.DATA
+            if self._part is Part.DATA and kind is None:
+                return start, Part.TABLE
+            if self._part is Part.DATA and kind not in _DATA and kind not in _BESIDE_DATA:
+                return start, Part.BEHIND
+            found = match.end() - 1
+        return max(place, found, _third_last_line(text)), self._part  # a mark may begin in the last three lines
+
+
+def _rows(text: bytes, place: int) -> tuple[int, Part]:
+    """Whole rows; of one longer than `text`, what there is."""
+    end = text.find(b"\n" + _ROWS_END, place - 1)
+    if end >= 0:
+        return end + 1, Part.DATA
+    last = text.rfind(b"\n", place) + 1
+    if last or len(text) - place < len(_ROWS_END):  # the last line may be the mark
+        return max(last, place), Part.ROWS
+    return len(text), Part.ROWS
 
 
 @dataclass(frozen=True, slots=True)

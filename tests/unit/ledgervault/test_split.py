@@ -8,6 +8,7 @@ import pytest
 
 from ledgervault import schedule, split
 from ledgervault.journal import Line
+from ledgervault.split import Part, Splitter
 
 HEAD = b"""-- PostgreSQL database dump
 
@@ -118,17 +119,43 @@ ALTER TABLE ONLY public.t
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 1 << 20])
 def test_rows_and_what_stands_behind_them_are_told_apart_at_any_size_of_read(size: int) -> None:
-    text, splitter = HEAD + REST, split.Splitter()
-    given = b"".join(splitter.feed(text[place : place + size]) for place in range(0, len(text), size)) + splitter.end()
-    assert given == HEAD
-    assert bytes(splitter.rest) == REST
+    told = told_apart(HEAD + REST, size)
+    assert told[Part.BEFORE] == HEAD[: HEAD.index(b"--\n-- Data for Name: t")]
+    assert told[Part.TABLE] == b"COPY public.t (a, b, c) FROM stdin;\nCOPY public.e (a) FROM stdin;\n"
+    assert told[Part.ROWS] == b"--\n-- Name: t_pkey; Type: CONSTRAINT; Schema: public; Owner: a\n--\n"
+    assert b"SELECT pg_catalog.setval('public.s', 3, true);" in told[Part.DATA]
+    assert told[Part.BEHIND] == REST
+    assert len(HEAD + REST) == sum(map(len, told.values())) + 2 * len(b"\\.\n")
+
+
+def told_apart(text: bytes, size: int) -> dict[Part, bytes]:
+    """Each part's bytes, when the dump is read `size` bytes at a time."""
+    told, splitter = dict.fromkeys(Part, b""), Splitter()
+    for place in range(0, len(text), size):
+        for part, piece in splitter.feed(text[place : place + size]):
+            told[part] += piece
+    for part, piece in splitter.end():
+        told[part] += piece
+    return told
+
+
+@pytest.mark.parametrize("size", [1, 5, 64, 1 << 20])
+def test_a_row_goes_to_one_piece_unless_it_is_longer_than_a_read(size: int) -> None:
+    rows = b"".join(b"%d\t%s\n" % (number, b"x" * (number % 90)) for number in range(300))
+    splitter, pieces = Splitter(), []
+    text = HEAD[: HEAD.index(b"COPY ")] + b"COPY public.t (a, b) FROM stdin;\n" + rows + b"\\.\n" + REST
+    for place in range(0, len(text), size):
+        pieces += [piece for part, piece in splitter.feed(text[place : place + size]) if part is Part.ROWS]
+    assert b"".join(pieces) == rows
+    if size > 128:
+        assert all(piece.endswith(b"\n") for piece in pieces)
 
 
 def test_a_dump_without_rows_or_without_anything_behind_them_is_given_whole() -> None:
-    for text in (b"", b"\n", b"SELECT 1;\n", HEAD):
-        splitter = split.Splitter()
-        assert splitter.feed(text) + splitter.end() == text
-        assert split.behind(bytes(splitter.rest)) == split.Behind((), (), ())
+    for text in (b"", b"\n", b"SELECT 1;\n", b"COPY t FROM stdin;\n1\n\\.\n", HEAD[: HEAD.index(b"--\n-- Data")]):
+        told = told_apart(text, 1 << 20)
+        assert told == dict.fromkeys(Part, b"") | {Part.BEFORE: text}
+    assert split.behind(told_apart(HEAD, 7)[Part.BEHIND]) == split.Behind((), (), ())
 
 
 def test_only_plain_indexes_that_nothing_else_names_stand_alone() -> None:

@@ -1,0 +1,154 @@
+"""A dump's tables and rows into the throw-away server, by two connections at once.
+
+Apart from loading, because this alone feeds programs and connections from one stream: a psql makes the tables; then
+each table's rows go to one COPY, those of a large one to two, and what stands among them to a psql again.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, Any
+
+import psycopg
+
+from ledgervault import argv, database, process, split
+from ledgervault.archive import Listener
+from ledgervault.argv import Login
+from ledgervault.database import Connection
+from ledgervault.split import Behind, Part, Piece
+
+_CHUNK = 1 << 18
+_LARGE = 4 << 20  # bytes of rows: from here on a second connection helps
+_CONNECTIONS = 2
+_AS_DUMPED = {"search_path": "", "xmloption": "content"}  # pg_dump's own first lines, as far as rows feel them
+
+
+class NotLoadedError(Exception):
+    """Rows, or what stands before or among them, did not go in this way."""
+
+
+def load(
+    path: Path, login: Login, variables: Mapping[str, str], timeout: float, session: Mapping[str, str], heard: Listener
+) -> Behind:
+    """All up to the last row goes in; what stands behind is given back. NotLoadedError or psycopg.Error otherwise."""
+    behind = bytearray()
+    environment = login.environment(session)
+    with (
+        path.open("rb") as file,
+        process.Program(argv.DECOMPRESSORS[process.compressor()], stdin=file, stdout=subprocess.PIPE) as reader,
+        _Statements(argv.psql(variables, single_transaction=True), environment, timeout) as before,
+        _Statements(argv.psql(variables), environment, timeout) as among,
+        _Rows(login, {**session, **_AS_DUMPED, "statement_timeout": f"{timeout:.0f}s"}) as rows,
+    ):
+        for part, piece in _pieces(reader.output, heard):
+            if part is Part.BEFORE:
+                before.add(piece)
+                continue
+            before.end()
+            if part is Part.TABLE:
+                rows.begin(piece)
+            elif part is Part.ROWS:
+                rows.add(piece)
+            elif part is Part.DATA:
+                among.add(piece)
+            else:
+                behind += piece
+        for last in (before, rows, among):
+            last.end()
+        if reader.finish(timeout) != 0:
+            raise NotLoadedError(reader.errors().strip())
+    return split.behind(bytes(behind))
+
+
+def _pieces(stream: IO[bytes], heard: Listener) -> Iterator[Piece]:
+    splitter = split.Splitter()
+    while chunk := stream.read(_CHUNK):
+        heard.hear(chunk)
+        yield from splitter.feed(chunk)
+    yield from splitter.end()
+
+
+class _Statements:
+    """A psql that is started with its first statement."""
+
+    def __init__(self, command: list[str], environment: Mapping[str, str], timeout: float) -> None:
+        self._command, self._environment, self._timeout = command, environment, timeout
+        self._psql: process.Program | None = None
+
+    def __enter__(self) -> _Statements:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._psql is not None:
+            self._psql.close()
+
+    def add(self, piece: bytes) -> None:
+        if self._psql is None:
+            self._psql = process.Program(self._command, stdin=subprocess.PIPE, environment=self._environment)
+        try:
+            self._psql.input.write(piece)
+        except BrokenPipeError:
+            raise NotLoadedError(self._psql.errors()) from None
+
+    def end(self) -> None:
+        """All of them went in; a second call does nothing."""
+        if self._psql is None or self._psql.input.closed:
+            return
+        try:
+            self._psql.input.close()
+        except BrokenPipeError:
+            raise NotLoadedError(self._psql.errors()) from None
+        if self._psql.finish(self._timeout) != 0:
+            raise NotLoadedError(self._psql.errors())
+
+
+class _Rows:
+    """The connections; those that copy into the table at hand, and whose turn it is."""
+
+    def __init__(self, login: Login, session: Mapping[str, str]) -> None:
+        self._login, self._session = login, session
+        self._opened = ExitStack()
+        self._connections: list[Connection] = []
+        self._header = b""
+        self._ending = ExitStack()  # ends the table's copies
+        self._copies: list[psycopg.Copy] = []
+        self._bytes = self._turn = 0
+        self._within_row = False
+
+    def __enter__(self) -> _Rows:
+        return self
+
+    def __exit__(self, *problem: Any) -> None:
+        with self._opened:
+            self._ending.__exit__(*problem)
+
+    def begin(self, header: bytes) -> None:
+        """`COPY … FROM stdin;`: also a table without rows must take it."""
+        self.end()
+        self._header, self._bytes, self._turn, self._within_row = header, 0, 0, False
+        self._copy()
+
+    def add(self, piece: bytes) -> None:
+        """A row stays with one connection; the pieces of a large table go to all in turn."""
+        if self._bytes >= _LARGE and not self._within_row:
+            if len(self._copies) < _CONNECTIONS:
+                self._copy()
+            self._turn = (self._turn + 1) % _CONNECTIONS
+        self._copies[self._turn].write(piece)
+        self._bytes += len(piece)
+        self._within_row = not piece.endswith(b"\n")
+
+    def end(self) -> None:
+        self._ending.close()
+        self._copies.clear()
+
+    def _copy(self) -> None:
+        number = len(self._copies)
+        if number == len(self._connections):
+            connection = database.connect_plainly(self._login, "ledgervault prove", self._session)
+            self._connections.append(self._opened.enter_context(connection))
+        copying = self._connections[number].cursor().copy(self._header)
+        self._copies.append(self._ending.enter_context(copying))
