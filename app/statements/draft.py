@@ -28,20 +28,26 @@ class Draft:
 
 @dataclass(frozen=True)
 class File:
-    """One file on its way: what is known of it so far."""
+    """One file on its way: what is known of it so far; `mark` and `order` are empty until they are.
+
+    Where `table` holds the rows of one account, `whole` is the file's, and `sign` what all its rows prove.
+    """
 
     table: Table
     layout: Layout
     desk: Desk
-    mark: str = "."
-    order: str = dates.DMY
+    mark: str = ""
+    order: str = ""
+    whole: Table | None = None
+    sign: str = ""
 
     @cached_property
     def hundredths(self) -> bool:
         """`amount_cents`: whole numbers, of which a hundred are one."""
         money = self.layout.money
         named = any(HUNDREDTHS & set(self.header_words(column)) for column in money)
-        return named and not any(set(".,") & set(cell) for column in money for cell in self.table.cells(column))
+        whole = self.whole or self.table
+        return named and not any(set(".,") & set(cell) for column in money for cell in whole.cells(column))
 
     def header_words(self, column: int) -> list[str]:
         return fold(self.table.header[column]).split() if self.table.header else []

@@ -4,13 +4,15 @@ What is decided from evidence is written into the statement's notes; what is lef
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from statements import layout, lines, parsing, signs, table, writing
+from statements import layout, lines, owners, parsing, signs, table, totals, writing
 from statements.asking import Desk
 from statements.draft import Draft, File, number_of
-from statements.parsing import Problem, Row, Statement, Unreadable, shown
+from statements.owners import Owners
+from statements.parsing import Problem, Record, Row, Statement, Unreadable, money, shown
 from statements.table import Table
 from statements.words import fold
 
@@ -28,7 +30,7 @@ def read(content: str, desk: Desk) -> Statement:
     columns = layout.find(found, desk, lambda record, column: number_of(record, column, mark))
     if columns is None:
         raise parsing.unreadable_as(found.rows, table.EXPECTED)
-    return replace(_read(File(found, columns, desk)), layout=alike)
+    return replace(_of_one_account(File(found, columns, desk)), layout=alike)
 
 
 def _layout_id(found: Table, delimiter: str) -> str:
@@ -37,18 +39,94 @@ def _layout_id(found: Table, delimiter: str) -> str:
     return hashlib.sha256("\x1f".join([delimiter, *names]).encode()).hexdigest()
 
 
+def _of_one_account(file: File) -> Statement:
+    """How the file is written is decided with all its rows; what the amounts mean, with those of one account."""
+    own = owners.find(file.table, file.layout)
+    answer = file.desk.answers.get(owners.KEY)
+    if len(own.values) < 2:
+        own.expect(answer)
+        return replace(_read(file), own_account="".join(own.values))
+    if answer == owners.ALL:
+        file.desk.note(f"rows of {len(own.values)} accounts go into one, as asked for")
+        return _read(file)
+    file = _settled(file)
+    if answer is None:
+        file.desk.decide(owners.KEY, "", owners.QUESTION, _offers(file, own))
+        return Statement(SOURCE, (), ())
+    chosen = file.desk.decide(owners.KEY, "", owners.QUESTION, dict.fromkeys((*own.values, owners.ALL), ""))
+    return replace(_read(_part(file, own, chosen)), own_account=chosen)
+
+
+def _settled(file: File) -> File:
+    """States, balances and currencies are matters of an account: here they are not asked about."""
+    quiet = replace(file, desk=Desk(file.desk.answers))
+    drafts = lines.sorted_out(quiet).drafts
+    code = writing.currency(quiet, drafts)
+    file = writing.settled(file, drafts, "" if quiet.desk.questions else code)
+    return replace(file, sign=signs.of_all(file, drafts))
+
+
+def _part(file: File, own: Owners, chosen: str) -> File:
+    """The rows of one account, and nothing else."""
+    left_out = [(row, "of another account or of none") for row in file.table.rows if own.of.get(row.line) != chosen]
+    lines.note_left_out(file.desk, left_out)
+    rows = tuple(row for row in file.table.rows if own.of.get(row.line) == chosen)
+    return replace(file, table=replace(file.table, rows=rows), whole=file.table)
+
+
+def _offers(file: File, own: Owners) -> dict[str, str]:
+    """Each account, and all of them, with what would be imported if it were chosen."""
+
+    def aside() -> File:
+        return replace(file, desk=Desk(file.desk.answers, list(file.desk.questions)))
+
+    offers = {value: f"{value}: {_offer(_part(aside(), own, value))}" for value in own.values}
+    return {**offers, owners.ALL: f"all accounts in one: {_offer(aside())}"}
+
+
+def _offer(file: File) -> str:
+    try:
+        statement = _read(file)
+    except Unreadable as error:
+        return f"cannot be read: {error.problem.what}"
+    count, bad = len(statement.rows), len(statement.problems)
+    worth = f"sum {money(statement.total)}"
+    still_open = {question.key for question in file.desk.questions} - {"date_order"}
+    if still_open == {"amount_sign"}:
+        worth += f" or {money(-statement.total)}"
+    elif still_open:
+        worth = "whose sum depends on another answer"
+    return f"{count} {'row' if count == 1 else 'rows'}, {worth}" + (f"; {bad} unreadable" if bad else "")
+
+
 def _read(file: File) -> Statement:
-    drafts, problems, left_out = lines.sorted_out(file)
+    found = lines.sorted_out(file)
     if file.hundredths:
         file.desk.note("the amounts are in hundredths, as their column's name says")
-    code = writing.currency(file, drafts)
-    if file.layout.currency is not None and code and file.desk.answers.get("currency") == code:
-        left_out += [(draft.record, f"not in {code}") for draft in drafts if not writing.is_in(file, draft, code)]
-        drafts = [draft for draft in drafts if writing.is_in(file, draft, code)]
-    file = replace(file, mark=writing.mark(file, drafts, code))
-    file = replace(file, order=writing.order(file, drafts, code))
+    code = writing.currency(file, found.drafts)
+    drafts, others = _in_currency(file, found.drafts, code)
+    file = writing.settled(file, drafts, code)
+    rows, unreadable = _rows(file, drafts)
+    proven, unproven = totals.judged(file, found.bare, rows)
+    lines.note_left_out(file.desk, [*found.left_out, *others, *proven])
+    problems = sorted([*found.problems, *unreadable, *unproven], key=lambda problem: problem.line)
+    if not rows and not problems:
+        file.desk.note("the file holds no transactions")
+    return Statement(SOURCE, tuple(rows), tuple(problems), tuple(file.desk.notes), code)
+
+
+def _in_currency(file: File, drafts: list[Draft], code: str) -> tuple[list[Draft], list[tuple[Record, str]]]:
+    """(the rows in the currency a person chose, the others as left out)."""
+    if file.layout.currency is None or not code or file.desk.answers.get("currency") != code:
+        return drafts, []
+    others = [(draft.record, f"not in {code}") for draft in drafts if not writing.is_in(file, draft, code)]
+    return [draft for draft in drafts if writing.is_in(file, draft, code)], others
+
+
+def _rows(file: File, drafts: Sequence[Draft]) -> tuple[list[Row], list[Problem]]:
     values, wrong = signs.values(file, drafts)
     rows: list[Row] = []
+    problems: list[Problem] = []
     for draft in drafts:
         try:
             if draft.record.line in wrong:
@@ -56,11 +134,7 @@ def _read(file: File) -> Statement:
             rows.append(_row(file, draft, values[draft.record.line]))
         except Unreadable as error:
             problems.append(Problem(draft.record.line, error.problem.what))
-    lines.note_left_out(file.desk, left_out)
-    if not rows and not problems:
-        file.desk.note("the file holds no transactions")
-    problems.sort(key=lambda problem: problem.line)
-    return Statement(SOURCE, tuple(rows), tuple(problems), tuple(file.desk.notes), code)
+    return rows, problems
 
 
 def _row(file: File, draft: Draft, amount: Decimal) -> Row:

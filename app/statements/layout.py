@@ -7,6 +7,7 @@ person does.
 from dataclasses import dataclass
 
 from statements import amounts, unnamed, words
+from statements.account_words import OWN_ACCOUNT
 from statements.asking import Desk
 from statements.columns import Columns, signed
 from statements.table import Profile, Table
@@ -169,4 +170,7 @@ def _descriptions(columns: Columns) -> tuple[int, ...]:
     texts = columns.free(lambda one: one.letters > 2 and one.dates < 0.5 and one.money < 0.5)
     texts.sort(key=lambda column: -columns.profiles[column].letters * columns.profiles[column].distinct)
     wordy = [column for column in named if columns.profiles[column].letters > 0]
-    return tuple(dict.fromkeys([*wordy, *texts, *named]))
+    header = columns.table.header
+    accounts = {column for column, cell in enumerate(header) if fold(cell) in OWN_ACCOUNT}  # the last to describe a row
+    texts = [column for column in texts if column not in accounts]
+    return tuple(dict.fromkeys([*wordy, *texts, *named, *sorted(accounts - columns.taken)]))

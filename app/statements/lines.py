@@ -5,8 +5,9 @@ A module of its own because it asks what a line is; what its amount means is ask
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from statements import amounts, dates, table, words
+from statements import account_words, amounts, dates, table, words
 from statements.asking import Desk
 from statements.draft import Draft, File
 from statements.parsing import Problem, Record, Unreadable, shown
@@ -15,23 +16,34 @@ from statements.words import fold
 DASHES = {"", "-", "--", "\u2013", "\u2014"}
 LINES_NAMED = 5
 NOT_A_TRANSACTION, A_BALANCE, NOT_COMPLETED = "no transaction", "a balance", "not completed"
+BARE = "an amount alone"
 
 
-def sorted_out(file: File) -> tuple[list[Draft], list[Problem], list[tuple[Record, str]]]:
-    drafts: list[Draft] = []
-    problems: list[Problem] = []
-    left_out: list[tuple[Record, str]] = []
+@dataclass
+class Sorted:
+    """`bare` are lines of an amount with neither date nor text: `totals` decides, when all amounts are known."""
+
+    drafts: list[Draft] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    left_out: list[tuple[Record, str]] = field(default_factory=list)
+    bare: list[Record] = field(default_factory=list)
+
+
+def sorted_out(file: File) -> Sorted:
+    found = Sorted()
     not_done = _not_done(file)
     for record in file.table.rows:
         try:
             why = _why_not(file, record, not_done)
-            if why:
-                left_out.append((record, why))
+            if why == BARE:
+                found.bare.append(record)
+            elif why:
+                found.left_out.append((record, why))
             else:
-                drafts.append(_draft(file, record))
+                found.drafts.append(_draft(file, record))
         except Unreadable as error:
-            problems.append(Problem(record.line, error.problem.what))
-    return drafts, problems, left_out
+            found.problems.append(Problem(record.line, error.problem.what))
+    return found
 
 
 def _why_not(file: File, record: Record, not_done: set[str]) -> str:
@@ -63,7 +75,17 @@ def _undated(file: File, record: Record, day: str, empty: bool) -> str:
     enough = len(texts) >= 3 and len(record.cells) >= file.table.width
     if empty and not (day and enough):
         return NOT_A_TRANSACTION
+    if _is_bare(file, record):
+        return BARE
     raise Unreadable(f"unreadable date {shown(day)}" if day else "the date is empty")
+
+
+def _is_bare(file: File, record: Record) -> bool:
+    """Nothing but amounts, besides what is the same for many rows: the currency, the account."""
+    numeric = {*file.layout.money, file.layout.balance, file.layout.fee}
+    same = {column for column, cell in enumerate(file.table.header) if fold(cell) in account_words.OWN_ACCOUNT}
+    filled = {column for column, cell in enumerate(record.cells) if cell.strip()} - same - {file.layout.currency}
+    return filled <= numeric and all(amounts.written(record.cell(column)) for column in filled)
 
 
 def _carried(file: File, record: Record) -> str:

@@ -17,15 +17,18 @@ from statements.words import fold
 WORDS_OF = 2000  # rows whose words are weighed: more would not say more
 
 
+def of_all(file: File, drafts: Sequence[Draft]) -> str:
+    """The sign that the rows of all accounts prove, for an account whose own prove nothing; "" if they do not."""
+    if file.layout.amount is None or file.layout.direction is not None:
+        return ""
+    raw, _ = _raw(file, drafts)
+    good = [draft for draft in drafts if draft.record.line in raw]
+    return evidence.sign(_seen(file, good, {line: worth[0] for line, worth in raw.items()}), card=file.layout.card)[0]
+
+
 def values(file: File, drafts: Sequence[Draft]) -> tuple[dict[int, Decimal], dict[int, str]]:
     """(the signed amount of each line, what is wrong with the others)."""
-    raw: dict[int, tuple[Decimal, ...]] = {}
-    wrong: dict[int, str] = {}
-    for draft in drafts:
-        try:
-            raw[draft.record.line] = tuple(_worth(file, one, draft) for one in draft.cells)
-        except Unreadable as error:
-            wrong[draft.record.line] = error.problem.what
+    raw, wrong = _raw(file, drafts)
     good = [draft for draft in drafts if draft.record.line in raw]
     if file.layout.amount is None:
         values = _of_sides(file, good, raw, wrong)
@@ -34,7 +37,19 @@ def values(file: File, drafts: Sequence[Draft]) -> tuple[dict[int, Decimal], dic
     return _less_fees(file, good, values), wrong
 
 
-def _worth(file: File, one: amounts.Written | None, draft: Draft) -> Decimal:
+def _raw(file: File, drafts: Sequence[Draft]) -> tuple[dict[int, tuple[Decimal, ...]], dict[int, str]]:
+    """(the numbers of each line as Layout.money, as written; what is wrong with the others)."""
+    raw: dict[int, tuple[Decimal, ...]] = {}
+    wrong: dict[int, str] = {}
+    for draft in drafts:
+        try:
+            raw[draft.record.line] = tuple(worth(file, one) for one in draft.cells)
+        except Unreadable as error:
+            wrong[draft.record.line] = error.problem.what
+    return raw, wrong
+
+
+def worth(file: File, one: amounts.Written | None) -> Decimal:
     if one is None:
         return Decimal(0)
     number = amounts.value(one.body, file.mark)
@@ -56,7 +71,7 @@ def _of_amount(
         what = "the amounts have no sign, but the balance goes up and down by them"
         raise Unreadable(f"{what}: export the file with signed amounts, or with a column for each direction")
     found, why = evidence.sign(seen, card=file.layout.card)
-    answer = _ask_sign(file, drafts, found)
+    answer = _ask_sign(file, drafts, found or file.sign)
     if answer == FLIPPED and why:
         file.desk.note(f"signs turned round, so that money out is negative: {why}")
     return {line: -value if answer == FLIPPED and value else value for line, value in raw.items()}

@@ -12,7 +12,7 @@ from itertools import pairwise
 from statements.asking import Desk
 from statements.columns import Columns, example, signed
 from statements.parsing import Record
-from statements.table import PROFILED, Table
+from statements.table import Table
 
 MOST_MONEY_COLUMNS = 12
 Numbers = Callable[[Record, int], Decimal | None]
@@ -30,9 +30,9 @@ class Money:
 
 def find(columns: Columns, desk: Desk, numbers: Numbers) -> Money:
     """The columns of money by what the cells are like."""
-    rows = columns.table.rows
+    rows = columns.table.sample
     found = columns.free(lambda one: one.money > 0.9 and one.marked >= 0.5 and one.dates < 0.5)[:MOST_MONEY_COLUMNS]
-    found = [column for column in found if any(numbers(row, column) for row in rows[:PROFILED])]  # not only zeros
+    found = [column for column in found if any(numbers(row, column) for row in rows)]  # not only zeros
     if not found:
         return Money()
     if len(found) == 1:
@@ -47,7 +47,7 @@ def find(columns: Columns, desk: Desk, numbers: Numbers) -> Money:
 
 def _explained(rows: Sequence[Record], numbers: Numbers, amount: int, balance: int) -> float:
     """Share of neighbouring rows in which the balance moves by the amount, in either order of time and sign."""
-    known = [(numbers(row, amount), numbers(row, balance)) for row in rows[:PROFILED]]
+    known = [(numbers(row, amount), numbers(row, balance)) for row in rows]
     pairs = [
         (a, b, c, d)
         for (a, b), (c, d) in pairwise(known)
@@ -64,7 +64,7 @@ def _complementary(rows: Sequence[Record], found: Sequence[int], numbers: Number
     """Two columns of which each row fills exactly one: money out and money in."""
     for at, left in enumerate(found):
         for right in found[at + 1 :]:
-            sides = [(bool(numbers(row, left)), bool(numbers(row, right))) for row in rows[:PROFILED]]
+            sides = [(bool(numbers(row, left)), bool(numbers(row, right))) for row in rows]
             if not any(a and b for a, b in sides) and sum(a or b for a, b in sides) > 0.8 * len(sides):
                 return left, right
     return None
@@ -79,7 +79,7 @@ def _which_side(
     if negative[0] != negative[1]:
         found = str(pair[0] + 1) if negative[0] else str(pair[1] + 1)
     elif others:
-        found = _side_by_balance(table.rows, pair, others[0], numbers)
+        found = _side_by_balance(table.sample, pair, others[0], numbers)
     choices = {str(column + 1): f"column {column + 1} ({example(table, column)})" for column in pair}
     answer = desk.decide("money_out_column", found, "Which column is the money that left the account?", choices)
     return (pair[0], pair[1]) if answer == str(pair[0] + 1) else (pair[1], pair[0])
@@ -96,7 +96,7 @@ def _side_by_balance(rows: Sequence[Record], pair: tuple[int, int], balance: int
 def _explained_sides(rows: Sequence[Record], out: int, into: int, balance: int, numbers: Numbers) -> int:
     """How often the balance moves by money in less money out, in the better order of time."""
     zero, down, up = Decimal(0), 0, 0
-    for first, second in pairwise(rows[:PROFILED]):
+    for first, second in pairwise(rows):
         before, after = numbers(first, balance), numbers(second, balance)
         if before is not None and after is not None:
             moves = [abs(numbers(row, into) or zero) - abs(numbers(row, out) or zero) for row in (first, second)]
@@ -106,7 +106,7 @@ def _explained_sides(rows: Sequence[Record], out: int, into: int, balance: int, 
 
 def _amount_among(table: Table, found: Sequence[int], desk: Desk, numbers: Numbers) -> Money:
     """The amount is the column that explains every other one; where none or several do, the person is asked."""
-    rows = table.rows[:PROFILED]
+    rows = table.sample
     candidates: dict[int, int] = {}
     for column in found:
         balances = [other for other in found if other != column and _explained(rows, numbers, column, other) > 0.6]

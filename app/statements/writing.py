@@ -5,6 +5,7 @@ A module of its own because `evidence` finds what the rows prove and asks nobody
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from statements import amounts, dates, evidence, table
 from statements.draft import Draft, File
@@ -24,7 +25,15 @@ def first_mark(found: Table) -> str:
     return mark if mark in (".", ",") else "."
 
 
-def mark(file: File, drafts: Sequence[Draft], code: str) -> str:
+def settled(file: File, drafts: Sequence[Draft], code: str) -> File:
+    """The file with its decimal mark and its order of dates, unless they are known."""
+    if file.mark:
+        return file
+    file = replace(file, mark=_mark(file, drafts, code))
+    return replace(file, order=_order(file, drafts, code))
+
+
+def _mark(file: File, drafts: Sequence[Draft], code: str) -> str:
     others = [column for column in (file.layout.balance, file.layout.fee) if column is not None]
     written = [one for draft in drafts for one in draft.cells if one]
     more = [amounts.written(draft.record.cell(column)) for draft in drafts for column in others]
@@ -64,7 +73,7 @@ def is_in(file: File, draft: Draft, code: str) -> bool:
     return amounts.SYMBOLS.get(seen.casefold(), seen.upper()) == code
 
 
-def order(file: File, drafts: Sequence[Draft], code: str) -> str:
+def _order(file: File, drafts: Sequence[Draft], code: str) -> str:
     """Lines that are no transactions have dates too, and so has what stands above the table."""
     columns = (file.layout.day, *file.layout.other_days)
     rows = [[record.cell(column) for column in columns] for record in file.table.rows]
