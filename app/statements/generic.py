@@ -45,6 +45,8 @@ def _of_one_account(file: File) -> Statement:
     answer = file.desk.answers.get(owners.KEY)
     if len(own.values) < 2:
         own.expect(answer)
+        for name in own.others:
+            file.desk.note(f"column {shown(name)} holds several accounts; its rows do not show them to be one's own")
         return replace(_read(file), own_account="".join(own.values))
     if answer == owners.ALL:
         file.desk.note(f"rows of {len(own.values)} accounts go into one, as asked for")

@@ -84,7 +84,11 @@ def _is_bare(file: File, record: Record) -> bool:
     """Nothing but amounts, besides what is the same for many rows: the currency, the account."""
     numeric = {*file.layout.money, file.layout.balance, file.layout.fee}
     same = {column for column, cell in enumerate(file.table.header) if fold(cell) in account_words.OWN_ACCOUNT}
-    filled = {column for column, cell in enumerate(record.cells) if cell.strip()} - same - {file.layout.currency}
+    filled = (
+        {column for column, cell in enumerate(record.cells) if cell.strip() not in DASHES}
+        - same
+        - {file.layout.currency}
+    )
     return filled <= numeric and all(amounts.written(record.cell(column)) for column in filled)
 
 

@@ -31,10 +31,14 @@ _IBAN = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}")
 
 @dataclass(frozen=True)
 class Owners:
-    """`of` is the account of each line that has one; `values` are those of transactions, in the file's order."""
+    """`of` is the account of each line that has one; `values` are those of transactions, in the file's order.
+
+    `others` are columns of several accounts that were taken for somebody else's, where none says one's own.
+    """
 
     of: Mapping[int, str]
     values: tuple[str, ...]
+    others: tuple[str, ...] = ()
 
     def expect(self, answer: str | None) -> None:
         """Where there is nothing to choose, an answer must be what is there: else it is another file than thought."""
@@ -49,7 +53,14 @@ def find(table: Table, layout: Layout) -> Owners:
     found = [_by_column(table, column, rows) for column in _columns(table, layout, rows)]
     # The most values win, as a number may tell apart two accounts of one name; the first column where as many do.
     best = max((*found, _by_titles(table, rows)), key=lambda of: len(_values(of, rows)))
-    return Owners(best, _values(best, rows))
+    return Owners(best, _values(best, rows), () if best else _others(table, rows))
+
+
+def _others(table: Table, rows: Sequence[Record]) -> tuple[str, ...]:
+    """By name only: what has the name of an account and several values."""
+    names = account_words.OWN_ACCOUNT | account_words.ACCOUNT_NUMBER | account_words.EITHERS_ACCOUNT
+    named = [column for column, cell in enumerate(table.header) if fold(cell) in names]
+    return tuple(table.header[n].strip() for n in named if len({_same(row.cell(n)) for row in rows} - {""}) > 1)
 
 
 def _values(of: Mapping[int, str], rows: Sequence[Record]) -> tuple[str, ...]:
@@ -80,12 +91,14 @@ def _columns(table: Table, layout: Layout, rows: Sequence[Record]) -> Iterable[i
             yield column
 
 
-def _payees(rows: Sequence[Record], layout: Layout, besides: int) -> list[str]:
+def _payees(rows: Sequence[Record], layout: Layout, besides: int) -> list[list[str]]:
+    """What each row's description is; then, as that may be a purpose and not a name, each column it may come from."""
     columns = [column for column in layout.descriptions if column != besides]
-    return [fold(next((cell for column in columns if (cell := row.cell(column))), "")) for row in rows]
+    first = [fold(next((cell for column in columns if (cell := row.cell(column))), "")) for row in rows]
+    return [first, *([fold(row.cell(column)) for row in rows] for column in columns)]
 
 
-def _is_own(name: str, cells: Sequence[str], payees: Callable[[], Sequence[str]]) -> bool:
+def _is_own(name: str, cells: Sequence[str], payees: Callable[[], Sequence[Sequence[str]]]) -> bool:
     """A name that says so is enough where the rows do not speak against it; without one they must speak for it."""
     values = {_same(cell) for cell in cells if cell}
     if len(values) > MOST or (len(cells) >= FEW_ROWS and 3 * len(values) > 2 * len(cells)):
@@ -99,9 +112,12 @@ def _is_own(name: str, cells: Sequence[str], payees: Callable[[], Sequence[str]]
     if not all(cells):
         return False
     if name in account_words.ACCOUNT_NUMBER:
-        return not _with_one_payee(cells, payees())
+        return not _with_one_payee(cells, payees()[0])
     likely = name in account_words.EITHERS_ACCOUNT or _has_shape(name, cells)
-    return likely and 2 * len(values) <= len(cells) and _with_many_payees(cells, payees())
+    if not likely or 2 * len(values) > len(cells):
+        return False
+    telling = [texts for texts in payees() if len(set(texts)) > 1]
+    return bool(telling) and all(_with_many_payees(cells, texts) for texts in telling)
 
 
 def _has_shape(name: str, cells: Sequence[str]) -> bool:

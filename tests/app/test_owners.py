@@ -128,6 +128,10 @@ ONE_ACCOUNT = {
     "an IBAN that could be anybody's": (
         f"Datum;Empfänger;IBAN;Betrag\n13.03.2025;ANN;{ONE};-4,10\n14.03.2025;BOB;{TWO};-5,00\n15.03.2025;ANN;{ONE};-6,00\n"
     ),
+    "the other party's IBAN, with other purposes each time": (
+        f"Datum;Zahlungsempfänger;Verwendungszweck;IBAN;Betrag\n13.03.2025;ANN;TEE;{ONE};-4,10\n14.03.2025;ANN;KINO;{ONE};-5,00\n"
+        f"15.03.2025;BOB;MIETE;{TWO};-6,00\n16.03.2025;BOB;STROM;{TWO};-7,00\n"
+    ),
     "the other party's beside one's own": (
         f"Auftragskonto;Buchungstag;Empfänger;Kontonummer/IBAN;Betrag\nDE1;13.03.2025;ANN;{ONE};-4,10\n"
         f"DE1;14.03.2025;ANN;{ONE};-5,00\nDE1;15.03.2025;BOB;{TWO};-6,00\nDE1;16.03.2025;EVA;{TWO};-7,00\n"
@@ -154,6 +158,12 @@ ONE_ACCOUNT = {
         "2025-03-16,10004712,KITE,-4.00\n"
     ),
 }  # fmt: skip  as above
+
+
+def test_accounts_that_are_taken_for_other_people_s_are_said() -> None:
+    note = "column 'IBAN' holds several accounts; its rows do not show them to be one's own"
+    assert note in read(ONE_ACCOUNT["an IBAN that could be anybody's"]).notes
+    assert not read(ONE_ACCOUNT["the other party's beside one's own"]).notes
 
 
 def test_a_file_that_names_no_account_above_its_rows_names_none() -> None:

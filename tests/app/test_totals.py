@@ -26,6 +26,7 @@ PROVEN = {
     "money out": (HEAD + ROWS + ",,,-14.10\n", 3, "a total: line 5"),
     "money in": (HEAD + ROWS + ",,,200.00\n", 3, "a total: line 5"),
     "money out, money in, the sum": (HEAD + ROWS + ",,,-14.10\n,,,200.00\n,,,185.90\n", 3, "a total: lines 5, 6, 7"),
+    "dashes for what is empty": (HEAD + ROWS + "-,-,,185.90\n", 3, "a total: line 5"),
     "above the rows": (HEAD + ",,,185.90\n" + ROWS, 3, "a total: line 2"),
     "page by page": (
         HEAD + ROWS + ",,,185.90\n2025-03-16,X,,-1.00\n,,,-1.00\n,,,184.90\n",
