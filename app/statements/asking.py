@@ -20,6 +20,7 @@ KEYS = (
     "status",
     "balance_rows",
     "currency",
+    "own_account",
 )
 
 

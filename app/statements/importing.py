@@ -15,10 +15,10 @@ from django.db import transaction
 
 from ledger.fingerprint import fingerprint
 from ledger.models import Account, Transaction
-from statements import generic, kinds, text, wells_fargo
-from statements.asking import Asked, Desk
+from statements import generic, kinds, owners, text, wells_fargo
+from statements.asking import Asked, Choice, Desk, Question
 from statements.models import RememberedAnswers, StatementImport
-from statements.parsing import Problem, Row, Statement, Unreadable
+from statements.parsing import Problem, Row, Statement, Unreadable, money
 
 NO_ANSWERS: Mapping[str, str] = {}
 
@@ -103,15 +103,8 @@ def import_file(
 
     Answers given once for an account and a layout are remembered, and used where the same question comes up again.
     """
-    try:
-        statement = parse(filename, content, answers, skip_bad_rows=skip_bad_rows)
-    except Asked as asked:
-        known = remembered(account_name, asked)
-        if not known:
-            raise
-        statement = parse(filename, content, {**known, **answers}, skip_bad_rows=skip_bad_rows)
-        said = ", ".join(f"{key}={choice}" for key, choice in sorted(known.items()))
-        statement = replace(statement, notes=(*statement.notes, f"answered as before for this account: {said}"))
+    statement = _parsed(filename, content, account_name, answers, skip_bad_rows=skip_bad_rows)
+    _ask_about_another(filename, account_name, statement, answers)
     if not statement.rows:  # a month in which nothing happened; no account is made for it
         return Outcome(filename, account_name, False, statement, (), dry_run)
     with transaction.atomic():
@@ -121,12 +114,48 @@ def import_file(
     return outcome
 
 
+def _parsed(
+    filename: str, content: bytes, account_name: str, answers: Mapping[str, str], *, skip_bad_rows: bool
+) -> Statement:
+    """With the answers given before. One may open the next question: which account, then what its rows leave open."""
+    known: dict[str, str] = {}
+    while True:
+        try:
+            statement = parse(filename, content, {**known, **answers}, skip_bad_rows=skip_bad_rows)
+            break
+        except Asked as asked:
+            more = remembered(account_name, asked)
+            if not more:
+                raise
+            known |= more  # a question that has an answer is not asked again, so this ends
+    if not known:
+        return statement
+    said = ", ".join(f"{key}={choice}" for key, choice in sorted(known.items()))
+    return replace(statement, notes=(*statement.notes, f"answered as before for this account: {said}"))
+
+
+def _ask_about_another(filename: str, account_name: str, statement: Statement, answers: Mapping[str, str]) -> None:
+    """Asked, where a file of one account is another one than was chosen before from files of that layout."""
+    found = statement.own_account
+    kept = _kept(account_name, statement.layout) if found and owners.KEY not in answers else {}
+    before = kept.get(owners.KEY, owners.ALL)
+    if before in (owners.ALL, found):
+        return
+    text = f"Before, this account got the rows of {before}; this file holds {found}. Are its rows to be imported here?"
+    choice = Choice(found, f"{found}: {len(statement.rows)} rows, sum {money(statement.total)}")
+    raise Asked(filename, (Question(owners.KEY, text, (choice,)),), statement.layout)
+
+
 def remembered(account_name: str, asked: Asked) -> dict[str, str]:
     """The answers given before to these questions, where they are still among the choices."""
-    kept = RememberedAnswers.objects.filter(account__name=account_name, layout=asked.layout).first()
     choices = {question.key: {choice.value for choice in question.choices} for question in asked.questions}
-    answers: dict[str, str] = kept.answers if kept else {}
-    return {key: choice for key, choice in answers.items() if choice in choices.get(key, set())}
+    kept = _kept(account_name, asked.layout)
+    return {key: choice for key, choice in kept.items() if choice in choices.get(key, set())}
+
+
+def _kept(account_name: str, layout: str) -> dict[str, str]:
+    kept = RememberedAnswers.objects.filter(account__name=account_name, layout=layout).first()
+    return kept.answers if kept else {}
 
 
 def _remember(account_name: str, layout: str, answers: Mapping[str, str]) -> None:

@@ -52,7 +52,8 @@ class Problem:
 
 @dataclass(frozen=True)
 class Statement:
-    """`notes` say what was decided or left out, and by what evidence; `currency` is empty where the file names none.
+    """`notes` say what was decided or left out, and by what evidence; `currency` is empty where the file names none,
+    and so is `own_account`, the account as the file calls it.
 
     Files with the same `layout` are written in the same way: answers given for one hold for the others.
     """
@@ -63,6 +64,7 @@ class Statement:
     notes: tuple[str, ...] = ()
     currency: str = ""
     layout: str = ""
+    own_account: str = ""
 
     @property
     def total(self) -> Decimal:
@@ -105,6 +107,11 @@ def text_cell(cell: str, name: str, longest: int) -> str:
     if len(text) > longest:
         raise Unreadable(f"{name} has {len(text)} characters, at most {longest} fit")
     return text
+
+
+def money(value: Decimal) -> str:
+    """Cents always; more places only where there are more."""
+    return f"{value:.2f}" if value == round(value, 2) else f"{value:f}"
 
 
 def shown(cell: str) -> str:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 from statements import amounts, dates, text, words
 from statements.parsing import Record, Unreadable, shown, unreadable_as
@@ -27,6 +28,12 @@ class Table:
         if self.header:
             return len(self.header)
         return Counter(len(row.cells) for row in self.rows).most_common(1)[0][0] if self.rows else 0
+
+    @cached_property
+    def sample(self) -> tuple[Record, ...]:
+        """The rows that say what columns are like: totals and remarks leave most of theirs empty."""
+        data = tuple(islice((row for row in self.rows if is_data(row)), PROFILED))
+        return data or self.rows[:PROFILED]
 
     def cells(self, column: int) -> list[str]:
         return [cell for row in self.rows if (cell := row.cell(column))]
@@ -68,7 +75,7 @@ def find(content: str) -> tuple[Table, str]:
 
 
 def profile(table: Table, column: int) -> Profile:
-    rows = table.rows[:PROFILED]
+    rows = table.sample
     cells = [cell for row in rows if (cell := row.cell(column))]
     if not cells:
         return Profile(0, 0, 0, 0, 0, 0)

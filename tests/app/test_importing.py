@@ -160,7 +160,9 @@ class TestCommand:
         assert (facts["rows"], facts["sum"], facts["added"], facts["already_there"]) == (5, "2326.60", 0, 5)
 
     def test_a_dry_run_says_it_and_writes_nothing(self, file: Path) -> None:
-        assert "5 would be added" in self.said(file, "--account", "Checking", "--dry-run")
+        text = self.said(file, "--account", "Checking", "--dry-run")
+        assert "'Checking' (new account): 5 would be added, sum 2326.60; 0 already there" in text
+        assert text.endswith("; dry run: nothing was saved\n")
         assert not Transaction.objects.exists() and not Account.objects.exists()
 
     def test_a_bad_file_is_1_and_names_the_line(self, file: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from datetime import date, timedelta
 from decimal import Decimal
 from io import StringIO
@@ -43,8 +44,35 @@ class TestCommand:
     def test_a_question_is_2_names_the_flags_and_saves_nothing(self, file: Path) -> None:
         code, text = self.run(file)
         assert code == 2 and "--answer date_order=dmy   day/month/year: 02/03/2025 is 2 March 2025" in text
-        assert "HINT: nothing was saved; answer and run it again, such as: --answer date_order=dmy" in text
+        again = f"manage.py import_statement {file} --account A --answer date_order=dmy"
+        assert f"HINT: nothing was saved; answer and run it again, such as: {again}\n" in text
         assert not Account.objects.exists() and not StatementImport.objects.exists()
+
+    def test_the_command_of_the_hint_keeps_what_was_given_before(self, file: Path) -> None:
+        file.write_bytes(OPEN.replace(b"-", b""))
+        _, text = self.run(file, "--filename", "march's.csv", "--dry-run", "--json", "--answer", "date_order=mdy")
+        command = shlex.split(text.split("such as: ")[1])
+        assert command[2:] == [
+            *(str(file), "--account", "A", "--filename", "march's.csv", "--dry-run"),
+            *("--answer", "date_order=mdy", "--json", "--answer", "amount_sign=as_is"),
+        ]
+        code, text = self.run(file, *command[5:])
+        assert code == 0 and json.loads(text)["dry_run"] and not Transaction.objects.exists()
+
+    def test_each_outcome_in_json_has_the_keys_that_the_documents_name(self, file: Path, settings: Settings) -> None:
+        def keys() -> tuple[int, list[str]]:
+            code, text = self.run(file, "--json")
+            return code, sorted(json.loads(text.splitlines()[0]))
+
+        assert keys() == (2, ["added", "file", "questions"])
+        file.write_bytes(ONE_BAD)
+        refused = (1, ["added", "file", "good_rows", "problems"])
+        assert keys() == refused
+        file.write_bytes(b"date,name,amount\n2025-01-14,HARBOUR COFFEE,-89.50\n")
+        imported = "account account_created added added_sum already_there dry_run file first_date last_date notes"
+        assert keys() == (0, [*imported.split(), "own_account", "problems", "rows", "source", "sum"])
+        settings.STATEMENT_MAX_BYTES = 10
+        assert keys() == refused
 
     def test_a_question_in_json_has_its_choices(self, file: Path) -> None:
         code, text = self.run(file, "--json")
@@ -60,6 +88,7 @@ class TestCommand:
     def test_an_answer_that_is_no_choice_is_1(self, file: Path) -> None:
         code, text = self.run(file, "--answer", "date_order=sideways")
         assert code == 1 and "the answer date_order='sideways' is none of: dmy, mdy" in text
+        assert "HINT: nothing was saved; leave --answer out to be asked" in text
 
     @pytest.mark.parametrize("answer", ["date_order", "colour=blue"])
     def test_what_is_no_answer_is_64(self, file: Path, answer: str) -> None:

@@ -4,8 +4,9 @@ What a file leaves open is printed as questions; the answers are given with `--a
 """
 
 import json
+import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +19,7 @@ from config.commands import BAD, COULD_NOT_CHECK, USAGE, HouseCommand
 from ledger.models import Account
 from statements.asking import KEYS, Asked
 from statements.importing import Outcome, Refused, import_file
+from statements.parsing import Problem, money
 
 SHOWN_PROBLEMS = 20
 
@@ -48,7 +50,7 @@ class Command(HouseCommand):
             self.stop(USAGE, "--account", f"not a name, value seen {account!r}", hint)
         answers = self._answers(options["answer"])
         name = filename or ("standard input" if file == "-" else Path(file).name)
-        content = self._content(file)
+        content = self._content(file, name, as_json)
         dry_run, skip = options["dry_run"], options["skip_bad_rows"]
         try:
             outcome = import_file(
@@ -57,7 +59,8 @@ class Command(HouseCommand):
         except Refused as refusal:
             self._refuse(refusal, as_json)
         except Asked as asked:
-            self._ask(asked, as_json)
+            again = ["manage.py", "import_statement", file, "--account", account, *_flags(filename, answers, options)]
+            self._ask(asked, again, as_json)
         self.stdout.write(json.dumps(as_dict(outcome)) if as_json else as_text(outcome))
 
     def _answers(self, given: Sequence[str]) -> dict[str, str]:
@@ -70,7 +73,7 @@ class Command(HouseCommand):
             found[key] = choice
         return found
 
-    def _content(self, file: str) -> bytes:
+    def _content(self, file: str, name: str, as_json: bool) -> bytes:
         most = settings.STATEMENT_MAX_BYTES
         try:
             with nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as source:
@@ -78,35 +81,54 @@ class Command(HouseCommand):
         except OSError as error:
             self.stop(COULD_NOT_CHECK, file, f"cannot be read: {error.strerror}", "check the path and its permissions")
         if len(content) > most:
-            hint = "export a shorter period, or set STATEMENT_MAX_MB higher"
-            self.stop(BAD, file, f"has more than {most} bytes, which is the most that is read", hint)
+            what = f"has more than {most} bytes, which is the most that is read"
+            self._write_refusal(Refused(name, [Problem(0, what)]), as_json)
+            self.stop(BAD, file, what, "export a shorter period, or set STATEMENT_MAX_MB higher")
         return content
 
-    def _ask(self, asked: Asked, as_json: bool) -> NoReturn:
+    def _ask(self, asked: Asked, again: Sequence[str], as_json: bool) -> NoReturn:
         if as_json:
             questions = [asdict(question) for question in asked.questions]
             self.stdout.write(json.dumps({"file": asked.filename, "added": 0, "questions": questions}))
         for question in asked.questions:
             self.stderr.write(f"{asked.filename}: {question.text}")
             for choice in question.choices:
-                self.stderr.write(f"  --answer {question.key}={choice.value}   {choice.label}")
-        flags = " ".join(f"--answer {question.key}={question.choices[0].value}" for question in asked.questions)
-        self.stderr.write(f"HINT: nothing was saved; answer and run it again, such as: {flags}")
+                self.stderr.write(f"  {shlex.join(_answer(question.key, choice.value))}   {choice.label}")
+        first = [flag for one in asked.questions for flag in _answer(one.key, one.choices[0].value)]
+        command = shlex.join([*again, *(["--json"] if as_json else []), *first])
+        self.stderr.write(f"HINT: nothing was saved; answer and run it again, such as: {command}")
         sys.exit(COULD_NOT_CHECK)
 
     def _refuse(self, refusal: Refused, as_json: bool) -> NoReturn:
-        if as_json:
-            problems = [asdict(problem) for problem in refusal.problems]
-            facts = {"file": refusal.filename, "added": 0, "good_rows": refusal.good_rows, "problems": problems}
-            self.stdout.write(json.dumps(facts))
+        self._write_refusal(refusal, as_json)
         for problem in refusal.problems[:SHOWN_PROBLEMS]:
             self.stderr.write(problem.at(refusal.filename))
         more = len(refusal.problems) - SHOWN_PROBLEMS
         if more > 0:
             self.stderr.write(f"… and {more} more")
         good = f", or import the other {refusal.good_rows} with --skip-bad-rows" if refusal.good_rows else ""
-        self.stderr.write(f"HINT: nothing was saved; correct these lines, or export the file from the bank again{good}")
+        lines = any(problem.line for problem in refusal.problems)
+        mend = "correct these lines" if lines else "leave --answer out to be asked"
+        self.stderr.write(f"HINT: nothing was saved; {mend}, or export the file from the bank again as CSV{good}")
         sys.exit(BAD)
+
+    def _write_refusal(self, refusal: Refused, as_json: bool) -> None:
+        if as_json:
+            problems = [asdict(problem) for problem in refusal.problems]
+            facts = {"file": refusal.filename, "added": 0, "good_rows": refusal.good_rows, "problems": problems}
+            self.stdout.write(json.dumps(facts))
+
+
+def _flags(filename: str, answers: Mapping[str, str], options: Mapping[str, Any]) -> list[str]:
+    """What was given besides file and account, so that the command in a hint does the same and no answer is lost."""
+    given = [flag for key, choice in answers.items() for flag in _answer(key, choice)]
+    named = ["--filename", filename] if filename else []
+    switches = [f"--{switch.replace('_', '-')}" for switch in ("skip_bad_rows", "dry_run") if options[switch]]
+    return [*named, *switches, *given]
+
+
+def _answer(key: str, choice: str) -> list[str]:
+    return ["--answer", f"{key}={choice}"]
 
 
 def as_dict(outcome: Outcome) -> dict[str, Any]:
@@ -116,11 +138,12 @@ def as_dict(outcome: Outcome) -> dict[str, Any]:
         "file": outcome.filename,
         "account": outcome.account,
         "account_created": outcome.account_created,
+        "own_account": outcome.statement.own_account or None,
         "source": outcome.statement.source,
         "rows": len(outcome.statement.rows),
-        "sum": f"{outcome.statement.total:.2f}" if _cents(outcome) else f"{outcome.statement.total:f}",
+        "sum": money(outcome.statement.total),
         "added": len(outcome.added),
-        "added_sum": f"{outcome.added_total:.2f}" if _cents(outcome) else f"{outcome.added_total:f}",
+        "added_sum": money(outcome.added_total),
         "already_there": outcome.already_there,
         "first_date": days[0],
         "last_date": days[-1],
@@ -142,10 +165,6 @@ def as_text(outcome: Outcome) -> str:
         f"{facts['file']}: {facts['rows']} transactions, sum {facts['sum']}, {facts['first_date']} to "
         f"{facts['last_date']} ({facts['source']})\n"
         f"account {outcome.account!r}{new}: {facts['added']} {verb}, sum {facts['added_sum']}; "
-        f"{facts['already_there']} already there"
+        f"{facts['already_there']} already there{'; dry run: nothing was saved' if outcome.dry_run else ''}"
     )
     return "\n".join([*notes, said])
-
-
-def _cents(outcome: Outcome) -> bool:
-    return all(row.amount == round(row.amount, 2) for row in outcome.statement.rows)
