@@ -33,6 +33,7 @@ USAGE = 64
 # others of their own.
 DEPLOY = ("flask_app", "restore_smoke", "incident", "two_stacks", "kills")
 STACK = ("deploy", "volumes", "reachability", "secrets", "refusals", "address_pools")
+BROWSER = "tests/browser"  # on the stack that the tests behind it share
 # An ordinary user's own deploy takes too long for every push; what it decides is tested there by facts given as data.
 SOAKED = ("reduced",)
 RUNNING: set[subprocess.Popen[bytes]] = set()
@@ -100,7 +101,7 @@ def parts() -> tuple[Part, ...]:
             environment=ci,
             lane=2,
         ),
-        Part("app", ("tests/app/run",), 8, report="junit-app.xml", stage=2),
+        Part("app", ("tests/app/run",), 8, report="junit-app.xml", stage=2, lane=2),
         Part(
             "vault",
             ("bash", "-euc", 'tests/vault/run "$VAULT_TEST_IMAGE" "$OUT"'),
@@ -112,8 +113,7 @@ def parts() -> tuple[Part, ...]:
         Part("molecule protected_volume", (*molecule, "protected_volume"), 15, stage=2),
         pytest_part("integration", "tests/integration", 15, stage=2),
         pytest_part("stack", deploy_files(STACK), 30, stage=2),
-        pytest_part("deploy", deploy_files(DEPLOY), 40, stage=2, lane=2),
-        pytest_part("browser", "tests/browser", 15, stage=2, lane=2),
+        pytest_part("deploy", f"{BROWSER} {deploy_files(DEPLOY)}", 40, stage=2, lane=2),
     )
 
 

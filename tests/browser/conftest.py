@@ -10,8 +10,6 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.browser.person import Complaints
-from tests.deploy.conftest import machine_in_use as machine_in_use
-from tests.deploy.conftest import stack as stack  # the same stack, deployed once for this session
 
 BROWSERS = ("chromium", "google-chrome", "chromium-browser")
 # A browser that asks nobody outside: no updates, no lookups of its maker's hosts.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scripts import leftovers
 
-machine_in_use = pytest.fixture(scope="session", autouse=True)(leftovers.in_use)
+@pytest.fixture(scope="session", autouse=True)
+def engine_in_use(machine_in_use: None) -> None:
+    """All tests of this folder use the machine's engine."""
