@@ -43,7 +43,19 @@ MAKE_VARIABLES = {
     "COLD", "CONFIRM", "ENV", "FILE", "LEVEL", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "ONLY", "SERVICE", "SETTINGS",
     "SINCE", "STACK", "STRATEGY", "V", "YES",
 }  # fmt: skip
-IMAGES = ("postgres", "redis", "searxng", "caddy", "adminer", "app", "vault", "app-test", "vault-test", "registry")
+IMAGES = (
+    "postgres",
+    "redis",
+    "searxng",
+    "caddy",
+    "adminer",
+    "app",
+    "vault",
+    "app-test",
+    "vault-test",
+    "registry",
+    "runner",
+)
 THRESHOLDS = {"src and filter_plugins": ("src/*,filter_plugins/*", 95), "app": ("app/*", 80)}
 
 
@@ -90,7 +102,7 @@ def parts() -> tuple[Part, ...]:
     return (
         Part("lint", (PYTHON, "-m", "scripts.lint"), 10, report="lint.xml", fast=True),
         pytest_part("unit", "tests/unit", 5, fast=True),
-        pytest_part("workflows", "tests/workflows", 5, fast=True),
+        pytest_part("workflows", "tests/workflows/test_workflows.py", 5, fast=True),
         Part("packages", ("tests/packages",), 10, lane=2),
         Part("engine", (player, "engine"), 5, environment=ci, lane=2),
         Part("leftovers", (PYTHON, "-m", "scripts.leftovers"), 5, lane=2),
@@ -112,6 +124,7 @@ def parts() -> tuple[Part, ...]:
         Part("molecule docker_engine", (*molecule, "docker_engine"), 15, stage=2),
         Part("molecule protected_volume", (*molecule, "protected_volume"), 15, stage=2),
         pytest_part("integration", "tests/integration", 15, stage=2),
+        pytest_part("steps", "tests/workflows/test_steps.py", 10, stage=2),
         pytest_part("stack", deploy_files(STACK), 30, stage=2),
         pytest_part("deploy", deploy_files(DEPLOY), 40, stage=2, lane=2),
         pytest_part("browser", "tests/browser", 15, stage=2, lane=2),
