@@ -110,6 +110,18 @@ docs: #: writes the generated parts: the roles' tables, the pictures
 	@$(PYTHON) -m scripts.diagrams
 	@$(PYTHON) -m scripts.role_docs
 
+deploy-inputs: #: writes key, known hosts, vault password and inventory for a deploy over ssh from DEPLOY_… (ENV=staging)
+	@scripts/bootstrap
+	@$(PYTHON) -m scripts.remote_inputs write "$(ENV)"
+
+deploy-inputs-remove: #: removes what deploy-inputs wrote (ENV=staging)
+	@scripts/bootstrap
+	@$(PYTHON) -m scripts.remote_inputs remove "$(ENV)"
+
+deploy-inputs-pack: #: prints inventory/ENV and .env.ENV as one line, the secret DEPLOY_INVENTORY (ENV=staging)
+	@scripts/bootstrap
+	@$(PYTHON) -m scripts.remote_inputs pack "$(ENV)"
+
 schedule-issue: #: for workflows: keeps one open issue while a schedule fails (NAME=restore-smoke OUTCOME=failure)
 	@scripts/bootstrap
 	@$(PYTHON) -m scripts.schedule_issue "$(NAME)" "$(OUTCOME)"

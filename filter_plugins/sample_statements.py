@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import random
+import re
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
@@ -90,24 +91,44 @@ def smoke_comparison(before: dict[str, Any], after: dict[str, Any]) -> list[dict
 
 
 def smoke_markdown(figures: dict[str, Any], verdict: str) -> str:
-    """The table a job's summary shows."""
-    lines = [f"## restore-smoke: {verdict}", "", "| compared | in | out | |", "|---|--:|--:|---|"]
-    for row in figures["compared"]:
-        lines.append(f"| {row['what']} | {row['in']} | {row['out']} | {'equal' if row['equal'] else '**differs**'} |")
-    others = {
-        "added by the same files again": figures["again_added"],
-        "the ledger's own rows before / after": " / ".join(
-            str(figures[f"own_rows_{when}"]).replace("|", ", ") for when in ("before", "after")
-        ),
-        "proof": figures["proof"],
-        "comparison of the restored copy": figures["compare"],
-        "a known-bad backup": figures["known_bad"],
-        "large objects": figures["large_objects"],
-        "seconds of the proof after the server's start": figures["proof_seconds"],
-    }
-    lines += ["", "| | |", "|---|--:|", *(f"| {name} | {value} |" for name, value in others.items())]
+    """What a job's summary shows: a sentence, the figures that went in and came back, what else was wanted and seen."""
+    compared = figures["compared"]
+    equal = sum(row["equal"] for row in compared)
+    own = [str(figures[f"own_rows_{when}"]).replace("|", ", ") for when in ("before", "after")]
+    # what, wanted, seen
+    checks = [
+        ("rows that the same files add again", "0", str(figures["again_added"])),
+        ("the ledger's own rows, before and after", *own),
+        ("proof of the backup", "proven", str(figures["proof"])),
+        ("comparison of the restored copy", "proven", str(figures["compare"])),
+        ("verdict on a backup known to be bad", "failed", str(figures["known_bad"])),
+        ("large objects", "1", str(figures["large_objects"])),
+    ]
+    held = sum(wanted == seen for _what, wanted, seen in checks)
+    lines = [f"## restore-smoke: {verdict}", ""]
+    lines += [f"{equal} of {len(compared)} figures came back equal, {held} of {len(checks)} checks hold. "]
+    lines[-1] += f"The proof took {figures['proof_seconds']} s after its server's start."
     lines += ["", *(f"- {failure}" for failure in figures["failures"])] if figures["failures"] else []
+    lines += ["", "| figure | went in | came back |", "|:--|:--|:--|"]
+    lines += [_cells(row["what"], row["in"], "equal" if row["equal"] else row["out"], row["equal"]) for row in compared]
+    lines += ["", "| check | wanted | seen |", "|:--|:--|:--|"]
+    lines += [_cells(what, wanted, seen, wanted == seen) for what, wanted, seen in checks]
     return "\n".join(lines) + "\n"
+
+
+def _cells(what: Any, wanted: Any, seen: Any, good: bool) -> str:
+    """One line of a table; what is not as wanted is bold."""
+    last = _shown(seen, short=good)
+    return f"| {_shown(what)} | {_shown(wanted, short=good)} | {last if good else f'**{last}**'} |"
+
+
+def _shown(value: Any, short: bool = True) -> str:
+    """A value for a person: thousands apart, of a checksum its first digits, no sign that ends a cell."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    if short and re.fullmatch("[0-9a-f]{32}", str(value)):
+        return f"`{str(value)[:8]}…`"
+    return str(value).replace("|", "\\|")
 
 
 class FilterModule:

@@ -8,6 +8,7 @@ ends with what the playbook has to say. `python -m scripts.play deploy`, with th
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import fcntl
 import json
 import os
@@ -19,7 +20,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from scripts import rights
+from scripts import remote_inputs, rights
 from scripts.request import (
     READ_ONLY,
     REDUCED,
@@ -101,6 +102,15 @@ def settle_rights(request: Request) -> rights.Decision:
             raise Refusal("rights: not agreed; nothing was done", f"{request.command} YES=1", code=2)
         consent.touch()
     return decision
+
+
+def with_inputs(request: Request) -> tuple[Request, dict[str, str]]:
+    """The request with what opens the inventory's secrets, and how Ansible gets to hosts over ssh; raises Refusal."""
+    if request.env not in REMOTE:
+        return request, {}
+    inputs = remote_inputs.ansible_environment(ROOT, request.env)
+    options = remote_inputs.vault_options(ROOT, request.env, {**os.environ, **inputs}, sys.stdin.isatty())
+    return dataclasses.replace(request, extra=(*options, *request.extra)), inputs
 
 
 def write_settings(request: Request) -> None:
@@ -204,12 +214,14 @@ def main(argv: list[str]) -> int:
         log, results = prepare(request)
         held = None if request.playbook in READ_ONLY else lock(request)
         decision = settle_rights(request)
+        request, inputs = with_inputs(request)
         write_settings(request)
     except Refusal as refusal:
         print(f"{refusal.what}\nHINT: {refusal.hint}", file=sys.stderr)
         return refusal.code
     started, clock = time.time(), time.monotonic()
-    code = run(playbook_argv(request, decision, ROOT), playbook_environment(request, decision, ROOT, log))
+    environment = playbook_environment(request, decision, ROOT, log)
+    code = run(playbook_argv(request, decision, ROOT), {**environment, **inputs})
     keep_time(request, started, time.monotonic() - clock, code)
     code = finish(request, code, log, results)
     if held is not None:

@@ -88,7 +88,7 @@ def read_request(argv: list[str], environ: Mapping[str, str]) -> Request:
         raise Refusal(f"-e {bad[0]}: not NAME=VALUE", f"scripts/play {given.playbook} -e name=value")
     return Request(
         playbook=given.playbook,
-        env=environ.get("ENV", "") or "dev",
+        env=environ.get("ENV", "dev"),  # an empty one was given by a variable that is not set
         stack=environ.get("STACK", ""),
         service=environ.get("SERVICE", ""),
         file=environ.get("FILE", ""),
@@ -97,11 +97,16 @@ def read_request(argv: list[str], environ: Mapping[str, str]) -> Request:
         verbosity=int(level),
         strategy=environ.get("STRATEGY", ""),
         cold=is_yes(environ.get("COLD", "")),
-        yes=is_yes(environ.get("YES", "")) or is_yes(environ.get("CI", "")),
+        yes=agreed(environ),
         judge=given.judge,
         extra=tuple(given.extra),
         variables=dict(pair.split("=", 1) for pair in given.variables),
     )
+
+
+def agreed(environ: Mapping[str, str]) -> bool:
+    """Whether what needs sudo was agreed to beforehand: nobody can be asked in a workflow."""
+    return is_yes(environ.get("YES", "")) or is_yes(environ.get("CI", ""))
 
 
 def is_yes(value: str) -> bool:

@@ -22,7 +22,7 @@ from typing import Any
 
 from scripts import junit, play, soak
 from scripts.junit import Counts
-from scripts.request import Refusal, Request
+from scripts.request import Refusal, Request, agreed
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
@@ -34,8 +34,9 @@ USAGE = 64
 DEPLOY = ("flask_app", "restore_smoke", "incident", "two_stacks", "kills")
 STACK = ("deploy", "volumes", "reachability", "secrets", "refusals", "address_pools")
 BROWSER = "tests/browser"  # on the stack that the tests behind it share
-# An ordinary user's own deploy takes too long for every push; what it decides is tested there by facts given as data.
-SOAKED = ("reduced",)
+# Too long for every push: an ordinary user's own deploy, whose decisions are tested there by facts given as data; and
+# one over ssh, with all images in an engine of its own: on a push the workflow's steps run up to Ansible's door.
+SOAKED = ("reduced", "remote")
 RUNNING: set[subprocess.Popen[bytes]] = set()
 STOPPED = threading.Event()
 # make's own variables must not reach what the tests start.
@@ -43,7 +44,19 @@ MAKE_VARIABLES = {
     "COLD", "CONFIRM", "ENV", "FILE", "LEVEL", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "ONLY", "SERVICE", "SETTINGS",
     "SINCE", "STACK", "STRATEGY", "V", "YES",
 }  # fmt: skip
-IMAGES = ("postgres", "redis", "searxng", "caddy", "adminer", "app", "vault", "app-test", "vault-test", "registry")
+IMAGES = (
+    "postgres",
+    "redis",
+    "searxng",
+    "caddy",
+    "adminer",
+    "app",
+    "vault",
+    "app-test",
+    "vault-test",
+    "registry",
+    "runner",
+)
 THRESHOLDS = {"src and filter_plugins": ("src/*,filter_plugins/*", 95), "app": ("app/*", 80)}
 
 
@@ -90,7 +103,7 @@ def parts() -> tuple[Part, ...]:
     return (
         Part("lint", (PYTHON, "-m", "scripts.lint"), 10, report="lint.xml", fast=True),
         pytest_part("unit", "tests/unit", 5, fast=True),
-        pytest_part("workflows", "tests/workflows", 5, fast=True),
+        pytest_part("workflows", "tests/workflows/test_workflows.py", 5, fast=True),
         Part("packages", ("tests/packages",), 10, lane=2),
         Part("engine", (player, "engine"), 5, environment=ci, lane=2),
         Part("leftovers", (PYTHON, "-m", "scripts.leftovers"), 5, lane=2),
@@ -112,6 +125,7 @@ def parts() -> tuple[Part, ...]:
         Part("molecule docker_engine", (*molecule, "docker_engine"), 15, stage=2),
         Part("molecule protected_volume", (*molecule, "protected_volume"), 15, stage=2),
         pytest_part("integration", "tests/integration", 15, stage=2),
+        pytest_part("steps", "tests/workflows/test_steps.py", 10, stage=2),
         pytest_part("stack", deploy_files(STACK), 30, stage=2),
         pytest_part("deploy", f"{BROWSER} {deploy_files(DEPLOY)}", 40, stage=2, lane=2),
     )
@@ -128,7 +142,7 @@ def soak_parts() -> tuple[Part, ...]:
     kills = {"LEDGERFLOW_KILLS": "10"}
     return (
         *ground,
-        pytest_part("reduced", deploy_files(SOAKED), 30, stage=2),
+        *(pytest_part(name, deploy_files((name,)), 30, stage=2) for name in SOAKED),
         pytest_part("kills", deploy_files(("kills",)), 90, stage=2, environment=kills),
         Part(
             "vault kills",
@@ -277,7 +291,7 @@ def prepare() -> None:
 
 def become_root(argv: list[str]) -> None:
     """Starts again by sudo: the tests deploy, and read what only root may read. Told and asked as a deploy is."""
-    decision = play.settle_rights(Request("test"))
+    decision = play.settle_rights(Request("test", yes=agreed(os.environ)))
     if decision.become:
         kept = [f"PATH={os.environ['PATH']}", "PYTHONDONTWRITEBYTECODE=1"]
         sudo = ["sudo", *([] if decision.password else ["-n"]), "--preserve-env", "env", *kept]

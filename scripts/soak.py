@@ -18,6 +18,7 @@ DOCUMENT = ROOT / "docs/soak.md"
 START, END = "<!-- soak:start -->", "<!-- soak:end -->"
 WHAT = {
     "reduced": "a deploy by an ordinary user, without root's places, on an engine that is not ours to configure",
+    "remote": "a deploy over ssh to another host, with an engine of its own",
     "kills": "a deploy killed at ten seeded moments; the next one heals it, the one after finds nothing to do",
     "vault kills": "`kill -9` at fifty seeded moments in each of backup and proof; the next is clean, nothing stays",
 }

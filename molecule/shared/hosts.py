@@ -4,7 +4,8 @@
 A module of its own because molecule's scenarios and the tests of whole stacks need the same hosts, and only one place
 should know what systemd and a nested engine want from a container. Standard library and the docker command only.
 
-    molecule/shared/hosts.py start NAME --release trixie [--engine] [--without-systemd] [--publish 127.0.0.1:8443:443]
+    molecule/shared/hosts.py start NAME --release trixie [--engine] [--ssh] [--without-systemd]
+                              [--publish 127.0.0.1:8443:443]
     molecule/shared/hosts.py restart NAME
     molecule/shared/hosts.py stop NAME
     molecule/shared/hosts.py build --release bookworm [--engine]
@@ -60,6 +61,7 @@ class Host:
     systemd: bool = True
     publish: tuple[str, ...] = ()
     network: str = ""
+    ssh: bool = False
 
 
 # Pure: argv and tags
@@ -165,6 +167,16 @@ def engine_image(release: str) -> str:
     return tag
 
 
+def ssh_image(release: str, below: str) -> str:
+    """A host that is reached over ssh, on top of one of the others."""
+    tag = f"{below.split(':')[0]}-ssh:{digest([below.encode(), *content_of(HERE / 'ssh')])}"
+    if not exists(tag):
+        build = ["docker", "build", "--quiet", f"--tag={tag}", f"--build-arg=HOST_IMAGE={below}", str(HERE / "ssh")]
+        output(build, f"image of {release} with ssh")
+        retire(tag)
+    return tag
+
+
 def retire(tag: str) -> None:
     """Remove earlier versions of one of our own images that nothing uses."""
     name = tag.rsplit(":", 1)[0]
@@ -197,6 +209,7 @@ def converge(name: str, playbook: Path) -> None:
 def start(host: Host) -> str:
     """Start a host and wait until it has booted; returns its image."""
     image = engine_image(host.release) if host.engine else host_image(host.release)
+    image = ssh_image(host.release, image) if host.ssh else image
     output(run_argv(host, image), f"host {host.name}")
     wait(host.name, engine=host.engine and host.systemd, systemd=host.systemd)
     return image
@@ -228,7 +241,7 @@ def restart(name: str) -> None:
     systemd = "--without-systemd" not in command
     # Without systemd nothing ends the services in order anyway.
     output(["docker", "restart", f"--timeout={30 if systemd else 1}", name], f"host {name}")
-    wait(name, engine="-engine:" in command, systemd=systemd)
+    wait(name, engine="-engine" in command, systemd=systemd)
 
 
 def stop(name: str) -> None:
@@ -243,6 +256,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sub = verbs.add_parser(verb)
         sub.add_argument("--release", choices=RELEASES, required=True)
         sub.add_argument("--engine", action="store_true", help="with Docker, as the role docker_engine installs it")
+    sub.add_argument("--ssh", action="store_true", help="reached over ssh as user deploy, who may use sudo")
     sub.add_argument("--without-systemd", action="store_true")
     sub.add_argument("--publish", action="append", default=[], metavar="IP:PORT:PORT")
     sub.add_argument("--network", default="")
@@ -264,7 +278,13 @@ def act(given: argparse.Namespace) -> str:
     if given.verb == "start":
         return start(
             Host(
-                given.name, given.release, given.engine, not given.without_systemd, tuple(given.publish), given.network
+                given.name,
+                given.release,
+                given.engine,
+                not given.without_systemd,
+                tuple(given.publish),
+                given.network,
+                given.ssh,
             )
         )
     (restart if given.verb == "restart" else stop)(given.name)

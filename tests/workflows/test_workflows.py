@@ -77,7 +77,7 @@ def test_every_action_is_pinned_by_its_commit_with_the_version_beside(workflow: 
 def test_every_job_has_a_time_limit_and_no_more_rights_than_reading(workflow: Path) -> None:
     top = yaml.safe_load(workflow.read_text())
     assert top["permissions"] == {"contents": "read"}
-    assert "concurrency" in top
+    assert "concurrency" in top or all("concurrency" in job for job in jobs(workflow).values())
     assert [name for name, job in jobs(workflow).items() if "timeout-minutes" not in job] == []
     checkouts = [step for step in steps(workflow) if step.get("uses", "").startswith("actions/checkout@")]
     assert all(step["with"]["persist-credentials"] is False for step in checkouts)

@@ -10,6 +10,7 @@ import pytest
 from scripts.request import (
     Refusal,
     Request,
+    agreed,
     check,
     playbook_argv,
     playbook_environment,
@@ -34,6 +35,18 @@ def test_nothing_given_means_dev() -> None:
     request = read_request(["deploy"], {})
     assert (request.env, request.yes, request.cold, request.command) == ("dev", False, False, "make deploy")
     check(request, PLAYBOOKS, INVENTORIES)
+
+
+def test_an_empty_environment_comes_from_a_variable_that_is_not_set_and_is_refused() -> None:
+    refusal = refusal_of(read_request(["deploy"], {"ENV": ""}))
+    assert (refusal.what, refusal.hint) == ("ENV=: unknown environment", "ENV= one of dev, ci, staging, prod")
+
+
+@pytest.mark.parametrize("environ", [{"YES": "1"}, {"CI": "true"}])
+def test_yes_and_ci_agree_beforehand_and_nothing_else_does(environ: dict[str, str]) -> None:
+    assert agreed(environ)
+    assert not agreed({name: "" for name in environ})
+    assert read_request(["deploy"], environ).yes
 
 
 @pytest.mark.parametrize(("request_", "what", "hint"), [
