@@ -14,6 +14,7 @@ V =
 SINCE =
 LEVEL =
 ONLY =
+JSON =
 NAME =
 OUTCOME =
 export ENV SERVICE FILE CONFIRM STACK SETTINGS STRATEGY COLD YES V SINCE LEVEL ONLY
@@ -58,6 +59,10 @@ destroy: #: removes a ci stack with its data, after its name was given (CONFIRM=
 
 env-check: ## reads .env.ENV and says what is wrong with it, line by line
 	@scripts/play env_check
+
+check-volumes: ## compose files, scripts and workflows: nothing here may lose a protected volume (FILE=compose.yml JSON=1)
+	@scripts/bootstrap
+	@$(PYTHON) -m scripts.check_volumes $(if $(JSON),--json) $(FILE)
 
 # --- the data --------------------------------------------------------------------------------------------------------
 backup: ## takes a backup of the database now
