@@ -32,7 +32,7 @@ USAGE = 64
 # Tests on deployed stacks, in two parts of about equal length: each deploys a stack that its tests share, and some make
 # others of their own.
 DEPLOY = ("flask_app", "restore_smoke", "incident", "two_stacks", "kills")
-STACK = ("deploy", "volumes", "reachability", "secrets", "refusals", "address_pools")
+STACK = ("deploy", "volumes", "reachability", "secrets", "refusals", "address_pools", "preflight")
 # An ordinary user's own deploy takes too long for every push; what it decides is tested there by facts given as data.
 SOAKED = ("reduced",)
 RUNNING: set[subprocess.Popen[bytes]] = set()
@@ -40,7 +40,7 @@ STOPPED = threading.Event()
 # make's own variables must not reach what the tests start.
 MAKE_VARIABLES = {
     "COLD", "CONFIRM", "ENV", "FILE", "LEVEL", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "ONLY", "SERVICE", "SETTINGS",
-    "SINCE", "STACK", "STRATEGY", "V", "YES",
+    "OP", "SINCE", "STACK", "STRATEGY", "V", "YES",
 }  # fmt: skip
 IMAGES = ("postgres", "redis", "searxng", "caddy", "adminer", "app", "vault", "app-test", "vault-test", "registry")
 THRESHOLDS = {"src and filter_plugins": ("src/*,filter_plugins/*", 95), "app": ("app/*", 80)}
