@@ -32,7 +32,7 @@ USAGE = 64
 # Tests on deployed stacks, in two parts of about equal length: each deploys a stack that its tests share, and some make
 # others of their own.
 DEPLOY = ("flask_app", "restore_smoke", "incident", "two_stacks", "kills")
-STACK = ("deploy", "volumes", "reachability", "secrets", "refusals", "address_pools", "preflight")
+STACK = ("deploy", "volumes", "reachability", "secrets", "refusals", "address_pools", "preflight", "ledger_docker")
 # An ordinary user's own deploy takes too long for every push; what it decides is tested there by facts given as data.
 SOAKED = ("reduced",)
 RUNNING: set[subprocess.Popen[bytes]] = set()

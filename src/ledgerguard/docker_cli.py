@@ -115,18 +115,23 @@ def _keep_stdin(command: Command) -> bytes | None:
 
 def ask(question: str, word: str) -> tuple[str, str]:
     """(what was typed, the refusal or nothing). Asks the terminal itself: a pipe's `yes` is no person."""
+    from ledgerguard.docker_judgement import plain  # loaded already where something is asked
+
     where, _, told = question.partition(": ")
+    shown = plain(word)
     try:
         with Path(TERMINAL).open("r+b", buffering=0) as terminal:
-            terminal.write(f"ledger_docker: {question}\nType {word} to go on: ".encode())
+            terminal.write(f"ledger_docker: {question}\nType {shown} to go on: ".encode())
             typed = _line(terminal.read)
     except OSError:
-        return "", f"{where}: {told}; there is no terminal to confirm it on\nHINT: run it in a terminal and type {word}"
+        return (
+            "",
+            f"{where}: {told}; there is no terminal to confirm it on\nHINT: run it in a terminal and type {shown}",
+        )
     if typed == word:
         return typed, ""
-    return typed[
-        :80
-    ], f"{where}: {typed[:80]!r} was typed, not {word}; nothing was done\nHINT: run it again and type {word}"
+    what = f"{typed[:80]!r} was typed, not {shown}; nothing was done"
+    return typed[:80], f"{where}: {what}\nHINT: run it again and type {shown}"
 
 
 def _line(read: Callable[[int], bytes | None]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ledgerguard.docker_arguments import Command, read_command
 from ledgerguard.docker_judgement import ALLOW, ASK, REFUSE, Seen, Verdict, Volume, asked_word, judge, takes
@@ -123,6 +125,45 @@ def test_text_made_by_others_does_not_reach_the_terminal_as_it_is() -> None:
     text = judged("volume rm x", evil).text
     assert "\x1b" not in text
     assert "environment \\x1b[2Jdev\\x0a" in text
+
+
+Parts = list[list[str]]
+VOLUMES = st.sampled_from([["-v"], ["--volumes"], ["--volumes=true"], ["-v=1"], ["--volumes=T"], ["-vt", "0"]])
+BESIDE = st.lists(st.sampled_from([
+    ["-t", "0"], ["-t0"], ["-t=0"], ["--timeout", "5"], ["--timeout=5"], ["--remove-orphans"], ["--rmi", "all"],
+    ["web"], ["--remove-orphans=false"], ["--new-option"],
+]), max_size=4)  # fmt: skip
+GLOBAL = st.lists(st.sampled_from([
+    ["-f", "down.yml"], ["--file=-v"], ["-p", "exec"], ["--profile", "*"], ["--ansi=never"], ["--env-file", "down"],
+    ["--new-option", "value"], ["--compatibility"],
+]), max_size=3)  # fmt: skip
+ENGINE = st.lists(
+    st.sampled_from([["-H", "unix:///volume"], ["--context=rm"], ["-D"], ["--log-level", "debug"]]), max_size=3
+)
+FORCE = st.lists(st.sampled_from(["-f", "--force", "--force=true", "other", "--new-option"]), max_size=4)
+
+
+def flat(parts: Parts) -> list[str]:
+    return [word for part in parts for word in part]
+
+
+@given(ENGINE, GLOBAL, BESIDE, VOLUMES, BESIDE)
+def test_no_way_to_write_down_with_volumes_is_let_through(
+    engine: list[list[str]],
+    project: list[list[str]],
+    before: list[list[str]],
+    volumes: list[str],
+    after: list[list[str]],
+) -> None:
+    line = [*flat(engine), "compose", *flat(project), "down", *flat(before), *volumes, *flat(after)]
+    verdict = judged(shlex.join(line), DB)
+    assert (verdict.what, verdict.volumes) == (REFUSE, (DB.name,))
+
+
+@given(ENGINE, FORCE, st.booleans())
+def test_no_way_to_write_volume_rm_is_let_through(engine: Parts, beside: list[str], last: bool) -> None:
+    words = [*beside, DB.name] if last else [DB.name, *beside]
+    assert judged(shlex.join([*flat(engine), "volume", "rm", *words]), DB, OTHER).what == REFUSE
 
 
 @pytest.mark.parametrize(("filters", "taken"), [
