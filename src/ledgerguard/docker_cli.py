@@ -82,7 +82,7 @@ def _first_word(command: Command, arguments: Sequence[str], docker: str) -> int:
     except ValueError as error:
         notes.append(f"{error}; only labels are looked at\nHINT: ledgerguard check")
     seen = docker_looks.Looker(docker, declared, _keep_stdin(command)).look(command)
-    verdict = docker_judgement.judge(command, seen, os.environ.get("LEDGER_ENV", ""))
+    verdict = docker_judgement.judge(command, seen, os.environ.get("LEDGER_ENV", "").strip())
     refusal, answer = verdict.text if verdict.what == docker_judgement.REFUSE else "", ""
     if verdict.what == docker_judgement.ASK:
         answer, refusal = ask(verdict.text, verdict.word)

@@ -12,7 +12,8 @@ import shutil
 import subprocess
 import sys
 import zipapp
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -247,3 +248,81 @@ def test_each_person_has_a_log(tmp_path: Path) -> None:
     assert docker_log.place({}, 0) == docker_log.FOR_ROOT
     assert docker_log.place({"HOME": "/home/a"}, 1000) == Path("/home/a/.local/state/ledgerguard/docker.jsonl")
     assert docker_log.place({"LEDGER_DOCKER_LOG": str(tmp_path)}, 0) == tmp_path
+
+
+# --- the same in this process ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def became(program: Program, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """What docker would have been started with: the one step that cannot be taken here."""
+    started: list[list[str]] = []
+    monkeypatch.setattr(os, "execv", lambda _path, argv: started.append(argv[1:]))
+    for name, value in program.environment(LEDGER_ENV=" prod ").items():
+        monkeypatch.setenv(name, value)
+    return started
+
+
+@contextmanager
+def person(monkeypatch: pytest.MonkeyPatch, types: bytes) -> Iterator[int]:
+    """A terminal at which somebody has typed already."""
+    ours, theirs = pty.openpty()
+    monkeypatch.setattr(docker_cli, "TERMINAL", os.ttyname(theirs))
+    os.write(ours, types + b"\n")
+    try:
+        yield ours
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_a_person_lets_it_go_on_or_not(became: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    with person(monkeypatch, b"prod") as terminal:
+        docker_cli.main(["stop", "web"])
+        assert b"Type prod to go on" in os.read(terminal, 4096)
+    assert became == [["stop", "web"]]
+    with person(monkeypatch, b"yes"):
+        assert docker_cli.main(["stop", "web"]) == 77
+    monkeypatch.setattr(docker_cli, "TERMINAL", "/nonexistent/tty")
+    assert docker_cli.main(["stop", "web"]) == 77
+    assert became == [["stop", "web"]]
+
+
+def test_what_is_not_asked_about_goes_on_at_once(became: list[list[str]]) -> None:
+    docker_cli.main(["exec", "web", "echo", "down -v"])
+    docker_cli.main(["volume", "rm", "other"])
+    assert became == [["exec", "web", "echo", "down -v"], ["volume", "rm", "other"]]
+
+
+def test_an_interrupted_look_ends_as_a_shell_expects(became: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(docker_cli, "_first_word", interrupted)
+    assert docker_cli.main(["stop", "web"]) == 130
+    assert became == []
+
+
+def test_a_docker_that_cannot_be_started_is_told(
+    program: Program, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (program.root / "docker").write_bytes(b"\x7fELF no program")
+    monkeypatch.setenv("PATH", str(program.root))
+    assert docker_cli.main(["ps"]) == 127
+    assert "Exec format error" in capsys.readouterr().err
+    monkeypatch.setenv("PATH", "/nonexistent")
+    monkeypatch.setattr(sys, "argv", ["ledger_docker", "ps"])
+    with pytest.raises(SystemExit) as stop:
+        docker_cli.program()
+    assert stop.value.code == 127
+
+
+def test_a_log_below_a_file_and_a_directory_that_is_gone_are_no_reason_to_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert "file" in docker_log.write(tmp_path / "file/docker.jsonl", {})
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert docker_log.entry(["x"], {})["directory"] == ""
