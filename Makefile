@@ -14,9 +14,11 @@ V =
 SINCE =
 LEVEL =
 ONLY =
+JSON =
+OP =
 NAME =
 OUTCOME =
-export ENV SERVICE FILE CONFIRM STACK SETTINGS STRATEGY COLD YES V SINCE LEVEL ONLY
+export ENV SERVICE FILE CONFIRM OP STACK SETTINGS STRATEGY COLD YES V SINCE LEVEL ONLY
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -58,6 +60,13 @@ destroy: #: removes a ci stack with its data, after its name was given (CONFIRM=
 
 env-check: ## reads .env.ENV and says what is wrong with it, line by line
 	@scripts/play env_check
+
+preflight: ## the owner's checklist, line by line (OP=volume, database or deploy)
+	@scripts/play preflight --judge
+
+check-volumes: ## compose files, scripts and workflows: nothing here may lose a protected volume (FILE=compose.yml JSON=1)
+	@scripts/bootstrap
+	@$(PYTHON) -m scripts.check_volumes $(if $(JSON),--json) $(FILE)
 
 # --- the data --------------------------------------------------------------------------------------------------------
 backup: ## takes a backup of the database now

@@ -96,6 +96,7 @@ def steps() -> tuple[Step, ...]:
         Step("roles' tables", (BIN + "python", "-m", "scripts.role_docs", "--check")),
         Step("pictures", (BIN + "python", "-m", "scripts.diagrams", "--check")),
         Step("addresses", (BIN + "python", "-m", "scripts.addresses")),
+        Step("volumes", (BIN + "python", "-m", "scripts.check_volumes")),
     )
 
 

@@ -17,7 +17,8 @@ from scripts.rights import Decision
 LOCAL = ("dev", "ci")
 REMOTE = ("staging", "prod")
 # Playbooks that change nothing need no lock, and fewer rights.
-READ_ONLY = ("status", "list_backups", "env_check")
+READ_ONLY = ("status", "list_backups", "env_check", "preflight")
+OPERATIONS = ("volume", "database", "deploy")  # the checklists of preflight
 REDUCED = "engine_reduced"  # the variable that tells the inventory to use a user's own engine
 VERDICTS = {"holds": 0, "proven": 0, "bad": 1, "failed": 1, "inconclusive": 2}
 USAGE = 64
@@ -33,6 +34,7 @@ class Request:
     service: str = ""
     file: str = ""
     confirm: str = ""
+    operation: str = ""
     settings: str = ""
     verbosity: int = 0
     strategy: str = ""
@@ -57,6 +59,7 @@ class Request:
         """The make command that asks for it, for hints."""
         words = [f"make {self.target}", f"ENV={self.env}" if self.env != "dev" else ""]
         words += [f"SERVICE={self.service}" if self.service else "", f"STACK={self.stack}" if self.stack else ""]
+        words.append(f"OP={self.operation}" if self.operation else "")
         return " ".join(word for word in words if word)
 
 
@@ -93,6 +96,7 @@ def read_request(argv: list[str], environ: Mapping[str, str]) -> Request:
         service=environ.get("SERVICE", ""),
         file=environ.get("FILE", ""),
         confirm=environ.get("CONFIRM", ""),
+        operation=environ.get("OP", ""),
         settings=environ.get("SETTINGS", ""),
         verbosity=int(level),
         strategy=environ.get("STRATEGY", ""),
@@ -125,6 +129,9 @@ def check(request: Request, playbooks: set[str], inventories: set[str]) -> None:
             f"inventory/{request.env}: not there",
             f"cp -r inventory/{request.env}.example inventory/{request.env} and edit its hosts.yml",
         )
+    if request.playbook == "preflight" and request.operation not in OPERATIONS:
+        known = ", ".join(OPERATIONS)
+        raise Refusal(f"OP={request.operation}: not one of {known}", f"make preflight OP={OPERATIONS[0]}")
     if request.strategy not in {"", "linear", "mitogen"}:
         raise Refusal(f"STRATEGY={request.strategy}: unknown", "STRATEGY=mitogen, or leave it out")
     if request.settings and not Path(request.settings).is_file():
@@ -149,6 +156,8 @@ def playbook_variables(request: Request, decision: Decision, results: Path) -> d
         "deploy_service": request.service,
         "backup_file": request.file,
         "confirm": request.confirm,
+        # Other playbooks go through a checklist too, each through its own.
+        "preflight_operation": request.operation if request.playbook == "preflight" else "",
     }
     values |= {name: value for name, value in given.items() if value}
     if request.settings:

@@ -32,7 +32,7 @@ USAGE = 64
 # Tests on deployed stacks, in two parts of about equal length: each deploys a stack that its tests share, and some make
 # others of their own.
 DEPLOY = ("flask_app", "restore_smoke", "incident", "two_stacks", "kills")
-STACK = ("deploy", "volumes", "reachability", "secrets", "refusals", "address_pools")
+STACK = ("deploy", "volumes", "reachability", "secrets", "refusals", "address_pools", "preflight", "ledger_docker")
 BROWSER = "tests/browser"  # on the stack that the tests behind it share
 # Too long for every push: an ordinary user's own deploy, whose decisions are tested there by facts given as data; and
 # one over ssh, with all images in an engine of its own: on a push the workflow's steps run up to Ansible's door.
@@ -42,7 +42,7 @@ STOPPED = threading.Event()
 # make's own variables must not reach what the tests start.
 MAKE_VARIABLES = {
     "COLD", "CONFIRM", "ENV", "FILE", "LEVEL", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "ONLY", "SERVICE", "SETTINGS",
-    "SINCE", "STACK", "STRATEGY", "V", "YES",
+    "OP", "SINCE", "STACK", "STRATEGY", "V", "YES",
 }  # fmt: skip
 IMAGES = (
     "postgres",

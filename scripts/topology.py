@@ -45,6 +45,7 @@ class Service:
     protected: tuple[tuple[str, str], ...] = ()  # (volume, target)
     scratch: tuple[tuple[str, str], ...] = ()
     ports: tuple[str, ...] = ()  # address:port on the host
+    binds: tuple[str, ...] = ()  # directories of the host, as compose is given them
 
     @property
     def listens(self) -> tuple[int, ...]:
@@ -90,7 +91,7 @@ class Variables(Mapping[str, Any]):
         self._values = values
         self._templates = NativeEnvironment(undefined=StrictUndefined, autoescape=False)
         self._templates.filters |= {"regex_replace": regex_replace, "bool": is_true, "combine": combine}
-        self._templates.filters["engine_place"] = engine_place
+        self._templates.filters |= {"engine_place": engine_place, "dirname": dirname}
         self._templates.globals["lookup"] = lambda *_: ""  # a person's environment has no part in this
         self._templates.context_class = self._context()
 
@@ -138,6 +139,11 @@ def is_true(value: object) -> bool:
     return str(value).lower() in {"true", "yes", "1"}
 
 
+def dirname(path: str) -> str:
+    """Ansible's filter of that name."""
+    return str(Path(path).parent)
+
+
 def combine(first: Values, *more: Values) -> Values:
     """Ansible's filter of that name, without its options."""
     result = dict(first)
@@ -156,6 +162,7 @@ def read_variables(inventory: Path, roles: Path) -> Variables:
         values |= load(path)
     for path in sorted(roles.glob("*/vars/main.yml")):
         values |= load(path)
+    values["inventory_dir"] = str(inventory)
     schema = values.get("settings_schema") or {}
     values["stack_settings"] = {name.lower(): rule.get("default", "") for name, rule in schema.items()}
     return Variables(values)
@@ -171,7 +178,8 @@ def make_service(name: str, description: Values, variables: Variables, ports: tu
         return tuple((variables.evaluate(description.get(key)) or {}).items())
 
     networks = tuple(variables.evaluate(description["networks"]))
-    return Service(name, networks, pairs("protected"), pairs("mounts"), ports)
+    binds = tuple(variables.evaluate(description.get("volumes")) or [])
+    return Service(name, networks, pairs("protected"), pairs("mounts"), ports, binds)
 
 
 def described(role: str, variables: Variables) -> list[Service]:
@@ -198,7 +206,8 @@ def redis_services(variables: Variables) -> list[Service]:
 
 def app_services(variables: Variables) -> list[Service]:
     """The web process in both colours, of which one runs, and the other processes."""
-    common, name = {"protected": variables.raw("app_protected")}, variables["app_name"]
+    common = {"protected": variables.raw("app_protected"), "volumes": variables.raw("app_volumes")}
+    name = variables["app_name"]
     web, processes = variables.raw("app_web"), variables.raw("app_processes")
     services = [make_service(f"{name}-web-{colour}", {**common, **web}, variables) for colour in COLOURS]
     return services + [make_service(f"{name}-{item['name']}", {**common, **item}, variables) for item in processes]

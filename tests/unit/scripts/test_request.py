@@ -21,7 +21,7 @@ from scripts.request import (
 )
 from scripts.rights import Decision
 
-PLAYBOOKS, INVENTORIES = {"deploy", "status"}, {"dev", "ci"}
+PLAYBOOKS, INVENTORIES = {"deploy", "status", "preflight"}, {"dev", "ci"}
 ROOT = Path("/somewhere")
 
 
@@ -50,7 +50,9 @@ def test_yes_and_ci_agree_beforehand_and_nothing_else_does(environ: dict[str, st
 
 
 @pytest.mark.parametrize(("request_", "what", "hint"), [
-    (Request("deploi"), "playbooks/deploi.yml", "deploy, status"),
+    (Request("deploi"), "playbooks/deploi.yml", "deploy, preflight, status"),
+    (Request("preflight"), "OP=: not one of volume, database, deploy", "make preflight OP=volume"),
+    (Request("preflight", operation="volumes"), "OP=volumes", "make preflight OP=volume"),
     (Request("deploy", env="production"), "ENV=production", "dev, ci, staging, prod"),
     (Request("deploy", env="prod"), "inventory/prod", "cp -r inventory/prod.example"),
     (Request("deploy", strategy="fast"), "STRATEGY=fast", "STRATEGY=mitogen"),
@@ -92,6 +94,15 @@ def test_variables_of_make_reach_the_playbook_under_their_names() -> None:
     assert values["confirm"] == "t1-ci"
     assert values["service_fingerprints_enabled"] is False
     assert values["more"] == "1"
+
+
+def test_a_checklist_is_named_for_preflight_alone() -> None:
+    request = read_request(["preflight"], {"OP": "database", "ENV": "ci"})
+    check(request, PLAYBOOKS, INVENTORIES)
+    assert playbook_variables(request, Decision(), ROOT)["preflight_operation"] == "database"
+    assert request.command == "make preflight ENV=ci OP=database"
+    other = read_request(["migrate"], {"OP": "volume"})
+    assert "preflight_operation" not in playbook_variables(other, Decision(), ROOT)
 
 
 def test_variables_that_were_not_given_are_left_to_the_inventory() -> None:

@@ -1,0 +1,160 @@
+"""Takes the shell scripts out of the files that hold them: shell files, workflows, Makefiles, playbooks.
+
+A module of its own because each of these wraps its scripts in another way, and a finding must name the line of the
+file. What a tool puts in when it runs (`${{ … }}`, `{{ … }}`, `$(…)` of make) becomes a variable that nobody knows.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+
+import yaml
+
+from scripts.compose_checks import entries, items, line_of, truth
+
+COMPOSE, WORKFLOW, MAKEFILE, SHELL, PLAYBOOK = "compose", "workflow", "makefile", "shell", "playbook"
+_COMPOSE_NAME = re.compile(r"(docker-)?compose([._-][\w.-]*)?\.ya?ml(\.j2)?")
+_PLAYBOOKS = {"playbooks", "tasks", "handlers", "molecule"}
+_SHELL_LINE = re.compile(r"#!\s*(\S*/env\s+(-S\s+)?)?(\S*/)?(sh|bash|dash|ash|zsh|ksh)\b")
+_RUNS = frozenset({"command", "shell", "raw"})  # Ansible's modules that run a command line
+_PUT_IN = re.compile(r"\$\{\{.*?\}\}|\{\{.*?\}\}", re.DOTALL)
+_MAKE = re.compile(r"\$(\$|\(([\w-]+)\)|\{([\w-]+)\}|\((?:[^()]|\([^()]*\))*\)|[@<^?*%+|])")
+_MAKE_VARIABLE = re.compile(r"^(?:export )?([A-Za-z_]\w*)\s*[:?]?=\s*(.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Script:
+    """A script, and the line of its file on which it begins."""
+
+    line: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Removal:
+    """A task of a playbook that removes volumes without a command line."""
+
+    line: int
+    what: str
+
+
+def kind_of(path: PurePath, text: str) -> str:
+    """What a file is to this check; empty for what holds no script and no compose project."""
+    name, parts = path.name, set(path.parts)
+    if _COMPOSE_NAME.fullmatch(name):
+        return COMPOSE
+    is_yaml = name.endswith((".yml", ".yaml"))
+    if is_yaml and (".github" in parts or name.startswith("action.")):
+        return WORKFLOW
+    if name in {"Makefile", "GNUmakefile", "makefile"} or name.endswith(".mk"):
+        return MAKEFILE
+    if name.endswith((".sh", ".bash")) or _SHELL_LINE.match(text):
+        return SHELL
+    return PLAYBOOK if is_yaml and parts & _PLAYBOOKS else ""
+
+
+def scripts_of(kind: str, text: str) -> list[Script]:
+    """The scripts in a file; yaml.YAMLError for YAML that is none."""
+    if kind == SHELL:
+        return [Script(1, unknown_values(text))]
+    if kind == MAKEFILE:
+        return list(_recipes(text))
+    if kind == WORKFLOW:
+        return [script for node in mappings(text) for script in _step(node)]
+    if kind == PLAYBOOK:
+        return [script for node in mappings(text) for script in _task(node)]
+    return []
+
+
+def unknown_values(text: str) -> str:
+    """Expressions that are put in later, as variables of the same number of lines."""
+    return _PUT_IN.sub(lambda match: "${PUT_IN_LATER}" + "\n" * match[0].count("\n"), text)
+
+
+def mappings(text: str) -> Iterator[yaml.MappingNode]:
+    """Every mapping of a YAML file."""
+    waiting: list[yaml.Node] = [node for node in yaml.compose_all(text, Loader=yaml.SafeLoader) if node is not None]
+    seen: set[int] = set()
+    while waiting:
+        node = waiting.pop(0)
+        if id(node) in seen:  # by an alias
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            yield node
+            waiting += [value for _, value in node.value]
+        else:
+            waiting += items(node)
+
+
+def _step(node: yaml.MappingNode) -> Iterator[Script]:
+    told = entries(node)
+    run, shell = told.get("run"), told.get("shell")
+    words = str(shell.value).split() if isinstance(shell, yaml.ScalarNode) else ["bash"]
+    if isinstance(run, yaml.ScalarNode) and _SHELL_LINE.match(f"#!/bin/{(words or ['bash'])[0]}"):
+        yield _scalar(run)
+
+
+def _scalar(node: yaml.ScalarNode) -> Script:
+    """A block begins on the line after its mark."""
+    return Script(line_of(node) + (node.style in {"|", ">"}), unknown_values(str(node.value)))
+
+
+def _task(node: yaml.MappingNode) -> Iterator[Script]:
+    for name, value in entries(node).items():
+        if name.rpartition(".")[2] not in _RUNS:
+            continue
+        told = entries(value)
+        if isinstance(value, yaml.ScalarNode):
+            yield _scalar(value)
+        elif isinstance(told.get("cmd"), yaml.ScalarNode):
+            yield _scalar(told["cmd"])  # type: ignore[arg-type]  # looked at in the line above
+        elif words := [str(item.value) for item in items(told.get("argv"))]:
+            yield Script(line_of(told["argv"]), shlex.join(unknown_values(word) for word in words))
+
+
+def removals_of(kind: str, text: str) -> list[Removal]:
+    """Tasks that remove volumes by a module of Ansible's."""
+    return [found for node in mappings(text) for found in _removal(node)] if kind == PLAYBOOK else []
+
+
+def _removal(node: yaml.MappingNode) -> Iterator[Removal]:
+    wanted: Mapping[str, tuple[str, str]] = {
+        "docker_volume": ("state", "absent"),
+        "docker_prune": ("volumes", "true"),
+        "docker_compose_v2": ("remove_volumes", "true"),
+    }
+    for name, value in entries(node).items():
+        module = name.rpartition(".")[2]
+        key, bad = wanted.get(module, ("", ""))
+        given = entries(value).get(key)
+        if isinstance(given, yaml.ScalarNode) and (given.value == bad or (bad == "true" and truth(str(given.value)))):
+            yield Removal(line_of(given), f"{module} with {key}: {given.value}")
+
+
+def _recipes(text: str) -> Iterator[Script]:
+    known = {match[1]: match[2].strip() for match in _MAKE_VARIABLE.finditer(text)}
+    lines = text.split("\n")
+    number = 0
+    while number < len(lines):
+        first = number
+        number += 1
+        if not lines[first].startswith("\t"):
+            continue
+        while lines[number - 1].endswith("\\") and number < len(lines):
+            number += 1
+        recipe = "\n".join(line.removeprefix("\t") for line in lines[first:number])
+        yield Script(first + 1, _MAKE.sub(lambda match: _made(match, known), recipe.lstrip("@-+ ")))
+
+
+def _made(match: re.Match[str], known: Mapping[str, str], depth: int = 0) -> str:
+    if match[1] == "$":
+        return "$"
+    value = known.get(match[2] or match[3] or "")
+    if value is None or depth > 4:
+        return "${PUT_IN_LATER}"
+    return _MAKE.sub(lambda inner: _made(inner, known, depth + 1), value)
