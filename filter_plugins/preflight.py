@@ -140,7 +140,12 @@ def wrapper_line(given: Facts) -> Line:
     if code == 0:
         return line("wrapper", OK, "ledger_docker answers")
     if code == NOT_INSTALLED:
-        return line("wrapper", UNKNOWN, "ledger_docker: not installed on this host", "use make, which asks too")
+        return line(
+            "wrapper",
+            UNKNOWN,
+            "ledger_docker: not installed on this host",
+            "make down and make migrate go through this checklist; docker itself asks nothing",
+        )
     what = f"ledger_docker does not answer (exit {code}): {_last(given['wrapper']['error'])}"
     return line("wrapper", BAD, what, "ledger_docker --version")
 

@@ -136,7 +136,8 @@ def allowed(lines: Sequence[str], number: int) -> bool:
 def check_compose(path: Path, text: str, rules: Rules, where: str) -> list[Finding]:
     """A compose file; a template is rendered with the values of dev, and its lines are the rendered ones."""
     beside = path.parent / ".env"
-    variables = compose_checks.read_env(beside.read_text()) if beside.is_file() else {}
+    given = compose_checks.read_env(beside.read_text()) if beside.is_file() else {}
+    variables = {"PWD": str(path.parent.resolve()), **given}  # compose is started beside its file
     if path.suffix == ".j2":
         try:
             text = str(read_variables(ROOT / "inventory/dev", ROOT / "roles").evaluate("{{ '' }}" + text))

@@ -124,6 +124,9 @@ def test_a_template_is_rendered_with_the_values_of_dev(tmp_path: Path, capsys: p
 def test_a_file_of_settings_beside_a_compose_file_counts(tmp_path: Path) -> None:
     (tmp_path / "compose.yml").write_text("services: {web: {image: web, volumes: ['$ROOT/x:/x']}}\n")
     assert main([str(tmp_path / "compose.yml")]) == 2
+    (tmp_path / "compose.yml").write_text("services: {web: {image: web, volumes: ['${PWD}/x:/x']}}\n")
+    assert main([str(tmp_path / "compose.yml")]) == 0
+    (tmp_path / "compose.yml").write_text("services: {web: {image: web, volumes: ['$ROOT/x:/x']}}\n")
     (tmp_path / ".env").write_text("ROOT=/srv\n")
     assert main([str(tmp_path / "compose.yml")]) == 0
     (tmp_path / ".env").write_text("ROOT=/srv/ledger\n")
