@@ -65,7 +65,7 @@ def new_job(image: str, source: tuple[Path, str]) -> Iterator[NewJob]:
 
 @pytest.fixture(scope="module")
 def used(image: str, source: tuple[Path, str]) -> Iterator[str]:
-    """One machine for jobs that must fail: what an earlier one left does not help them."""
+    """One machine for jobs in which a fault must be seen: what an earlier one left does not help them."""
     with machine(image, source[0]) as name:
         yield name
 

@@ -108,9 +108,9 @@ def test_the_job_deploy_deploys_shows_the_proof_table_and_keeps_its_figures(new_
     assert "build/results/restore-smoke.json" in job.artifacts["restore-smoke-results"]
 
 
-def test_a_summary_that_is_not_written_is_seen(new_job: NewJob) -> None:
+def test_a_summary_that_is_not_written_is_seen(new_job: NewJob, used: str) -> None:
     hidden = ("run: make restore-smoke", "run: GITHUB_STEP_SUMMARY= make restore-smoke")
-    job = new_job("ci.yml", "deploy", change=hidden)
+    job = new_job("ci.yml", "deploy", change=hidden, on=used)
     job.run()
     assert job.status == "success"
     assert without_summary(job) == ["Statement to rows to proven backup and back"]
@@ -175,7 +175,12 @@ def assert_nothing_left(job: Job, held: dict[str, str]) -> None:
     for name, line in lines.items():
         assert job.files_with(line) == [], name
         assert [done.name for done in job.done if line in done.output] == [], name
-    assert job.inside(f"cd {WORKSPACE} && git status --porcelain --ignored -- inventory build/inputs '.env.*'") == ""
+    assert (
+        job.inside(
+            f"cd {WORKSPACE} && git status --porcelain --ignored -- inventory build/inputs .env.staging .env.prod"
+        )
+        == ""
+    )
 
 
 def test_the_search_for_secrets_finds_one(new_job: NewJob, held: dict[str, dict[str, str]]) -> None:
@@ -273,8 +278,8 @@ def test_a_token_that_a_step_does_not_ask_for_is_missed(new_job: NewJob, used: s
     assert "GITHUB_TOKEN not set" in said.output
 
 
-def test_an_artifact_whose_path_is_wrong_fails(new_job: NewJob) -> None:
-    job = new_job("ci.yml", "deploy", change=("build/results/", "build/reslts/"))
+def test_an_artifact_whose_path_is_wrong_fails(new_job: NewJob, used: str) -> None:
+    job = new_job("ci.yml", "deploy", change=("build/results/", "build/reslts/"), on=used)
     job.run()
     assert job.status == "failure"
     assert step(job, "Keep the logs and results").output == "build/reslts/: no files found"
