@@ -30,6 +30,11 @@ class _Connection(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
 
+def connection_to(path: str, seconds: float) -> http.client.HTTPConnection:
+    """A connection to the engine's socket; the caller closes it."""
+    return _Connection(path, seconds)
+
+
 @dataclass(frozen=True)
 class EngineApi:
     """`socket`: the engine's, a path; `seconds`: the longest wait for one answer."""
@@ -39,7 +44,7 @@ class EngineApi:
 
     def get(self, path: str) -> Any:
         """The answer's JSON; None for 404. Raises LookupFailed."""
-        connection = _Connection(self.socket, self.seconds)
+        connection = connection_to(self.socket, self.seconds)
         try:
             connection.request("GET", path)
             answer = connection.getresponse()
