@@ -1,7 +1,7 @@
 """The command line; a module of its own because it is the only part that talks to a person.
 
-Exit codes: 0 holds, 1 the thing asked about is bad, 2 could not be found out or done, 64 usage. Standard library only: it
-runs as root, as a zipapp, never from a virtual environment.
+Exit codes: 0 holds, 1 the thing asked about is bad, 2 could not be found out or done, 64 usage. Standard library only:
+it runs as root, as a zipapp, never from a virtual environment.
 """
 
 from __future__ import annotations
@@ -118,7 +118,8 @@ def _settings(given: argparse.Namespace) -> Settings:
     return Settings(
         Path(given.socket), Path(given.engine.removeprefix("unix://")), Path(given.data_root), Path(given.config),
         Path(given.state_dir), Path(given.audit_file), tuple(Path(one) for one in getattr(given, "state_file", ())),
-        getattr(given, "mode", "enforce"), given.profile, getattr(given, "deadline", 5.0), tuple(getattr(given, "hook", ())),
+        getattr(given, "mode", "enforce"), given.profile, getattr(given, "deadline", 5.0),
+        tuple(getattr(given, "hook", ())),
     )  # fmt: skip
 
 
@@ -146,9 +147,8 @@ def _status(given: argparse.Namespace) -> int:
         counts = (
             ", ".join(f"{number} {what}" for what, number in sorted(status["decisions"].items())) or "no decision yet"
         )
-        print(
-            f"ledgerguard {status['version']}: mode {status['mode']}, profile {status['profile']}, since {status['started']}"
-        )
+        print(f"ledgerguard {status['version']}: mode {status['mode']}, profile {status['profile']}")
+        print(f"since: {status['started']}")
         print(f"declared: {', '.join(status['declared']) or 'nothing'}\ndecisions: {counts}")
         for one in status["unlocks"]:
             print(f"unlocked: {one['volume']} for {one['operation']}, {one['seconds_left']} s left")
@@ -185,7 +185,7 @@ def _audit(given: argparse.Namespace) -> int:
         _say("audit", f"{given.audit_file}: {error.strerror}", "sudo ledgerguard audit")
         return COULD_NOT
     for line in found:
-        told = f"{line.get('time')} {line.get('verdict')}: {line.get('method', '')} {line.get('uri', '')} {line.get('reason', '')}"
+        told = " ".join(str(line.get(key, "")) for key in ("time", "verdict", "method", "uri", "reason"))
         print(json.dumps(line, sort_keys=True) if given.json else printable(told))
     return HOLDS
 

@@ -159,7 +159,9 @@ class Guard:
             "schema": 1, "version": __version__, "pid": os.getpid(), "started": self.started, "updated": now(),
             "mode": self.mode, "profile": profile, "declared": sorted(known.volumes), "fault": wrong,
             "decisions": dict(self.counts), "last_refusal": self.last_refusal, "audit_lines_lost": self.audit.lost,
-            "unlocks": [{"volume": one.volume, "operation": one.operation, "seconds_left": int(one.expires - time.time())}
-                        for one in self.unlocks.all()],
+            "unlocks": [
+                {"volume": one.volume, "operation": one.operation, "seconds_left": int(one.expires - time.time())}
+                for one in self.unlocks.all()
+            ],
         }  # fmt: skip
         return dict(escaped(found))

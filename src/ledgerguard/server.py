@@ -27,6 +27,7 @@ MAX_HEAD, MAX_BODY, CHUNK = 64 << 10, 8 << 20, 64 << 10
 MAX_CONNECTIONS, IDLE_SECONDS = 256, 600.0
 STATUS = "/Ledgerguard.Status"
 ACTIVATED_FD = 3
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.plugins.v1+json\r\nContent-Length: %d\r\n\r\n"
 
 
 class _Closed(Exception):
@@ -76,8 +77,7 @@ class Connection:
             self._skip(length)
             answer = self._other(path)
         body = json.dumps(answer).encode()
-        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.plugins.v1+json\r\nContent-Length: {len(body)}\r\n\r\n"
-        self.plain.sendall(head.encode() + body)
+        self.plain.sendall(ANSWER % len(body) + body)
 
     def _other(self, path: str) -> dict[str, Any]:
         if path == "/Plugin.Activate":

@@ -71,13 +71,14 @@ def serve(settings: Settings, decider: Decide = decide) -> None:
     for place in (settings.state_dir, settings.audit_file.parent):
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
     guard = guard_of(settings, decider)
-    running = server.Server(server.listen(settings.socket), guard)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: running.stop.set())
-    threading.Thread(target=_beat, args=(guard, settings, running.stop), daemon=True).start()
-    server.notify("READY=1")
-    running.run()
-    server.notify("STOPPING=1")
+    with server.listen(settings.socket) as plain:
+        running = server.Server(plain, guard)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: running.stop.set())
+        threading.Thread(target=_beat, args=(guard, settings, running.stop), daemon=True).start()
+        server.notify("READY=1")
+        running.run()
+        server.notify("STOPPING=1")
 
 
 def _beat(guard: Guard, settings: Settings, stop: threading.Event) -> None:

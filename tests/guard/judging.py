@@ -1,4 +1,4 @@
-"""Runs one attempt on a world and looks at the disk; a module of its own because the tests and the matrix both judge."""
+"""Runs one attempt on a world and looks at the disk: a module of its own, as the tests and the matrix both judge."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An engine of the test's own with the guard in it: versions 26.1 and 20.10, with a tiny image made of this host's files.
+"""An engine of the test's own with the guard in it: 26.1 and 20.10, with a tiny image made of this host's files.
 
 A module of its own because it alone starts and stops them. The plugins' directory is hidden behind a tmpfs of the
 engine's own mount namespace: engines share it otherwise, and would wait for each other's guards.
@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -54,9 +55,11 @@ def _made(place: Path) -> Path:
 
 def zipped() -> Path:
     """The guard as it is installed: one file, run by the system's Python in isolated mode."""
-    archive = _made(CACHE) / f"ledgerguard-{os.getpid()}.pyz"
+    archive = Path(tempfile.mkdtemp(prefix="lf-guard-pyz-")) / "ledgerguard.pyz"
     with tempfile.TemporaryDirectory() as aside:
-        shutil.copytree(ROOT / "src/ledgerguard", Path(aside, "ledgerguard"), ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            ROOT / "src/ledgerguard", Path(aside, "ledgerguard"), ignore=shutil.ignore_patterns("__pycache__")
+        )
         Path(aside, "__main__.py").write_text(STARTER)
         zipapp.create_archive(aside, archive)
     return archive
@@ -139,8 +142,15 @@ class GuardedEngine(Engine):
     def kill_guard(self, number: int = 9) -> None:
         assert self._guard is not None
         os.kill(self.guard_pid(), number)
+        self._guard.send_signal(signal.SIGCONT)  # nsenter stops with what it started
         self._guard.wait(30)
         self._guard = None
+
+    def hang_guard(self, hung: bool) -> None:
+        os.kill(self.guard_pid(), signal.SIGSTOP if hung else signal.SIGCONT)
+        if not hung:
+            assert self._guard is not None
+            self._guard.send_signal(signal.SIGCONT)
 
     def _guard_answers(self) -> bool:
         assert self._guard is not None
@@ -176,7 +186,7 @@ def own_engine(version: str, profile: str, runner: Sequence[str] = (), **more: o
     finally:
         made.remove()
         if archive:
-            archive.unlink(missing_ok=True)
+            shutil.rmtree(archive.parent)
 
 
 def wait_until(condition: object, seconds: float = 20.0) -> None:

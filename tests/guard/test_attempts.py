@@ -1,4 +1,4 @@
-"""Every attempt of part G, on both engines and in both profiles: nothing is lost where it is refused; all twins work."""
+"""Every attempt of part G, on both engines, in both profiles: nothing is lost where it is refused; all twins work."""
 
 from __future__ import annotations
 

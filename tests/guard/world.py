@@ -46,7 +46,13 @@ class World:
         if self.engine.version == "20.10":
             environment["DOCKER_API_VERSION"] = "1.41"
         done = subprocess.run(
-            ["docker", *arguments], env=environment, capture_output=True, text=True, timeout=seconds, check=False, input=stdin
+            ["docker", *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+            input=stdin,
         )
         self.said.append(done.stdout + done.stderr)
         return done
@@ -75,7 +81,9 @@ class World:
     def http(self, method: str, uri: str, body: bytes | None = None, *headers: str) -> str:
         """One request as written here, nothing added but a host and the length."""
         lines = [f"{method} {uri} HTTP/1.1", "Host: d", "Connection: close", *headers]
-        if body is not None and not any(line.lower().startswith(("content-length", "transfer-encoding")) for line in headers):
+        if body is not None and not any(
+            line.lower().startswith(("content-length", "transfer-encoding")) for line in headers
+        ):
             lines.append(f"Content-Length: {len(body)}")
         return self.raw("\r\n".join(lines).encode() + b"\r\n\r\n" + (body or b""))
 
@@ -97,7 +105,9 @@ class World:
         body = {"Image": "tiny", "Cmd": argv, "HostConfig": host, **config}
         answer = self.post(f"/containers/create?name={name}", body)
         answer += self.http("POST", f"/containers/{name}/start", b"")
-        answer += self.raw(f"POST /containers/{name}/wait HTTP/1.1\r\nHost: d\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", 5)
+        answer += self.raw(
+            f"POST /containers/{name}/wait HTTP/1.1\r\nHost: d\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", 5
+        )
         return answer
 
     # --- judging ----------------------------------------------------------------------------------------------------
@@ -156,12 +166,27 @@ class World:
     def heal(self) -> None:
         """Removes what an attempt left and brings back what it lost."""
         self.remove_foreigners()
-        if self.lost() or not self.anonymous:
-            self.cli("rm", "-f", OWNER, ANONYMOUS)
+        if self.cli("inspect", ANONYMOUS).returncode != 0:
+            self._make_anonymous()
+            self.file(self.anonymous).write_text(TEXT)
+        if self.lost():
+            self.cli("rm", "-f", OWNER)
             self._make_volumes()
         if self.cli("inspect", "--format", "{{.State.Running}}", OWNER).stdout.strip() != "true":
             self.cli("rm", "-f", OWNER)
-            self.ok("run", "-dit", "--name", OWNER, "-v", f"{VICTIM}:/data", "-v", f"{BACKED}:/backed", "--entrypoint", "/bin/sh", "tiny")
+            self.ok(
+                "run",
+                "-dit",
+                "--name",
+                OWNER,
+                "-v",
+                f"{VICTIM}:/data",
+                "-v",
+                f"{BACKED}:/backed",
+                "--entrypoint",
+                "/bin/sh",
+                "tiny",
+            )
         if OTHER not in self.volumes():
             self.ok("volume", "create", OTHER)
         assert self.lost() == []
@@ -173,14 +198,13 @@ class World:
         options = ["--opt", "type=none", "--opt", "o=bind", "--opt", f"device={self.backing}"]
         self.ok("volume", "create", "--label", f"{PROTECT}=true", VICTIM)
         self.ok("volume", "create", "--label", f"{PROTECT}=true", *options, BACKED)
-        if not self.anonymous or self.anonymous not in self.volumes():
-            self.cli("rm", "-f", ANONYMOUS)
+        if self.anonymous not in self.volumes():
             self._make_anonymous()
         for file in self.sentinels().values():
             file.write_text(TEXT)
 
     def _make_anonymous(self) -> None:
-        """An anonymous volume that is protected: only a label at its creation can do that, before the container runs."""
+        """An anonymous volume that is protected: only a label given at its creation can do that."""
         self.ok("create", "--name", ANONYMOUS, "--mount", f"type=volume,dst=/x,volume-label={PROTECT}=true", "tiny")
         told = self.ok("inspect", "--format", "{{range .Mounts}}{{.Name}}{{end}}", ANONYMOUS)
         self.anonymous = told.strip()

@@ -42,9 +42,18 @@ def container(identity: str, name: str, *mounts: Mount, **more: Any) -> Containe
 
 
 OWNER = container(
-    OWNER_ID, GRANT.container, mount(VOLUME, TARGET), mount(CONFIG, "/config", True), image=IMAGE, entrypoint=ENTRYPOINT,
-    command=(), user="5432:5432", healthcheck=HEALTH, environment=("PGDATA=/x",), running=True,
-)  # fmt: skip
+    OWNER_ID,
+    GRANT.container,
+    mount(VOLUME, TARGET),
+    mount(CONFIG, "/config", True),
+    image=IMAGE,
+    entrypoint=ENTRYPOINT,
+    command=(),
+    user="5432:5432",
+    healthcheck=HEALTH,
+    environment=("PGDATA=/x",),
+    running=True,
+)
 
 
 @dataclass

@@ -60,10 +60,16 @@ def create(host_config: dict[str, Any] | None = None, name: str = "x", **config:
 def owner(name: str = "ledger-dev-postgres", image: str = "ledgerflow/postgres:1", **changed: Any) -> Request:
     """The create request of the owner as granted, or with changes."""
     config = {
-        "Image": image, "Entrypoint": list(ENTRYPOINT), "User": "5432:5432", "Env": ["PGDATA=/x"],
+        "Image": image,
+        "Entrypoint": list(ENTRYPOINT),
+        "User": "5432:5432",
+        "Env": ["PGDATA=/x"],
         "Healthcheck": {"Test": list(HEALTH)},
-        "HostConfig": {"Binds": [f"{CONFIG}:/config:ro"], "Mounts": [{"Type": "volume", "Source": VOLUME, "Target": TARGET}]},
-    }  # fmt: skip
+        "HostConfig": {
+            "Binds": [f"{CONFIG}:/config:ro"],
+            "Mounts": [{"Type": "volume", "Source": VOLUME, "Target": TARGET}],
+        },
+    }
     return request("POST", f"/containers/create?name={name}", config | changed)
 
 
