@@ -114,6 +114,7 @@ def parts() -> tuple[Part, ...]:
         pytest_part("stack", deploy_files(STACK), 30, stage=2),
         pytest_part("deploy", deploy_files(DEPLOY), 40, stage=2, lane=2),
         pytest_part("browser", "tests/browser", 15, stage=2, lane=2),
+        pytest_part("guard", "tests/guard", 15, stage=2, lane=2),
     )
 
 

@@ -38,6 +38,11 @@ def check(container: Container, scene: Scene, *, to_be_created: bool) -> None:
             _check_other(mount, scene)
 
 
+def final_name(name: str) -> str:
+    """What a container that replaces another will be called."""
+    return _REPLACING.sub("", name, count=1)
+
+
 def protected_mounts(container: Container, scene: Scene) -> tuple[Mount, ...]:
     """The container's mounts of protected volumes, by name."""
     if not any(mount.kind == "volume" and mount.source for mount in container.mounts):
@@ -89,7 +94,7 @@ def _check_owner(container: Container, held: tuple[Mount, ...], scene: Scene, to
 
 def owner_fault(container: Container, held: tuple[Mount, ...], scene: Scene, to_be_created: bool = False) -> str:
     """What is not as granted; "" when the container is an owner of all it holds."""
-    name = _REPLACING.sub("", container.name, count=1) if to_be_created else container.name
+    name = final_name(container.name) if to_be_created else container.name
     grants = scene.policy.declarations.grants_of(name)
     inside = hosts.reaches_inside(container.host) or ", ".join(hosts.joined(container.host))
     if inside:
@@ -207,7 +212,8 @@ def check_path(path: str, mount: Mount, scene: Scene) -> None:
     where = scene.policy.places
     if scene.profile == "standard" and set(paths) <= {*where.engine_sockets, *places.HARMLESS}:
         return
-    hit = places.reached(paths, (*where.system, *scene.owners_files()))
+    opening = next(filter(places.opens_root, paths), "")
+    hit = opening or places.reached(paths, (*where.system, *scene.owners_files()))
     if hit and not (scene.profile == "strict" and set(paths) <= places.HARMLESS):
         raise Refused(
             f"host reach: a writable mount of {path} reaches {hit}",

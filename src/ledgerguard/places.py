@@ -16,7 +16,7 @@ SOCKETS = ("/run/docker.sock", "/run/containerd", "/var/run/docker.sock", "/var/
 ENGINE_SOCKETS = frozenset({"/run/docker.sock", "/var/run/docker.sock"})
 # Whoever may write here is the host: system programs, their configuration, the kernel's files, devices.
 SYSTEM = (
-    "/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/root/.ssh", "/run", "/sbin",
+    "/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/run", "/sbin",
     "/sys", "/usr", "/var/lib/containerd", "/var/lib/docker", "/var/run", "/var/spool", "/var/lib/ledgerguard",
     "/var/log/ledgerguard",
 )  # fmt: skip
@@ -45,6 +45,11 @@ def within(path: str, place: str) -> bool:
 def overlaps(path: str, place: str) -> bool:
     """Whether one holds the other."""
     return within(path, place) or within(place, path)
+
+
+def opens_root(path: str) -> bool:
+    """Whether who writes there may sign in as root: keys of ssh, or root's home."""
+    return path == "/root" or ".ssh" in path.split("/")
 
 
 def reached(paths: Iterable[str], place: Iterable[str]) -> str:

@@ -175,11 +175,14 @@ def remove_container(call: Call) -> None:
 
 
 def rename(call: Call) -> None:
-    """The owner's name is part of its grant; two running owners on one volume would corrupt it."""
+    """The owner's name is part of its grant: two owners on one volume would corrupt it, and a name that moves between
+    a question and its execution would lead to another container. Compose alone gives a new owner its final name."""
+    wanted = call.query.get("name", "").lstrip("/")
     for container in _found(call):
-        held = holding.held_volumes(container, call.scene)
-        if held and container.running:
-            raise lost(held, "rename", f"its owner {container.name} is running and keeps its name")
+        held = holding.written_volumes(container, call.scene)
+        replacing = not container.running and holding.final_name(container.name) == wanted
+        if held and not replacing:
+            raise lost(held, "rename", f"its owner {container.name} keeps its name")
 
 
 def attach(call: Call) -> None:

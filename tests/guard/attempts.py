@@ -268,7 +268,7 @@ def _compose_rm(world: World) -> None:
 def _compose_renew(world: World) -> None:
     """By itself it only leaves the old volume without a container."""
     _anonymous_project(world, "up", "-d", "-V", "--force-recreate")
-    world.cli("volume", "prune", "-f")
+    world.http("POST", _OLD, b"")
 
 
 @twin("compose", "down, up -d, restart, logs, ps")

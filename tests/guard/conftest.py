@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -13,7 +14,12 @@ from tests.guard.world import World
 machine_in_use = pytest.fixture(scope="session", autouse=True)(leftovers.in_use)
 
 
-@pytest.fixture(scope="module", params=["26.1-standard", "26.1-strict", "20.10-standard", "20.10-strict"])
+# A push tries each profile and each engine once; LEDGERGUARD_ALL=1 tries all four.
+PUSH = ["26.1-standard", "20.10-strict"]
+ALL = [*PUSH, "26.1-strict", "20.10-standard"]
+
+
+@pytest.fixture(scope="module", params=ALL if os.environ.get("LEDGERGUARD_ALL") else PUSH)
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
     version, profile = request.param.split("-")
     with own_engine(version, profile) as engine:

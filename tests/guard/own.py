@@ -166,9 +166,11 @@ class GuardedEngine(Engine):
         return [*super()._inside(), "env", f"PATH={path}"]
 
     def remove(self) -> None:
-        if self._guard is not None and self._guard.poll() is None:
-            self.kill_guard()
-        super().remove()
+        try:
+            if self._guard is not None and self._guard.poll() is None:
+                self.kill_guard()
+        finally:
+            super().remove()
 
 
 @contextmanager

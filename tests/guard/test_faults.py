@@ -85,9 +85,9 @@ def test_a_reload_of_the_engine_keeps_the_plugin_of_daemon_json(world: World) ->
     works(world)
 
 
-def check(engine: GuardedEngine) -> dict[str, str]:
+def check(engine: GuardedEngine, *more: str) -> dict[str, str]:
     """Findings by id; the worst of several."""
-    done = engine.guard("check", "--json", "--existing", f"--daemon-json={engine.place / 'daemon.json'}")
+    done = engine.guard("check", "--json", f"--daemon-json={engine.place / 'daemon.json'}", *more)
     found: dict[str, str] = {}
     for one in json.loads(done.stdout)["findings"]:
         found[one["id"]] = one["verdict"] if found.get(one["id"], "ok") == "ok" else found[one["id"]]
@@ -131,7 +131,7 @@ def test_unreadable_declarations_refuse_what_changes_and_let_be_read(world: Worl
 
 def test_a_foreign_container_brought_back_by_its_restart_policy_is_found(world: World) -> None:
     world.before_the_guard("run", "-d", "--name", "foreign", "--restart", "always", "-v", f"{VICTIM}:/x", "tiny")
-    found = check(world.engine)
+    found = check(world.engine, "--existing")
     assert (found["exit"], found["existing"]) == ("1", "bad")
 
 

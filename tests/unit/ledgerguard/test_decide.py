@@ -138,6 +138,8 @@ REFUSED = {
     "read-only root that receives later mounts": create({"Binds": ["/:/x:ro,rslave"]}),
     "bind of the guard's files": create({"Binds": ["/etc/ledgerguard:/x"]}),
     "bind of an owner's configuration": create({"Binds": [f"{CONFIG}:/x"]}),
+    "bind of root's home": create({"Binds": ["/root:/x"]}),
+    "bind of somebody's keys": create({"Binds": ["/opt/dev/.ssh:/x"]}),
     "bind of /proc": create({"Binds": ["/proc:/x"]}),
     "containerd's socket": create({"Binds": ["/run/containerd/containerd.sock:/x:ro"]}),
     "volume options in a mount": create(
@@ -430,6 +432,17 @@ def test_anonymous_protected_volumes_are_not_removed_with_their_container() -> N
     known.all_containers.append(container("6" * 64, "anonymous", mount(name, named=False)))
     assert verdicts(request("DELETE", "/containers/anonymous?v=1&force=1"), known) == (False, False)
     assert verdicts(request("DELETE", "/containers/anonymous?force=1"), known) == (True, True)
+
+
+def test_an_owner_that_is_stopped_keeps_its_name_but_a_new_one_gets_its_own() -> None:
+    known = host()
+    stopped = replace(OWNER, running=False)
+    known.all_containers[0] = stopped
+    wanted = request("POST", "/containers/ledger-dev-postgres/rename?name=other")
+    assert verdicts(wanted, known) == (False, False)
+    known.all_containers[0] = replace(stopped, name="0123456789ab_ledger-dev-postgres")
+    wanted = request("POST", "/containers/1111/rename?name=ledger-dev-postgres")
+    assert verdicts(wanted, known) == (True, True)
 
 
 def test_a_strict_volume_makes_the_whole_engine_strict() -> None:
