@@ -6,7 +6,6 @@ still lists it. Each finding has a stable id; *could not check* is a finding too
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import stat
@@ -17,13 +16,14 @@ from typing import Any
 
 from ledgerguard import holding, server
 from ledgerguard.declarations import DeclarationError, load
-from ledgerguard.engine_api import EngineApi, connection_to
+from ledgerguard.engine_api import EngineApi, call
 from ledgerguard.model import PROTECT
 from ledgerguard.policy import Policy, Scene
 from ledgerguard.refusal import LookupFailed, Refused, printable
 from ledgerguard.serving import Settings, guard_of
 
 CANARY, CANARY_TEXT = "ledgerguard-canary", "attacked on purpose by ledgerguard check; it has to survive\n"
+CALL_SECONDS = 30.0
 GOOD, BAD, UNKNOWN = "ok", "bad", "could not check"
 
 
@@ -78,7 +78,7 @@ def _attacked(settings: Settings) -> Iterator[Finding]:
             return
         file.write_text(CANARY_TEXT)
         status, text = _call(settings, "DELETE", f"/volumes/{CANARY}")
-    except (OSError, http.client.HTTPException) as error:
+    except OSError as error:
         yield Finding("canary", UNKNOWN, f"the engine at {settings.engine} does not answer: {error}", "docker info")
         return
     there = file.exists() and file.read_text() == CANARY_TEXT
@@ -93,16 +93,9 @@ def _attacked(settings: Settings) -> Iterator[Finding]:
 
 
 def _call(settings: Settings, method: str, path: str, body: Any = None) -> tuple[int, str]:
-    connection = connection_to(str(settings.engine), 30.0)
-    try:
-        text = json.dumps(body) if body is not None else None
-        connection.request(
-            method, path, text, {"Content-Type": "application/json"} if text else {"Content-Length": "0"}
-        )
-        answer = connection.getresponse()
-        return answer.status, printable(answer.read(4096).decode(errors="replace").strip())
-    finally:
-        connection.close()
+    text = json.dumps(body).encode() if body is not None else b""
+    status, answer = call(str(settings.engine), CALL_SECONDS, method, path, text)
+    return status, printable(answer[:4096].decode(errors="replace").strip())
 
 
 # --- what stands in files ---------------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ look-up of its own: so a decision that waits here cannot wait for itself. Each c
 
 from __future__ import annotations
 
-import http.client
 import json
 import socket
 from dataclasses import dataclass
@@ -19,20 +18,31 @@ from ledgerguard.refusal import LookupFailed
 MAX_ANSWER = 8 << 20
 
 
-class _Connection(http.client.HTTPConnection):
-    def __init__(self, path: str, seconds: float) -> None:
-        super().__init__("engine", timeout=seconds)
-        self.path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
+class NoAnswer(OSError):
+    """The engine closed the connection, or what it said is no answer."""
 
 
-def connection_to(path: str, seconds: float) -> http.client.HTTPConnection:
-    """A connection to the engine's socket; the caller closes it."""
-    return _Connection(path, seconds)
+def call(engine: str, seconds: float, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
+    """Status and body of one request to the engine's socket. Raises OSError.
+
+    HTTP/1.0, so the answer ends with the connection; http.client would bring TLS and half the guard's memory again.
+    """
+    kind = "Content-Type: application/json\r\n" if body else ""
+    head = f"{method} {path} HTTP/1.0\r\nHost: engine\r\n{kind}Content-Length: {len(body)}\r\n\r\n"
+    with socket.socket(socket.AF_UNIX) as plain:
+        plain.settimeout(seconds)
+        plain.connect(engine)
+        plain.sendall(head.encode() + body)
+        found = bytearray()
+        while chunk := plain.recv(65536):
+            found += chunk
+            if len(found) > MAX_ANSWER:
+                raise NoAnswer(f"more than {MAX_ANSWER} bytes")
+    first, _, rest = bytes(found).partition(b"\r\n\r\n")
+    words = first.split(b" ", 2)
+    if len(words) < 2 or not words[1].isdigit():
+        raise NoAnswer("no HTTP answer")
+    return int(words[1]), rest
 
 
 @dataclass(frozen=True)
@@ -44,20 +54,15 @@ class EngineApi:
 
     def get(self, path: str) -> Any:
         """The answer's JSON; None for 404. Raises LookupFailed."""
-        connection = connection_to(self.socket, self.seconds)
         try:
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            body = answer.read(MAX_ANSWER)
-            if answer.status == 404:
+            status, body = call(self.socket, self.seconds, "GET", path)
+            if status == 404:
                 return None
-            if answer.status != 200:
-                raise LookupFailed(f"GET {path[:80]}: status {answer.status}")
+            if status != 200:
+                raise LookupFailed(f"GET {path[:80]}: status {status}")
             return json.loads(body)
-        except (OSError, ValueError, http.client.HTTPException) as error:
+        except (OSError, ValueError) as error:
             raise LookupFailed(f"GET {path[:80]}: {error}") from error
-        finally:
-            connection.close()
 
     def image(self, reference: str) -> Image | None:
         found = self.get(f"/images/{quote(reference, safe=':@/')}/json") if reference else None

@@ -12,7 +12,7 @@ from typing import Any
 
 from ledgerguard.refusal import Refused
 
-MAX_BYTES = 1 << 20
+MAX_BYTES, MAX_DEPTH = 1 << 20, 100
 Json = Any
 NOTHING: tuple[Json, ...] = (None, False, 0, "", [], {})
 
@@ -29,11 +29,23 @@ def parse(body: bytes) -> Json:
     if len(body) > MAX_BYTES:
         raise Refused(f"the body has {len(body)} bytes, more than {MAX_BYTES} are not read")
     try:
-        return json.loads(body.decode("utf-8"), object_pairs_hook=_pairs)
+        read = json.loads(body.decode("utf-8"), object_pairs_hook=_pairs)
     except RecursionError:
         raise Refused("the body is nested too deeply") from None
     except ValueError as error:  # not UTF-8, not JSON, junk after it, a number without end
         raise Refused(f"the body is not JSON: {str(error)[:100]}") from None
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _deeper_than(read, MAX_DEPTH):
+        raise Refused("the body is nested too deeply")
+    return read
+
+
+def _deeper_than(value: Json, limit: int) -> bool:
+    """Level by level: Python's own limit differs between versions."""
+    level = [value]
+    for _ in range(limit):
+        inner = [list(one.values()) if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
+        level = [item for items_of in inner for item in items_of]
+    return bool(level)
 
 
 def struct(value: Json, where: str) -> dict[str, Json]:

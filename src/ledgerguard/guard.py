@@ -94,18 +94,18 @@ class Guard:
         """Decided on the spot: nine of ten calls, and those the guard itself makes of the engine."""
         return request.method in SAFE_METHODS and "attach" not in request.uri and "%" not in request.uri
 
-    def _in_time(self, request: Request) -> Verdict:
+    def _in_time(self, request: Request, unlocked: frozenset[str] = frozenset()) -> Verdict:
         if not self._slots.acquire(timeout=self.deadline):
             return Verdict(False, f"{WORKERS} decisions are waiting for the engine or the disk", "ledgerguard check")
-        future: Future[Verdict] = self._workers.submit(self._decided, request)
+        future: Future[Verdict] = self._workers.submit(self._decided, request, unlocked)
         try:
             return future.result(self.deadline)
         except Late:
             return Verdict(False, f"no decision within {self.deadline:g} s", "ledgerguard check")
 
-    def _decided(self, request: Request) -> Verdict:
+    def _decided(self, request: Request, unlocked: frozenset[str]) -> Verdict:
         try:
-            policy = Policy(self.watched.read(), self.profile, self.places)
+            policy = Policy(self.watched.read(), self.profile, self.places, unlocked)
             return self.decide(request, policy, self.lookups)
         except LookupFailed as error:
             return Verdict(False, f"the declarations cannot be read: {error}", "ledgerguard declare FILE")
@@ -119,8 +119,8 @@ class Guard:
         if not verdict.volumes or not verdict.operation or self.mode != "enforce":
             return False
         wanted = [self.unlocks.find(volume, verdict.operation) for volume in verdict.volumes]
-        if not all(wanted):
-            return False
+        if not all(wanted) or not self._in_time(request, frozenset(verdict.volumes)).allow:
+            return False  # something else is wrong with it too
         route = route_of(request)
         if route is None or not self._note("unlocked", request, verdict):
             return False

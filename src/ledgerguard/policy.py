@@ -14,11 +14,15 @@ from ledgerguard.places import Places
 
 @dataclass(frozen=True)
 class Policy:
-    """`least_profile`: what the service was started with; a strict volume makes the engine's profile strict."""
+    """`least_profile`: what the service was started with; a strict volume makes the engine's profile strict.
+
+    `unlocked`: volumes that count as unprotected in this one decision, so that all the rest is still judged.
+    """
 
     declarations: Declarations = field(default_factory=Declarations)
     least_profile: str = "standard"
     places: Places = field(default_factory=Places)
+    unlocked: frozenset[str] = frozenset()
 
     @property
     def profile(self) -> str:
@@ -45,7 +49,7 @@ class Scene:
 
     @property
     def protected(self) -> frozenset[str]:
-        return self.policy.declarations.protected(self.volumes)
+        return self.policy.declarations.protected(self.volumes) - self.policy.unlocked
 
     def protected_paths(self) -> dict[str, str]:
         """host path → protected volume that lives there: its mountpoint, and the directory it is bound to."""

@@ -94,7 +94,7 @@ def create_volume(call: Call) -> None:
 
 def _check_volume(wanted: Volume, scene: Scene) -> None:
     declared = scene.policy.declarations.volumes.get(wanted.name)
-    if declared:
+    if declared and wanted.name not in scene.policy.unlocked:
         found = (wanted.driver, dict(wanted.options), dict(wanted.labels))
         if found != (declared.driver, dict(declared.options), dict(declared.labels)):
             raise lost(
@@ -105,7 +105,7 @@ def _check_volume(wanted: Volume, scene: Scene) -> None:
             )
         return
     known = scene.volumes.get(wanted.name)
-    if known and known.labelled:
+    if known and wanted.name in scene.protected:
         if (wanted.driver, dict(wanted.options), dict(wanted.labels)) not in (
             (known.driver, dict(known.options), dict(known.labels)), (known.driver, {}, {})
         ):  # fmt: skip

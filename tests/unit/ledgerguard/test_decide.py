@@ -220,6 +220,7 @@ REFUSED = {
     "chunked": request("POST", "/volumes/create", content_type="application/json", content_length="ABSENT"),
     "other content type": request("POST", "/volumes/create", {"Name": "n"}, content_type="text/json"),
     "length that lies": request("POST", "/volumes/create", {"Name": "n"}, content_length="5"),
+    "nesting that Python would read": request("POST", "/volumes/create", b'{"a":' + b"[" * 150 + b"]" * 150 + b"}"),
     "deep nesting": request("POST", "/volumes/create", b'{"a":' * 100_000),
     "not UTF-8": request("POST", "/volumes/create", b'{"Name":"\xff"}'),
     "UTF-16": request("POST", "/volumes/create", '{"Name":"n"}'.encode("utf-16")),

@@ -84,6 +84,16 @@ def test_an_unlock_for_a_mount_serves_creation_and_start(tmp_path: Path) -> None
     assert not one.judge(start).allow
 
 
+def test_an_unlock_of_one_volume_opens_nothing_else(tmp_path: Path) -> None:
+    one = made(tmp_path)
+    unlock(tmp_path, operation="mount")
+    for more in (f"{LABELLED}:/y", "/etc:/y", "/srv/../proc:/y"):
+        host_config = {"Binds": [f"{VOLUME}:/x", more]}
+        create = request("POST", "/containers/create?name=x", {"Image": "alpine", "HostConfig": host_config})
+        assert not one.judge(create).allow
+    assert one.unlocks.find(VOLUME, "mount")
+
+
 @pytest.mark.parametrize("seconds", [-1, 2 * 3600])
 def test_an_unlock_that_expired_or_lies_too_far_ahead_is_none(tmp_path: Path, seconds: float) -> None:
     unlock(tmp_path, seconds=seconds)
