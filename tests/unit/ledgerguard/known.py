@@ -117,6 +117,7 @@ def host() -> Known:
             container(FOREIGN_ID, "foreign", mount(VOLUME)),
             container(READER_ID, "reader", mount(VOLUME, read_only=True)),
             container(PLAIN_ID, "plain", mount(PLAIN)),
+            container("7" * 64, "binder", mount(f"{DEVICE}/data")),
         ],
         {IMAGE: image, "ledgerflow/postgres:1": image, OTHER_IMAGE: Image(OTHER_IMAGE), "alpine": Image(OTHER_IMAGE)},
         {

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ledgerguard.decide import decide
-from ledgerguard.declarations import Declarations
+from ledgerguard.declarations import Declarations, Declared, Grant, OtherMount
 from ledgerguard.model import Image, Volume
 from ledgerguard.request import Request
 from tests.unit.ledgerguard.known import (
@@ -258,6 +258,25 @@ REFUSED = {
     ),
     "start with a body": request("POST", "/v1.23/containers/plain/start", {"Binds": [f"{VOLUME}:/x"]}),
     "start from a checkpoint": request("POST", "/containers/plain/start?checkpoint=a&checkpoint-dir=/srv"),
+    "start of a container with a bind of the directory": request("POST", "/containers/binder/start"),
+    "exec in it": run("binder", ["ls"]),
+    "copy into it": request("PUT", "/containers/7777/archive?path=/", content_type="application/x-tar"),
+    "attach to it": request("POST", "/containers/binder/attach?stdin=1"),
+    "volumes-from it, writable": create({"VolumesFrom": ["binder"]}),
+    "owner of another's processes": owner(
+        HostConfig={"Binds": [f"{VOLUME}:{TARGET}", f"{CONFIG}:/config:ro"], "PidMode": "container:plain"}
+    ),
+    "owner with an odd mode": owner(HostConfig={"Binds": [f"{VOLUME}:{TARGET}:Z", f"{CONFIG}:/config:ro"]}),
+    "bind that cannot be read": create({"Binds": ["a:b:c:d"]}),
+    "unknown key in a mount": create(
+        {"Mounts": [{"Type": "bind", "Source": "/opt", "Target": "/x", "ImageOptions": {"a": 1}}]}
+    ),
+    "unknown key in a volume": request("POST", "/volumes/create", {"Name": "n", "Spec": "x"}),
+    "cluster volume": request("POST", "/volumes/create", {"Name": "n", "ClusterVolumeSpec": {"Group": "x"}}),
+    "bind-backed volume of a relative directory": request(
+        "POST", "/volumes/create", {"Name": "n", "DriverOpts": {"type": "none", "o": "bind", "device": "srv"}}
+    ),
+    "prune, filter of another type": prune('?filters={"label!":"com.ledgerflow.protect"}'),
     "rename of the running owner": request("POST", "/containers/ledger-dev-postgres/rename?name=x"),
     "swarm": request("POST", "/swarm/init", {}),
     "service": request("POST", "/services/create", {}),
@@ -424,6 +443,26 @@ def test_a_second_colour_and_a_rollback_are_owners_by_image_id() -> None:
     chosen = replace(policy(), declarations=Declarations({VOLUME: replace(DECLARED, grants=(grant,))}))
     for image in ("ledgerflow/postgres:1", "ledgerflow/postgres:2"):
         assert decide(owner("ledger-dev-postgres", image), chosen, known).allow
+
+
+def test_the_vault_writes_its_own_volume_and_reads_the_databases() -> None:
+    """One container with two grants, one of them read-only, and a socket's volume beside."""
+    known = host()
+    known.volumes_by_name["backups"] = Volume("backups", labels=LABELS)
+    common = {"container": "vault", "images": (IMAGE,), "mounts": (OtherMount("socket", "/run/postgresql"),)}
+    reads, writes = Grant(**common, target="/db", read_only=True), Grant(**common, target="/backups")
+    volumes = {VOLUME: replace(DECLARED, grants=(reads,)), "backups": Declared("backups", "dev", grants=(writes,))}
+    chosen = replace(policy("strict"), declarations=Declarations(volumes))
+    binds = [f"{VOLUME}:/db:ro", "backups:/backups", "socket:/run/postgresql"]
+
+    def made(*changed: str) -> Request:
+        body = {"Image": "ledgerflow/postgres:1", "HostConfig": {"Binds": list(changed)}}
+        return request("POST", "/containers/create?name=vault", body)
+
+    assert decide(made(*binds), chosen, known).allow
+    assert not decide(made(f"{VOLUME}:/db", *binds[1:]), chosen, known).allow
+    assert not decide(made(*binds[:2], "other:/run/postgresql"), chosen, known).allow
+    assert not decide(made(f"{LABELLED}:/x", *binds), chosen, known).allow
 
 
 def test_anonymous_protected_volumes_are_not_removed_with_their_container() -> None:
