@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ledgerguard import __version__, audit, checking, declarations, proven
-from ledgerguard.declarations import DeclarationError, Declared
+from ledgerguard.declarations import DeclarationError, Declarations, Declared
 from ledgerguard.model import MODES, PROFILES
 from ledgerguard.refusal import OPERATIONS, printable
 from ledgerguard.server import ask_status
@@ -78,7 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     shown.add_argument("--volume", default="")
     shown.add_argument("--verdict", default="", help="refused, would-refuse, unlocked …")
     shown.add_argument("--json", action="store_true")
-    command("declare", _declare, "adds or replaces declared volumes (root)").add_argument("file", metavar="FILE")
+    declare = command("declare", _declare, "adds or replaces declared volumes (root)")
+    declare.add_argument("file", metavar="FILE")
+    declare.add_argument("--only", action="store_true", help="what FILE does not name is declared no longer")
     unlock = command("unlock", _unlock, "lets one operation through, once (root)")
     unlock.add_argument("volume", metavar="VOLUME")
     unlock.add_argument("--operation", required=True, choices=OPERATIONS)
@@ -206,12 +208,19 @@ def _declare(given: argparse.Namespace) -> int:
         return BAD
     try:
         known = declarations.load(place)
-        _write(place, declarations.to_json(declarations.merged(known, new)))
+        after = declarations.merged(known, new)
+        if given.only:
+            after = Declarations({name: after.volumes[name] for name in new.volumes})
+        _write(place, declarations.to_json(after))
     except (OSError, DeclarationError) as error:
         _say("declare", str(error), f"mend {place} or put it back from its copy")
         return COULD_NOT
-    audit.Audit(Path(given.audit_file)).write("declared", volumes=sorted(new.volumes), reason=str(file))
+    gone = sorted(set(known.volumes) - set(after.volumes))
+    log = audit.Audit(Path(given.audit_file))
+    log.write("declared", volumes=sorted(new.volumes), no_longer=gone, reason=str(file))
     print(f"declared: {', '.join(sorted(new.volumes)) or 'nothing'}")
+    if gone:
+        print(f"no longer declared: {', '.join(gone)} (a label still protects)")
     return HOLDS
 
 

@@ -97,7 +97,11 @@ class Guard:
     def _in_time(self, request: Request, unlocked: frozenset[str] = frozenset()) -> Verdict:
         if not self._slots.acquire(timeout=self.deadline):
             return Verdict(False, f"{WORKERS} decisions are waiting for the engine or the disk", "ledgerguard check")
-        future: Future[Verdict] = self._workers.submit(self._decided, request, unlocked)
+        try:
+            future: Future[Verdict] = self._workers.submit(self._decided, request, unlocked)
+        except RuntimeError as error:  # no thread left
+            self._slots.release()
+            return Verdict(False, f"no decision: {error}", "ledgerguard check")
         try:
             return future.result(self.deadline)
         except Late:

@@ -173,10 +173,17 @@ class Server:
                 accepted, _ = self.plain.accept()
             except TimeoutError:
                 continue
+            except OSError:  # no descriptor left: others will be given back
+                self.stop.wait(0.1)
+                continue
             if not self._places.acquire(blocking=False):
                 accepted.close()  # the engine tries again, and refuses if it stays so
                 continue
-            threading.Thread(target=self._serve, args=(accepted,), daemon=True).start()
+            try:
+                threading.Thread(target=self._serve, args=(accepted,), daemon=True).start()
+            except RuntimeError:  # no thread left
+                accepted.close()
+                self._places.release()
 
     def _serve(self, accepted: socket.socket) -> None:
         try:

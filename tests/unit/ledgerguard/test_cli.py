@@ -76,6 +76,16 @@ def test_what_is_declared_is_merged_and_noted(place: Path, capsys: pytest.Captur
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["volumes"] == ["new"]
 
 
+def test_what_is_declared_no_longer_is_said_and_noted(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = place / "new.json"
+    file.write_text(json.dumps({"schema": 1, "volumes": {"new": {"environment": "dev"}}}))
+    assert run(place, "declare", str(file), "--only") == 0
+    assert f"no longer declared: {VOLUME}" in capsys.readouterr().out
+    assert set(load(place / "volumes.json").volumes) == {"new"}
+    assert run(place, "audit", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["no_longer"] == [VOLUME]
+
+
 @pytest.mark.parametrize(("text", "code"), [("{", 1), ('{"schema": 1, "volumes": {"v": {}}}', 1), (None, 2)])
 def test_a_faulty_declaration_changes_nothing(
     place: Path, text: str | None, code: int, capsys: pytest.CaptureFixture[str]

@@ -149,6 +149,15 @@ def test_when_all_workers_hang_it_refuses_and_reads_go_on(tmp_path: Path, monkey
     release.set()
 
 
+def test_when_no_thread_can_be_had_it_refuses_and_goes_on_afterwards(tmp_path: Path) -> None:
+    one = made(tmp_path, deadline=0.2)
+    one._workers.shutdown()  # its submit then raises as one without threads does
+    for _ in range(guard.WORKERS + 1):
+        assert "no decision: " in one.judge(HARMLESS).line
+    one._workers = ThreadPoolExecutor(1)
+    assert one.judge(HARMLESS).allow
+
+
 def test_a_decider_that_raises_is_a_refusal(tmp_path: Path) -> None:
     def wrong(*_: Any) -> Verdict:
         raise MemoryError("all used")

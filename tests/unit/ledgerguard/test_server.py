@@ -141,6 +141,23 @@ def test_more_connections_than_allowed_are_closed(tmp_path: Path, monkeypatch: p
         assert post(first, "/Plugin.Activate", b"") == {"Implements": ["authz"]}
 
 
+def test_when_no_thread_can_be_had_the_connection_is_closed_and_the_next_one_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain_start = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with running(tmp_path) as path:
+        monkeypatch.setattr(threading.Thread, "start", start)
+        with client(path) as first:
+            assert first.recv(10) == b""
+        monkeypatch.setattr(threading.Thread, "start", plain_start)
+        with client(path) as second:
+            assert post(second, "/Plugin.Activate", b"") == {"Implements": ["authz"]}
+
+
 def test_an_error_of_ours_is_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def wrong(_body: bytes) -> None:
         raise ZeroDivisionError("ours")
