@@ -8,15 +8,15 @@ from collections.abc import Iterator
 import pytest
 
 from scripts import leftovers
-from tests.guard.own import own_engine
+from tests.guard.own import has_old_engine, own_engine
 from tests.guard.world import World
 
 machine_in_use = pytest.fixture(scope="session", autouse=True)(leftovers.in_use)
 
 
-# A push tries each profile and each engine once; LEDGERGUARD_ALL=1 tries all four.
-PUSH = ["26.1-standard", "20.10-strict"]
-ALL = [*PUSH, "26.1-strict", "20.10-standard"]
+# A push tries each profile and, where 20.10 can be had, each engine once; LEDGERGUARD_ALL=1 tries all four.
+PUSH = ["26.1-standard", "20.10-strict" if has_old_engine() else "26.1-strict"]
+ALL = ["26.1-standard", "26.1-strict", "20.10-standard", "20.10-strict"]
 
 
 @pytest.fixture(scope="module", params=ALL if os.environ.get("LEDGERGUARD_ALL") else PUSH)

@@ -48,6 +48,16 @@ def old_engine() -> Path:
     return place
 
 
+def has_old_engine() -> bool:
+    """Whether 20.10 is there or could be fetched: only Debian 12's package sources have it."""
+    if (CACHE / "engine-20.10/usr/sbin/dockerd").exists():
+        return True
+    if shutil.which("apt-cache") is None:
+        return False
+    told = subprocess.run(["apt-cache", "madison", "docker.io"], capture_output=True, text=True, check=False)
+    return "| 20.10." in told.stdout
+
+
 def _made(place: Path) -> Path:
     place.mkdir(parents=True, exist_ok=True)
     return place

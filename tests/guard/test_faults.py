@@ -220,5 +220,5 @@ def test_its_memory_stays_below_the_limit(world: World) -> None:
         world.post("/volumes/create", {"Name": "x", "Labels": {"a": "y" * (1 << 19)}, "n": number})
     told = Path(f"/proc/{world.engine.guard_pid()}/status").read_text()
     resident = int(told.split("VmRSS:")[1].split()[0])
-    assert resident < 60_000, f"{resident} kB"
+    assert resident < 25_000, f"{resident} kB"
     assert OTHER in world.volumes()
