@@ -23,6 +23,7 @@ def check(container: Container, scene: Scene, *, to_be_created: bool) -> None:
     _check_volumes_from(container, scene)
     _check_joined(container, scene)
     held = protected_mounts(container, scene)
+    _check_auto_remove(container, held)
     for mount in held:
         if mount.source not in scene.volumes:
             raise lost(
@@ -171,11 +172,19 @@ def _other_fault(mount: Mount, granted: tuple[OtherMount, ...]) -> str:
 def _check_volumes_from(container: Container, scene: Scene) -> None:
     for reference, read_only in container.volumes_from:
         for other in scene.lookups.containers(reference):
+            _check_auto_remove(container, protected_mounts(other, scene))
             held = held_volumes(other, scene)
             if held and (not read_only or hosts.reaches_inside(container.host)):
                 raise lost(
                     held, "mount", f"--volumes-from {reference} would write to it", f"--volumes-from {reference}:ro"
                 )
+
+
+def _check_auto_remove(container: Container, held: tuple[Mount, ...]) -> None:
+    """With `--rm` the engine removes anonymous volumes at the container's end, without any request."""
+    taken = tuple(mount.source for mount in held if not mount.named)
+    if taken and gojson.flag(container.host.get("autoremove"), "AutoRemove"):
+        raise lost(taken, "mount", "a container with --rm would take it along at its end", "docker run without --rm")
 
 
 def _check_joined(container: Container, scene: Scene) -> None:

@@ -115,6 +115,14 @@ ATTEMPTS.append(
 )
 
 
+@attempt("delete", "run --rm takes the anonymous volume it borrows along at its end")
+def _borrowed(world: World) -> None:
+    world.cli("run", "-d", "--rm", "--name", "borrows", "--volumes-from", f"{ANONYMOUS}:ro", "tiny")
+    world.cli("rm", "-f", ANONYMOUS)
+    world.cli("kill", "borrows")
+    pause(1)
+
+
 @attempt("delete", "pipelined after a harmless GET")
 def _pipelined(world: World) -> None:
     free(world)

@@ -474,6 +474,19 @@ def test_anonymous_protected_volumes_are_not_removed_with_their_container() -> N
     assert verdicts(request("DELETE", "/containers/anonymous?force=1"), known) == (True, True)
 
 
+def test_a_container_with_rm_does_not_borrow_an_anonymous_protected_volume() -> None:
+    known = host()
+    name = "f" * 64
+    known.volumes_by_name[name] = Volume(name, labels=LABELS)
+    borrowed = mount(name, read_only=True, named=False)
+    known.all_containers.append(container("6" * 64, "anonymous", borrowed))
+    known.all_containers.append(container("8" * 64, "borrows", borrowed, host={"autoremove": True}))
+    assert verdicts(create({"VolumesFrom": ["anonymous:ro"], "AutoRemove": True}), known) == (False, False)
+    assert verdicts(create({"VolumesFrom": ["anonymous:ro"]}), known) == (True, True)
+    assert verdicts(request("POST", "/containers/borrows/start"), known) == (False, False)
+    assert verdicts(request("POST", "/containers/anonymous/start"), known) == (True, True)
+
+
 def test_an_owner_that_is_stopped_keeps_its_name_but_a_new_one_gets_its_own() -> None:
     known = host()
     stopped = replace(OWNER, running=False)
