@@ -5,6 +5,7 @@ A module of its own because create, start and restart ask the same of a containe
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Mapping
 
@@ -107,10 +108,21 @@ def owner_fault(container: Container, held: tuple[Mount, ...], scene: Scene, to_
         wrong = _mount_fault(mount, grant) or _program_fault(container, grant, scene)
         if wrong:
             return wrong
+    hidden = _hidden(container, held)
+    if hidden:
+        return f"a tmpfs at {hidden} would hide its data"
     others = tuple(other for grant in grants.values() for other in grant.mounts)
     return next(
         (fault for mount in container.mounts if mount not in held and (fault := _other_fault(mount, others))), ""
     )
+
+
+def _hidden(container: Container, held: tuple[Mount, ...]) -> str:
+    """A tmpfs at or below a held volume: the owner would see an empty directory, and may begin a fresh ledger there."""
+    spots = [*gojson.mapping(container.host.get("tmpfs"), "Tmpfs")]
+    spots += [mount.target for mount in container.mounts if mount.kind == "tmpfs"]
+    plain = [posixpath.normpath("/" + spot.lstrip("/")) for spot in spots]
+    return next((spot for spot in plain for mount in held if places.within(spot, mount.target)), "")
 
 
 def _mount_fault(mount: Mount, grant: Grant) -> str:

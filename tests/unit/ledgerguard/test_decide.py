@@ -266,6 +266,9 @@ REFUSED = {
     "owner of another's processes": owner(
         HostConfig={"Binds": [f"{VOLUME}:{TARGET}", f"{CONFIG}:/config:ro"], "PidMode": "container:plain"}
     ),
+    "owner with a tmpfs over its data": owner(
+        HostConfig={"Binds": [f"{VOLUME}:{TARGET}", f"{CONFIG}:/config:ro"], "Tmpfs": {f"{TARGET}/./data": ""}}
+    ),
     "owner with an odd mode": owner(HostConfig={"Binds": [f"{VOLUME}:{TARGET}:Z", f"{CONFIG}:/config:ro"]}),
     "bind that cannot be read": create({"Binds": ["a:b:c:d"]}),
     "unknown key in a mount": create(
@@ -323,6 +326,9 @@ ALLOWED = {
     "run -v VOL:/x:ro": create({"Binds": [f"{VOLUME}:/x:ro"]}),
     "volumes-from, read-only": create({"VolumesFrom": ["ledger-dev-postgres:ro"]}),
     "the owner": owner(),
+    "the owner with a tmpfs elsewhere": owner(
+        HostConfig={"Binds": [f"{VOLUME}:{TARGET}", f"{CONFIG}:/config:ro"], "Tmpfs": {"/tmp": "size=1m"}}
+    ),
     "the owner while compose replaces it": owner("0123456789ab_ledger-dev-postgres"),
     "start of the owner": request("POST", "/containers/ledger-dev-postgres/start", content_length="ABSENT"),
     "restart of the owner": request("POST", "/containers/ledger-dev-postgres/restart?t=5"),
