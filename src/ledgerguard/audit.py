@@ -10,7 +10,6 @@ import json
 import os
 import queue
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -99,6 +98,8 @@ class Audit:
                 self._worker.start()
 
     def _run_hooks(self) -> None:
+        import subprocess  # here: few guards have a hook, and all would pay for it in memory
+
         while True:
             line = self._waiting.get()
             with suppress(OSError, subprocess.SubprocessError):

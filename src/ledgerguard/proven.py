@@ -6,7 +6,6 @@ Neither the engine nor the vault is asked.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -61,6 +60,8 @@ def _time(text: str) -> datetime:
 
 
 def _sha256(file: Path) -> str:
+    import hashlib  # here: it brings OpenSSL, which the serving guard has no use for
+
     total = hashlib.sha256()
     try:
         with file.open("rb") as opened:
