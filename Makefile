@@ -114,6 +114,10 @@ bench: #: measures what the README quotes, as ratios in one run
 	@scripts/bootstrap
 	@status=0; $(PYTHON) -m bench.vault || status=$$?; $(PYTHON) -m bench || status=$$?; exit $$status
 
+guard-matrix: #: every attempt on a protected volume: no guard, standard, strict; writes docs/guard-matrix.md
+	@scripts/bootstrap
+	@$(PYTHON) -m tests.guard.matrix
+
 docs: #: writes the generated parts: the roles' tables, the pictures
 	@scripts/bootstrap
 	@$(PYTHON) -m scripts.diagrams

@@ -128,6 +128,7 @@ def parts() -> tuple[Part, ...]:
         pytest_part("steps", "tests/workflows/test_steps.py", 10, stage=2),
         pytest_part("stack", deploy_files(STACK), 30, stage=2),
         pytest_part("deploy", f"{BROWSER} {deploy_files(DEPLOY)}", 40, stage=2, lane=2),
+        pytest_part("guard", "tests/guard", 15, stage=2, lane=2),
     )
 
 

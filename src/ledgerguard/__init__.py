@@ -1,3 +1,3 @@
-"""The engine's guard of protected volumes. Not active yet: only its name and version are here."""
+"""The engine's guard of protected volumes: an authorization plugin that refuses what would lose their data."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

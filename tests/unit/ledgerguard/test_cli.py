@@ -1,31 +1,403 @@
-"""The guard that is not there yet never looks as if it were."""
+"""The command line: what it declares, unlocks, tells and checks, and its exit codes."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import pty
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from ledgerguard import __version__, cli
+from ledgerguard import __version__, checking, cli
+from ledgerguard.declarations import Declarations, load, to_json
+from ledgerguard.model import PROTECT
+from tests.unit.ledgerguard.known import DECLARED, VOLUME
+from tests.unit.ledgerguard.stub_engine import stub_engine
+from tests.unit.ledgerguard.test_bolt import database
+from tests.unit.ledgerguard.test_engine_files import CONFIG, ID, record
+from tests.unit.ledgerguard.test_server import running
 
 
-def test_without_arguments_it_says_it_is_not_active_and_could_not_check(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main([]) == 2
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert "NOT ACTIVE" in told.err
-    assert "HINT: " in told.err
+def run(place: Path, command: str, *arguments: str) -> int:
+    common = [
+        f"--config={place / 'volumes.json'}",
+        f"--state-dir={place / 'state'}",
+        f"--audit-file={place / 'log/audit.jsonl'}",
+        f"--socket={place / 'run/ledgerguard.sock'}",
+        f"--engine=unix://{place / 'engine.sock'}",
+        f"--data-root={place / 'data'}",
+    ]
+    return cli.main([command, *common, *arguments])
 
 
-@pytest.mark.parametrize("command", ["status", "check", "serve", "--sokcet"])
-def test_a_command_that_is_not_there_is_a_usage_error(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    (tmp_path / "log").mkdir()
+    (tmp_path / "volumes.json").write_text(to_json(Declarations({VOLUME: DECLARED})))
+    (tmp_path / "volumes.json").chmod(0o644)
+    return tmp_path
+
+
+# --- usage ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "argv", [[], ["nothing"], ["unlock"], ["serve", "--sokcet=x"], ["unlock", "v", "--operation", "all"]]
+)
+def test_a_wrong_command_is_a_usage_error(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
-        cli.main([command])
+        cli.main(argv)
     assert stop.value.code == 64
     assert "HINT: ledgerguard --help" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("option", "told"), [("--version", __version__), ("--help", "not part of this version")])
-def test_version_and_help_are_answered(option: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_its_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
-        cli.main([option])
-    assert stop.value.code == 0
-    assert told in " ".join(capsys.readouterr().out.split())
+        cli.main(["--version"])
+    assert (stop.value.code, capsys.readouterr().out) == (0, f"ledgerguard {__version__}\n")
+
+
+# --- declare ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_declared_is_merged_and_noted(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = place / "new.json"
+    file.write_text(json.dumps({"schema": 1, "volumes": {"new": {"environment": "dev"}}}))
+    assert run(place, "declare", str(file)) == 0
+    assert set(load(place / "volumes.json").volumes) == {VOLUME, "new"}
+    assert (place / "volumes.json").stat().st_mode & 0o777 == 0o644
+    assert run(place, "audit", "--verdict", "declared", "--json") == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["volumes"] == ["new"]
+
+
+def test_what_is_declared_no_longer_is_said_and_noted(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = place / "new.json"
+    file.write_text(json.dumps({"schema": 1, "volumes": {"new": {"environment": "dev"}}}))
+    assert run(place, "declare", str(file), "--only") == 0
+    assert f"no longer declared: {VOLUME}" in capsys.readouterr().out
+    assert set(load(place / "volumes.json").volumes) == {"new"}
+    assert run(place, "audit", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["no_longer"] == [VOLUME]
+
+
+@pytest.mark.parametrize(("text", "code"), [("{", 1), ('{"schema": 1, "volumes": {"v": {}}}', 1), (None, 2)])
+def test_a_faulty_declaration_changes_nothing(
+    place: Path, text: str | None, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (place / "volumes.json").read_text()
+    file = place / "new.json"
+    if text is not None:
+        file.write_text(text)
+    assert run(place, "declare", str(file)) == code
+    assert (place / "volumes.json").read_text() == before
+    told = capsys.readouterr().err
+    assert "new.json" in told
+    assert "HINT: " in told
+
+
+def test_declarations_that_are_broken_are_not_written_over(place: Path) -> None:
+    (place / "volumes.json").write_text("{")
+    file = place / "new.json"
+    file.write_text(to_json(Declarations({VOLUME: DECLARED})))
+    assert run(place, "declare", str(file)) == 2
+    assert (place / "volumes.json").read_text() == "{"
+
+
+@pytest.mark.parametrize(
+    "command", [["declare", "x"], ["lock"], ["unlock", "v", "--operation=exec", "--reason=x", "--for=5m"]]
+)
+def test_only_root_declares_and_unlocks(place: Path, command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert run(place, *command) == 2
+
+
+@pytest.fixture
+def no_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with Path(os.devnull).open() as nothing:
+        monkeypatch.setattr("sys.stdin", nothing)
+        yield
+
+
+# --- unlock -----------------------------------------------------------------------------------------------------------
+
+
+def vault(place: Path, **changed: Any) -> list[str]:
+    """A vault's state that names a proven backup, and that backup."""
+    content = b"a backup"
+    (place / "backups/hourly").mkdir(parents=True)
+    (place / "backups/hourly/a.sql.gz").write_bytes(content)
+    taken = datetime.now(UTC) - timedelta(hours=1)
+    newest = {
+        "path": "hourly/a.sql.gz",
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "taken": taken.isoformat(),
+        "verdict": "proven",
+    }
+    state = {"schema": 1, "newest_proven": {**newest, **changed} if changed.pop("some", True) else None}
+    (place / "vault.json").write_text(json.dumps(state))
+    return [f"--vault-state={place / 'vault.json'}", f"--backups={place / 'backups'}"]
+
+
+def unlock(place: Path, *arguments: str, volume: str = VOLUME, span: str = "5m", reason: str = "a test") -> int:
+    return run(place, "unlock", volume, "--operation=remove", f"--reason={reason}", f"--for={span}", *arguments)
+
+
+def test_an_unlock_stands_on_a_proven_backup_whose_bytes_are_checked(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert unlock(place, *vault(place)) == 0
+    assert "proven backup hourly/a.sql.gz, 1.0 h old" in capsys.readouterr().out
+    (file,) = (place / "state/unlocks").glob("*.json")
+    assert json.loads(file.read_text())["expires"] <= time.time() + 300
+    assert run(place, "lock") == 0
+    assert "1 unlock taken back" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"sha256": "0" * 64}, "sha256 is"),
+        ({"taken": "2020-01-01T00:00:00Z"}, "the limit is 24.0 h"),
+        ({"taken": "2999-01-01T00:00:00"}, "the limit is"),
+        ({"verdict": "failed"}, "is 'failed'"),
+        ({"path": "hourly/none"}, "No such file"),
+        ({"path": "../../etc/passwd"}, "is not below"),
+        ({"some": False}, "no backup is proven"),
+        ({"taken": "yesterday"}, "ValueError"),
+    ],
+)
+def test_without_one_and_without_a_terminal_it_is_refused(
+    place: Path, changed: dict[str, Any], told: str, capsys: pytest.CaptureFixture[str], no_terminal: None
+) -> None:
+    assert unlock(place, *vault(place, **changed)) == 1
+    assert told in capsys.readouterr().err
+    assert not (place / "state/unlocks").exists()
+
+
+def test_another_schema_of_the_vault_is_not_believed(place: Path, no_terminal: None) -> None:
+    places = vault(place)
+    (place / "vault.json").write_text('{"schema": 2}')
+    assert unlock(place, *places) == 1
+    assert unlock(place) == 1
+
+
+@pytest.mark.parametrize(("typed", "code"), [(f"lose {VOLUME}", 0), ("yes", 1)])
+def test_at_a_terminal_a_phrase_may_stand_for_it(
+    place: Path, typed: str, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "r") as terminal:
+        monkeypatch.setattr("sys.stdin", terminal)
+        os.write(ours, f"{typed}\n".encode())
+        assert unlock(place) == code
+    os.close(ours)
+
+
+@pytest.mark.parametrize("wrong", [{"span": "5d"}, {"reason": " "}, {"volume": "a/b"}])
+def test_a_wrong_unlock_is_a_usage_error(place: Path, wrong: dict[str, str]) -> None:
+    assert unlock(place, **wrong) == 64
+
+
+def test_an_unlock_that_cannot_be_noted_or_kept_is_none(place: Path) -> None:
+    places = vault(place)
+    (place / "state").write_text("in the way")
+    assert unlock(place, *places) == 2
+    (place / "log").rmdir() if not any((place / "log").iterdir()) else (place / "log/audit.jsonl").unlink()
+    (place / "log/audit.jsonl").mkdir()
+    assert unlock(place, *places) == 2
+    (place / "volumes.json").write_text("{")
+    assert unlock(place, *places) == 2
+
+
+def test_the_vaults_places_follow_from_the_volumes_stack(place: Path) -> None:
+    volumes = {VOLUME: {"environment": "dev", "labels": {"com.ledgerflow.stack": "s"}},
+               "s_dev_backups": {"environment": "dev", "options": {"device": "/srv/b"}}}  # fmt: skip
+    (place / "volumes.json").write_text(json.dumps({"schema": 1, "volumes": volumes}))
+    given = cli._parser().parse_args(
+        ["unlock", VOLUME, "--operation=exec", "--reason=x", "--for=1m", f"--config={place}/volumes.json"]
+    )
+    declared = load(place / "volumes.json").volumes[VOLUME]
+    assert cli._vault_places(given, declared) == ("/etc/ledgerflow/s-dev/state/vault.json", "/srv/b/data")
+
+
+# --- audit and status -------------------------------------------------------------------------------------------------
+
+
+def test_the_audit_is_filtered(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [
+        {"time": "2020-01-01T00:00:00Z", "verdict": "refused", "volumes": ["v"]},
+        {"time": "2999-01-01T00:00:00Z", "verdict": "lock"},
+    ]
+    (place / "log/audit.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"cut')
+    assert run(place, "audit", "--since", "1h") == 0
+    assert capsys.readouterr().out.split()[1] == "lock"
+    assert run(place, "audit", "--volume", "v", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["verdict"] == "refused"
+    assert run(place, "audit", "--since", "soon") == 64
+
+
+def test_status_tells_or_says_not_active(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(place, "status") == 2
+    assert "NOT ACTIVE" in capsys.readouterr().err
+    with running(place):
+        assert run(place, "status") == 0
+        assert f"declared: {VOLUME}" in capsys.readouterr().out
+        assert run(place, "status", "--json") == 0
+        assert json.loads(capsys.readouterr().out)["mode"] == "enforce"
+        unlock(place, *vault(place))
+        (place / "volumes.json").write_text("{")
+        assert run(place, "status") == 1
+        assert "fault: " in capsys.readouterr().out
+
+
+def test_serve_refuses_a_place_where_another_guard_answers(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with running(place):
+        assert run(place, "serve") == 2
+    assert "another guard answers" in capsys.readouterr().err
+    assert run(place, "serve", "--deadline=0") == 64
+
+
+# --- check ------------------------------------------------------------------------------------------------------------
+
+
+def engine_of(
+    place: Path, deletes: tuple[int, bytes], canary: bool = True, listed: tuple[str, ...] = ("ledgerguard",)
+) -> Any:
+    """An engine that answers a deletion like this; `canary`: whether its file is still there afterwards."""
+
+    def answer(method: str, path: str) -> tuple[int, Any]:
+        file = place / "data/volumes" / checking.CANARY / "_data"
+        if method == "POST":
+            file.mkdir(parents=True, exist_ok=True)
+            return 201, {}
+        if method == "DELETE":
+            if not canary:
+                (file / "canary").unlink()
+            return deletes
+        return 200, {"Plugins": {"Authorization": list(listed)}, "Version": "26.1"}
+
+    return stub_engine(place, answer)
+
+
+def host_of(place: Path, labels: dict[str, str], options: dict[str, str]) -> None:
+    (place / "data/volumes").mkdir(parents=True)
+    content = database({VOLUME.encode(): record(Name=VOLUME, Labels=labels, Options=options)})
+    (place / "data/volumes/metadata.db").write_bytes(content)
+
+
+REFUSAL = (403, b"authorization denied by plugin ledgerguard: protected")
+
+
+def findings(place: Path, capsys: pytest.CaptureFixture[str], *more: str) -> tuple[int, dict[str, list[str]]]:
+    (place / "daemon.json").write_text('{"authorization-plugins": ["ledgerguard"]}')
+    code = run(place, "check", "--json", f"--daemon-json={place / 'daemon.json'}", *more)
+    found: dict[str, list[str]] = {}
+    for one in json.loads(capsys.readouterr().out)["findings"]:
+        found.setdefault(one["id"], []).append(one["verdict"])
+    return code, found
+
+
+@pytest.fixture
+def backed(place: Path) -> Path:
+    """A declared volume as it should be."""
+    device = place / "device"
+    device.mkdir()
+    options, labels = {"type": "none", "o": "bind", "device": str(device)}, {PROTECT: "true"}
+    text = {"schema": 1, "volumes": {VOLUME: {"environment": "dev", "options": options, "labels": labels}}}
+    (place / "volumes.json").write_text(json.dumps(text))
+    host_of(place, labels, options)
+    (place / "state").mkdir(mode=0o755)
+    place.chmod(0o755)
+    return place
+
+
+def test_an_active_guard_on_a_good_host(backed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with engine_of(backed, REFUSAL), running_beside(backed):
+        code, found = findings(backed, capsys, "--existing")
+    assert found == {name: ["ok"] for name in found}
+    assert set(found) >= {
+        "guard-answers",
+        "mode",
+        "canary",
+        "daemon.json",
+        "engine-lists",
+        "owner",
+        "volume",
+        "existing",
+    }
+    assert code == 0
+
+
+def running_beside(place: Path) -> Any:
+    """`running` declares its own volume; here the place's declarations stay."""
+    text = (place / "volumes.json").read_text()
+    made = running(place)
+
+    class Kept:
+        def __enter__(self) -> None:
+            made.__enter__()
+            (place / "volumes.json").write_text(text)
+
+        def __exit__(self, *error: Any) -> None:
+            made.__exit__(*error)
+
+    return Kept()
+
+
+def test_a_guard_that_the_engine_dropped_is_found_by_its_canary(
+    backed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with engine_of(backed, (204, b""), canary=False), running_beside(backed):
+        code, found = findings(backed, capsys)
+    assert (code, found["canary"], found["engine-lists"]) == (1, ["bad"], ["ok"])
+
+
+@pytest.mark.parametrize("answer", [(204, b""), (409, b"in use"), (403, b"authorization denied by plugin other")])
+def test_an_answer_that_is_no_refusal_of_ours_proves_nothing(
+    backed: Path, answer: tuple[int, bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with engine_of(backed, answer), running_beside(backed):
+        code, found = findings(backed, capsys)
+    assert (code, found["canary"]) == (2, ["could not check"])
+
+
+def test_everything_that_is_wrong_is_named(backed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (backed / "device").rmdir()
+    (backed / "state").chmod(0o777)
+    foreign = backed / "data/containers" / ID
+    foreign.mkdir(parents=True)
+    mounts = {"/x": {"Type": "volume", "Name": VOLUME, "Destination": "/x", "RW": True, "Spec": {"Source": VOLUME}}}
+    (foreign / "config.v2.json").write_text(json.dumps({**CONFIG, "MountPoints": mounts}))
+    (foreign / "hostconfig.json").write_text("{}")
+    with engine_of(backed, REFUSAL, listed=()):
+        code, found = findings(backed, capsys, "--existing")
+        assert run(backed, "check", "--daemon-json=/nothing", "--existing") == 1
+    assert "HINT: " in capsys.readouterr().out
+    assert code == 1
+    bad = {name for name, verdicts in found.items() if "bad" in verdicts}
+    assert bad == {"guard-answers", "engine-lists", "owner", "volume", "existing"}
+
+
+def test_a_volume_that_lost_its_label_or_record_is_named(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    host_of(place, {}, {})
+    assert findings(place, capsys)[1]["volume"] == ["bad"]
+    (place / "data/volumes/metadata.db").write_bytes(database({b"other": record()}))
+    code, found = findings(place, capsys)
+    assert found["volume"] == ["bad"]
+    assert found["canary"] == ["could not check"]
+    assert code == 1
+
+
+def test_what_cannot_be_looked_at_is_said(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, found = findings(place, capsys, "--existing")
+    assert found["volumes"] == ["could not check"]
+    (place / "volumes.json").write_text("{")
+    assert findings(place, capsys, "--existing")[1]["existing"] == ["could not check"]
+    assert code == 1
+    assert checking.exit_code([]) == 2

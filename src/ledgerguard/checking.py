@@ -1,0 +1,194 @@
+"""Is the guard really active? It attacks a volume of its own through the engine, and looks at what could be wrong.
+
+A module of its own because it asks from outside what the guard cannot know of itself: an engine that dropped a plugin
+still lists it. Each finding has a stable id; *could not check* is a finding too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ledgerguard import holding, server
+from ledgerguard.declarations import DeclarationError, load
+from ledgerguard.engine_api import EngineApi, call
+from ledgerguard.model import PROTECT
+from ledgerguard.policy import Policy, Scene
+from ledgerguard.refusal import LookupFailed, Refused, printable
+from ledgerguard.serving import Settings, guard_of
+
+CANARY, CANARY_TEXT = "ledgerguard-canary", "attacked on purpose by ledgerguard check; it has to survive\n"
+CALL_SECONDS = 30.0
+GOOD, BAD, UNKNOWN = "ok", "bad", "could not check"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`verdict` is ok, bad or could not check."""
+
+    id: str
+    verdict: str
+    what: str
+    hint: str = ""
+
+
+def check(settings: Settings, daemon_json: Path, existing: bool) -> list[Finding]:
+    found = [*_running(settings), *_attacked(settings), *_configured(settings, daemon_json), *_owned(settings)]
+    found += _volumes(settings)
+    return found + (list(_containers(settings)) if existing else [])
+
+
+def exit_code(found: list[Finding]) -> int:
+    """0 holds, 1 something is bad, 2 something could not be checked."""
+    verdicts = {one.verdict for one in found}
+    return 1 if BAD in verdicts else 2 if UNKNOWN in verdicts or not found else 0
+
+
+# --- is it there, and does it refuse? ---------------------------------------------------------------------------------
+
+
+def _running(settings: Settings) -> Iterator[Finding]:
+    hint = "systemctl restart ledgerguard"
+    try:
+        status = server.ask_status(settings.socket)
+    except (OSError, ValueError, StopIteration) as error:
+        yield Finding("guard-answers", BAD, f"{settings.socket}: {error}", hint)
+        return
+    yield Finding("guard-answers", GOOD, f"process {status.get('pid')}, started {status.get('started')}")
+    mode = status.get("mode")
+    yield Finding(
+        "mode", GOOD if mode == "enforce" else BAD, f"mode {mode}", "" if mode == "enforce" else "serve --mode enforce"
+    )
+    if status.get("fault"):
+        yield Finding("declarations", BAD, str(status["fault"]), "ledgerguard declare FILE")
+
+
+def _attacked(settings: Settings) -> Iterator[Finding]:
+    """Deletes the canary through the engine. Only a refusal, and the canary's file still there, is good."""
+    file = settings.data_root / "volumes" / CANARY / "_data" / "canary"
+    try:
+        made = _call(settings, "POST", "/volumes/create", {"Name": CANARY, "Labels": {PROTECT: "true"}})
+        if made[0] not in (200, 201):
+            yield Finding("canary", UNKNOWN, f"it cannot be made: {made[0]} {made[1][:200]}", "ledgerguard audit")
+            return
+        file.write_text(CANARY_TEXT)
+        status, text = _call(settings, "DELETE", f"/volumes/{CANARY}")
+    except OSError as error:
+        yield Finding("canary", UNKNOWN, f"the engine at {settings.engine} does not answer: {error}", "docker info")
+        return
+    there = file.exists() and file.read_text() == CANARY_TEXT
+    if status == 403 and settings.socket.stem in text and there:
+        yield Finding("canary", GOOD, "its removal was refused and its file is there")
+    elif there:
+        yield Finding("canary", UNKNOWN, f"its removal was answered {status} {text[:160]!r}, not by a refusal of ours")
+    else:
+        yield Finding(
+            "canary", BAD, f"NOT ACTIVE: the engine removed a protected volume ({status})", "docs/troubleshooting.md"
+        )
+
+
+def _call(settings: Settings, method: str, path: str, body: Any = None) -> tuple[int, str]:
+    text = json.dumps(body).encode() if body is not None else b""
+    status, answer = call(str(settings.engine), CALL_SECONDS, method, path, text)
+    return status, printable(answer[:4096].decode(errors="replace").strip())
+
+
+# --- what stands in files ---------------------------------------------------------------------------------------------
+
+
+def _configured(settings: Settings, daemon_json: Path) -> Iterator[Finding]:
+    name = settings.socket.stem
+    hint = f'"authorization-plugins": ["{name}"] in {daemon_json}, then reload the engine'
+    try:
+        plugins = json.loads(daemon_json.read_text()).get("authorization-plugins", [])
+        found = name in plugins
+        yield Finding("daemon.json", GOOD if found else BAD, f"authorization-plugins {plugins}", "" if found else hint)
+    except (OSError, ValueError, AttributeError) as error:
+        yield Finding("daemon.json", BAD, f"{daemon_json}: {error}", hint)
+    try:
+        listed = (EngineApi(str(settings.engine)).get("/info") or {}).get("Plugins", {}).get("Authorization") or []
+        there = name in listed
+        yield Finding("engine-lists", GOOD if there else BAD, f"the engine lists {listed}", "" if there else hint)
+    except LookupFailed as error:
+        yield Finding("engine-lists", UNKNOWN, str(error), "docker info")
+
+
+def _owned(settings: Settings) -> Iterator[Finding]:
+    """Whoever else may write these may let anything through."""
+    wanted = [settings.config, settings.config.parent, settings.state_dir, settings.socket, settings.socket.parent]
+    bad = 0
+    for path in wanted:
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            if path not in (settings.config, settings.config.parent):  # nothing declared is no fault
+                bad += 1
+                yield Finding("owner", BAD, f"{path} is not there", "ledgerguard serve makes it")
+            continue
+        loose = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        if status.st_uid != os.geteuid() or loose:
+            bad += 1
+            told = f"{path}: owner {status.st_uid}, mode {stat.S_IMODE(status.st_mode):04o}"
+            yield Finding("owner", BAD, told, f"chown root {path}; chmod go-w {path}")
+    if not bad:
+        yield Finding("owner", GOOD, f"{len(wanted)} files and directories looked at")
+
+
+# --- volumes and containers -------------------------------------------------------------------------------------------
+
+
+def _scene(settings: Settings) -> Scene:
+    guard = guard_of(settings)
+    return Scene(Policy(load(settings.config), settings.profile, guard.places), guard.lookups)
+
+
+def _volumes(settings: Settings) -> Iterator[Finding]:
+    """Declared volumes that lost their record, label, options or directory."""
+    try:
+        scene = _scene(settings)
+        known = scene.volumes
+    except (LookupFailed, DeclarationError, OSError) as error:
+        yield Finding("volumes", UNKNOWN, str(error), "ledgerguard declare FILE")
+        return
+    for name, declared in sorted(scene.policy.declarations.volumes.items()):
+        volume = known.get(name)
+        if volume is None:
+            yield Finding("volume", BAD, f"{name}: the engine has no record of it", "make deploy")
+        elif dict(volume.labels) != dict(declared.labels) or dict(volume.options) != dict(declared.options):
+            found = f"labels {dict(volume.labels)}, options {dict(volume.options)}"
+            yield Finding(
+                "volume", BAD, printable(f"{name}: not as declared: {found}"), "docs/runbooks, recreate-volume"
+            )
+        elif declared.device and not Path(declared.device).is_dir():
+            yield Finding("volume", BAD, f"{name}: its directory {declared.device} is not there", "mount its disk")
+        else:
+            yield Finding("volume", GOOD, f"{name}: as declared")
+
+
+def _containers(settings: Settings) -> Iterator[Finding]:
+    """Containers that a restart policy may have brought back without any request."""
+    guard = guard_of(settings)
+    try:
+        scene = Scene(Policy(load(settings.config), settings.profile, guard.places), guard.lookups)
+        everything = guard.lookups.containers("")
+    except (LookupFailed, DeclarationError, OSError) as error:
+        yield Finding("existing", UNKNOWN, str(error))
+        return
+    wrong = 0
+    for container in everything:
+        try:
+            holding.check(container, scene, to_be_created=False)
+        except Refused as refusal:
+            wrong += 1
+            state = "running" if container.running else "stopped"
+            told = printable(f"{container.name} ({state}): {refusal.verdict.reason}")
+            yield Finding("existing", BAD, told, f"docker stop {container.name}; docker rm {container.name}")
+        except LookupFailed as error:
+            yield Finding("existing", UNKNOWN, f"{container.name}: {error}")
+    if not wrong:
+        yield Finding("existing", GOOD, f"{len(everything)} containers looked at")

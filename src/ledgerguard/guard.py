@@ -1,0 +1,171 @@
+"""The guard as it runs: declarations as they are now, the mode, unlocks, counts and the audit, around one decision.
+
+A module of its own because decisions are pure and sockets are the server's: this is what lies between, and what the
+command line asks for its status.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as Late
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ledgerguard import __version__, declarations
+from ledgerguard.audit import Audit, escaped, now
+from ledgerguard.decide import ALLOWED, decide, route_of
+from ledgerguard.declarations import DeclarationError, Declarations
+from ledgerguard.model import Lookups
+from ledgerguard.places import Places
+from ledgerguard.policy import Policy
+from ledgerguard.refusal import LookupFailed, Verdict
+from ledgerguard.request import SAFE_METHODS, Request
+from ledgerguard.unlocks import Unlocks
+
+WORKERS = 32
+Decide = Callable[[Request, Policy, Lookups], Verdict]
+
+
+@dataclass
+class Watched:
+    """The declarations' file, read again when it changes. Once seen, it may not go missing."""
+
+    file: Path
+    _stamp: tuple[int, int, int] | None = None
+    _kept: Declarations = field(default_factory=Declarations)
+
+    def read(self) -> Declarations:
+        """Raises LookupFailed for a file that is not root's alone, cannot be read, or has gone."""
+        try:
+            status = os.stat(self.file)  # noqa: PTH116 asked at each decision, and a Path costs more
+        except FileNotFoundError:
+            if self._stamp is None:
+                return self._kept
+            raise LookupFailed(f"{self.file} has gone") from None
+        except OSError as error:
+            raise LookupFailed(f"{self.file}: {error.strerror}") from None
+        stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
+        if stamp != self._stamp:
+            if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+                raise LookupFailed(f"{self.file} can be written by others than root")
+            try:
+                self._kept, self._stamp = declarations.load(self.file), stamp
+            except (OSError, DeclarationError, ValueError) as error:
+                raise LookupFailed(str(error)) from None
+        return self._kept
+
+
+@dataclass
+class Guard:
+    """One engine's guard. `deadline`: seconds after which a decision that is not there is a refusal."""
+
+    lookups: Lookups
+    watched: Watched
+    unlocks: Unlocks
+    audit: Audit
+    places: Places = field(default_factory=Places)
+    mode: str = "enforce"
+    profile: str = "standard"
+    deadline: float = 5.0
+    decide: Decide = decide
+    counts: Counter[str] = field(default_factory=Counter)
+    started: str = field(default_factory=now)
+    last_refusal: dict[str, Any] | None = None
+    _workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(WORKERS, "decision"))
+    _slots: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(WORKERS))
+
+    def judge(self, request: Request) -> Verdict:
+        """What the engine is told; raises nothing."""
+        if self.mode == "off" or self._plain_read(request):
+            self.counts["allowed"] += 1
+            return ALLOWED
+        verdict = self._in_time(request)
+        if not verdict.allow and self._unlocked(request, verdict):
+            return ALLOWED
+        return self._told(request, verdict)
+
+    def _plain_read(self, request: Request) -> bool:
+        """Decided on the spot: nine of ten calls, and those the guard itself makes of the engine."""
+        return request.method in SAFE_METHODS and "attach" not in request.uri and "%" not in request.uri
+
+    def _in_time(self, request: Request, unlocked: frozenset[str] = frozenset()) -> Verdict:
+        if not self._slots.acquire(timeout=self.deadline):
+            return Verdict(False, f"{WORKERS} decisions are waiting for the engine or the disk", "ledgerguard check")
+        try:
+            future: Future[Verdict] = self._workers.submit(self._decided, request, unlocked)
+        except RuntimeError as error:  # no thread left
+            self._slots.release()
+            return Verdict(False, f"no decision: {error}", "ledgerguard check")
+        try:
+            return future.result(self.deadline)
+        except Late:
+            return Verdict(False, f"no decision within {self.deadline:g} s", "ledgerguard check")
+
+    def _decided(self, request: Request, unlocked: frozenset[str]) -> Verdict:
+        try:
+            policy = Policy(self.watched.read(), self.profile, self.places, unlocked)
+            return self.decide(request, policy, self.lookups)
+        except LookupFailed as error:
+            return Verdict(False, f"the declarations cannot be read: {error}", "ledgerguard declare FILE")
+        except Exception as error:  # whatever it is, the answer is no
+            return Verdict(False, f"the guard failed: {type(error).__name__}: {error}", "ledgerguard check")
+        finally:
+            self._slots.release()
+
+    def _unlocked(self, request: Request, verdict: Verdict) -> bool:
+        """Whether every volume concerned is unlocked for this operation. Used up where the route carries it out."""
+        if not verdict.volumes or not verdict.operation or self.mode != "enforce":
+            return False
+        wanted = [self.unlocks.find(volume, verdict.operation) for volume in verdict.volumes]
+        if not all(wanted) or not self._in_time(request, frozenset(verdict.volumes)).allow:
+            return False  # something else is wrong with it too
+        route = route_of(request)
+        if route is None or not self._note("unlocked", request, verdict):
+            return False
+        if route.consumes:
+            taken = [self.unlocks.take(volume, verdict.operation) for volume in verdict.volumes]
+            return all(taken)
+        return True
+
+    def _told(self, request: Request, verdict: Verdict) -> Verdict:
+        if verdict.allow:
+            self.counts["allowed"] += 1
+            return verdict
+        self._note("refused" if self.mode == "enforce" else "would-refuse", request, verdict)
+        return verdict if self.mode == "enforce" else ALLOWED
+
+    def _note(self, what: str, request: Request, verdict: Verdict) -> bool:
+        self.counts[what] += 1
+        facts = {
+            "method": request.method,
+            "uri": request.uri,
+            "volumes": list(verdict.volumes),
+            "operation": verdict.operation,
+            "reason": verdict.reason,
+        }
+        self.last_refusal = escaped({"time": now(), "verdict": what, **facts})
+        return self.audit.write(what, **facts)
+
+    def status(self) -> dict[str, Any]:
+        """What others may believe of the guard; every text is escaped."""
+        try:
+            known, wrong = self.watched.read(), ""
+        except LookupFailed as error:
+            known, wrong = Declarations(), str(error)
+        profile = Policy(known, self.profile).profile
+        found = {
+            "schema": 1, "version": __version__, "pid": os.getpid(), "started": self.started, "updated": now(),
+            "mode": self.mode, "profile": profile, "declared": sorted(known.volumes), "fault": wrong,
+            "decisions": dict(self.counts), "last_refusal": self.last_refusal, "audit_lines_lost": self.audit.lost,
+            "unlocks": [
+                {"volume": one.volume, "operation": one.operation, "seconds_left": int(one.expires - time.time())}
+                for one in self.unlocks.all()
+            ],
+        }  # fmt: skip
+        return dict(escaped(found))

@@ -1,0 +1,269 @@
+"""Who may hold a protected volume: owners exactly as granted, readers, nobody else; and no way around by a host path.
+
+A module of its own because create, start and restart ask the same of a container. Pure but for the look-ups.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Mapping
+
+from ledgerguard import gojson, hosts, options, places
+from ledgerguard.declarations import Grant, OtherMount
+from ledgerguard.model import Container, Mount
+from ledgerguard.policy import Scene
+from ledgerguard.refusal import Refused, lost
+
+# Compose gives a container that replaces another this name first.
+_REPLACING = re.compile(r"[0-9a-f]{12}_")
+
+
+def check(container: Container, scene: Scene, *, to_be_created: bool) -> None:
+    """Refuses a container that would hold, or reach, protected data otherwise than granted."""
+    _check_volumes_from(container, scene)
+    _check_joined(container, scene)
+    held = protected_mounts(container, scene)
+    _check_auto_remove(container, held)
+    for mount in held:
+        if mount.source not in scene.volumes:
+            raise lost(
+                (mount.source,), "mount", "is declared but the engine has no record of it; this would make another one",
+                "make deploy",
+            )  # fmt: skip
+    hosts.check(_without_privileged_masks(container.host), scene.profile)
+    if held and not all(_harmless_reader(mount, container) for mount in held):
+        _check_owner(container, held, scene, to_be_created)
+        return
+    for mount in container.mounts:
+        if mount not in held:
+            _check_other(mount, scene)
+
+
+def final_name(name: str) -> str:
+    """What a container that replaces another will be called."""
+    return _REPLACING.sub("", name, count=1)
+
+
+def protected_mounts(container: Container, scene: Scene) -> tuple[Mount, ...]:
+    """The container's mounts of protected volumes, by name."""
+    if not any(mount.kind == "volume" and mount.source for mount in container.mounts):
+        return ()
+    protected = scene.protected
+    return tuple(mount for mount in container.mounts if mount.kind == "volume" and mount.source in protected)
+
+
+def held_volumes(container: Container, scene: Scene) -> tuple[str, ...]:
+    """Protected volumes that the container can reach at all: by name, or by a bind that overlaps their directories."""
+    named = [mount.source for mount in protected_mounts(container, scene)]
+    if any(mount.kind == "bind" for mount in container.mounts):
+        paths = scene.protected_paths()
+        for mount in container.mounts:
+            if mount.kind == "bind" and not mount.read_only:
+                hit = places.reached(places.both(mount.source, scene.lookups), paths)
+                named += [paths[hit]] if hit else []
+    return tuple(dict.fromkeys(named))
+
+
+def written_volumes(container: Container, scene: Scene) -> tuple[str, ...]:
+    """Those of them that the container can write to."""
+    readers = {mount.source for mount in protected_mounts(container, scene) if mount.read_only}
+    writers = {mount.source for mount in protected_mounts(container, scene) if not mount.read_only}
+    return tuple(name for name in held_volumes(container, scene) if name not in readers - writers)
+
+
+def _without_privileged_masks(host: Mapping[str, object]) -> Mapping[str, object]:
+    """A privileged container has no masks; that is judged as `privileged`."""
+    if not gojson.flag(host.get("privileged"), "Privileged"):
+        return host
+    return {key: value for key, value in host.items() if key not in ("maskedpaths", "readonlypaths")}
+
+
+def _harmless_reader(mount: Mount, container: Container) -> bool:
+    return mount.read_only and not mount.odd and not mount.propagates and not hosts.reaches_inside(container.host)
+
+
+# --- owners ---------------------------------------------------------------------------------------------------------
+
+
+def _check_owner(container: Container, held: tuple[Mount, ...], scene: Scene, to_be_created: bool) -> None:
+    wrong = owner_fault(container, held, scene, to_be_created)
+    if wrong:
+        volumes = tuple(mount.source for mount in held)
+        raise lost(volumes, "mount", f"container {container.name or '(no name)'} may not write to it: {wrong}",
+                   f"mount it read-only (-v {volumes[0]}:{held[0].target}:ro)")  # fmt: skip
+
+
+def owner_fault(container: Container, held: tuple[Mount, ...], scene: Scene, to_be_created: bool = False) -> str:
+    """What is not as granted; "" when the container is an owner of all it holds."""
+    name = final_name(container.name) if to_be_created else container.name
+    grants = scene.policy.declarations.grants_of(name)
+    inside = hosts.reaches_inside(container.host) or ", ".join(hosts.joined(container.host))
+    if inside:
+        return f"an owner with {inside}"
+    for mount in held:
+        grant = grants.get(mount.source)
+        if grant is None:
+            return "no grant names this container" if not grants else f"its grants do not name {mount.source}"
+        wrong = _mount_fault(mount, grant) or _program_fault(container, grant, scene)
+        if wrong:
+            return wrong
+    hidden = _hidden(container, held)
+    if hidden:
+        return f"a tmpfs at {hidden} would hide its data"
+    others = tuple(other for grant in grants.values() for other in grant.mounts)
+    return next(
+        (fault for mount in container.mounts if mount not in held and (fault := _other_fault(mount, others))), ""
+    )
+
+
+def _hidden(container: Container, held: tuple[Mount, ...]) -> str:
+    """A tmpfs at or below a held volume: the owner would see an empty directory, and may begin a fresh ledger there."""
+    spots = [*gojson.mapping(container.host.get("tmpfs"), "Tmpfs")]
+    spots += [mount.target for mount in container.mounts if mount.kind == "tmpfs"]
+    plain = [posixpath.normpath("/" + spot.lstrip("/")) for spot in spots]
+    return next((spot for spot in plain for mount in held if places.within(spot, mount.target)), "")
+
+
+def _mount_fault(mount: Mount, grant: Grant) -> str:
+    if mount.target != grant.target:
+        return f"target {mount.target!r}, granted {grant.target!r}"
+    if grant.read_only and not mount.read_only:
+        return "granted read-only"
+    return mount.odd or ("shared propagation" if mount.propagates else "")
+
+
+def _program_fault(container: Container, grant: Grant, scene: Scene) -> str:
+    """Image, entrypoint, command, user, directory, health check, environment: as granted, or as the image has it."""
+    if container.image not in grant.images:
+        return f"image {container.image[:19] or 'unknown to the engine'} is not granted"
+    image = scene.lookups.image(container.image)
+    if image is None:
+        return f"image {container.image[:19]} is not known to the engine"
+    if grant.entrypoint is None:
+        command = image.command if grant.command is None else grant.command
+    else:  # an entrypoint of its own drops the image's command
+        command = grant.command or ()
+    wanted = {
+        "entrypoint": (image.entrypoint if grant.entrypoint is None else grant.entrypoint, container.entrypoint),
+        "command": (command, container.command),
+        "user": (image.user if grant.user is None else grant.user, container.user),
+        "working directory": (grant.working_dir or image.working_dir, container.working_dir),
+    }
+    for what, (granted, found) in wanted.items():
+        if granted != found:
+            return f"{what} {_short(found)}, granted {_short(granted)}"
+    health = image.healthcheck if grant.healthcheck is None else grant.healthcheck
+    if container.healthcheck not in (health, ("NONE",), ()):
+        return f"health check {_short(container.healthcheck)}, granted {_short(health)}"
+    known = {*grant.environment, *image.environment}
+    return next(
+        (f"environment {one.partition('=')[0]} is not granted" for one in container.environment
+         if one not in known and one.partition("=")[0] not in known), ""
+    )  # fmt: skip
+
+
+def _short(value: object) -> str:
+    text = " ".join(value) if isinstance(value, tuple) else str(value)
+    return repr(text if len(text) <= 60 else text[:57] + "...")
+
+
+def _other_fault(mount: Mount, granted: tuple[OtherMount, ...]) -> str:
+    if mount.kind == "tmpfs":
+        return ""
+    source = mount.source if mount.named else ""
+    for other in granted:
+        if (source, mount.target) == (other.source, other.target) and (mount.read_only or not other.read_only):
+            return ""
+    return f"mount {source or 'of an anonymous volume'} at {mount.target} is not granted"
+
+
+# --- everything else ------------------------------------------------------------------------------------------------
+
+
+def _check_volumes_from(container: Container, scene: Scene) -> None:
+    for reference, read_only in container.volumes_from:
+        for other in scene.lookups.containers(reference):
+            _check_auto_remove(container, protected_mounts(other, scene))
+            held = held_volumes(other, scene)
+            if held and (not read_only or hosts.reaches_inside(container.host)):
+                raise lost(
+                    held, "mount", f"--volumes-from {reference} would write to it", f"--volumes-from {reference}:ro"
+                )
+
+
+def _check_auto_remove(container: Container, held: tuple[Mount, ...]) -> None:
+    """With `--rm` the engine removes anonymous volumes at the container's end, without any request."""
+    taken = tuple(mount.source for mount in held if not mount.named)
+    if taken and gojson.flag(container.host.get("autoremove"), "AutoRemove"):
+        raise lost(taken, "mount", "a container with --rm would take it along at its end", "docker run without --rm")
+
+
+def _check_joined(container: Container, scene: Scene) -> None:
+    for reference in hosts.joined(container.host):
+        for other in scene.lookups.containers(reference):
+            held = held_volumes(other, scene)
+            if held:
+                raise lost(held, "mount", f"sharing the processes or memory of its owner {reference}")
+
+
+def _check_other(mount: Mount, scene: Scene) -> None:
+    """A mount that is not a protected volume by name: where does it lead?"""
+    if mount.kind == "bind":
+        check_path(mount.source, mount, scene)
+    elif mount.kind == "volume":
+        known = scene.volumes.get(mount.source) if mount.source else None
+        driver, chosen = (known.driver, known.options) if known else (mount.driver, mount.options)
+        where = f"volume {mount.source or '(anonymous)'}"
+        device = options.bound_device(driver, chosen, "standard" if known else scene.profile, where)
+        if device:
+            check_path(device, mount, scene)
+
+
+def check_path(path: str, mount: Mount, scene: Scene) -> None:
+    """Refuses a host path that reaches protected data, the engine or the system, for what this mount may do with it."""
+    paths = places.both(path, scene.lookups)
+    if mount.read_only and not mount.propagates:
+        _check_readable(path, paths, mount, scene)
+        return
+    protected = scene.protected_paths()
+    hit = places.reached(paths, protected)
+    if hit:
+        raise lost((protected[hit],), "mount", f"{path} reaches its directory {hit}", f"-v {protected[hit]}:/x:ro")
+    where = scene.policy.places
+    if scene.profile == "standard" and set(paths) <= {*where.engine_sockets, *places.HARMLESS}:
+        return
+    opening = next(filter(places.opens_root, paths), "")
+    hit = opening or places.reached(paths, (*where.system, *scene.owners_files()))
+    if hit and not (scene.profile == "strict" and set(paths) <= places.HARMLESS):
+        raise Refused(
+            f"host reach: a writable mount of {path} reaches {hit}",
+            "mount it read-only, or a directory below /home or /srv",
+        )
+    if scene.profile == "strict" and not scene.lookups.only_root_changes(paths[1]):
+        raise Refused(
+            f"host reach (strict): {path} can be swapped by others than root",
+            "chown root it and what is above, or a volume",
+        )
+
+
+def _check_readable(path: str, paths: tuple[str, str], mount: Mount, scene: Scene) -> None:
+    where = scene.policy.places
+    sockets = [socket for one in paths for socket in where.sockets if places.within(one, socket)]
+    if sockets and (scene.profile == "strict" or not set(paths) <= where.engine_sockets):
+        raise Refused(f"host reach: {path} is a socket's place, read-only or not")
+    if scene.profile == "strict":
+        above = [spot for one in paths for spot in (*where.sockets, where.data_root) if places.within(spot, one)]
+        if above:
+            raise Refused(f"host reach (strict): {path} holds {above[0]}", "mount only what is needed")
+    if mount.recursive and not (mount.complete and scene.lookups.recursive_read_only()):
+        _check_submounts(path, paths, scene)
+
+
+def _check_submounts(path: str, paths: tuple[str, str], scene: Scene) -> None:
+    """Read-only stops at the first file system below on older engines."""
+    protected = scene.protected_paths()
+    for below in scene.lookups.submounts(paths[1]):
+        hit = places.reached((below,), protected)
+        if hit:
+            raise lost((protected[hit],), "mount", f"{below} stays writable below the read-only {path}")

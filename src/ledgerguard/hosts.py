@@ -1,0 +1,166 @@
+"""What a container's host configuration may be, by allow-list, per profile. Pure.
+
+A module of its own because it is one table: a key that is not in it may only be empty. *standard* lets pass what tools
+of developers need (privileged, the engine's socket); *strict* nothing that reaches the host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from ledgerguard import gojson
+from ledgerguard.gojson import NOTHING, Json
+from ledgerguard.refusal import Refused
+
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+DEFAULT_CAPABILITIES = _set(
+    "AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_BIND_SERVICE NET_RAW SETFCAP SETGID SETPCAP SETUID "
+    "SYS_CHROOT"
+)
+# Debuggers, VPNs and databases of developers; none of them reaches another container's files.
+STANDARD_CAPABILITIES = DEFAULT_CAPABILITIES | {"IPC_LOCK", "NET_ADMIN", "SYS_NICE", "SYS_PTRACE"}
+STANDARD_DEVICES = frozenset(
+    {"/dev/fuse", "/dev/kmsg", "/dev/kvm", "/dev/net/tun", "/dev/null", "/dev/snd", "/dev/dri"}
+)
+RUNTIMES = frozenset({"", "runc", "io.containerd.runc.v2"})
+# Without these masks /proc/sysrq-trigger and /proc/sys are a container's to write.
+READ_ONLY_PATHS = frozenset({"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"})
+MASKED_PATHS = frozenset({"/proc/kcore", "/proc/timer_list", "/sys/firmware"})
+ANY = _set(
+    "binds mounts volumesfrom volumedriver containeridfile logconfig portbindings restartpolicy autoremove consolesize "
+    "capdrop cgroupnsmode dns dnsoptions dnssearch extrahosts groupadd links oomscoreadj publishallports "
+    "readonlyrootfs tmpfs shmsize sysctls cpushares memory nanocpus blkioweight blkioweightdevice blkiodevicereadbps "
+    "blkiodevicewritebps blkiodevicereadiops blkiodevicewriteiops cpuperiod cpuquota cpurealtimeperiod "
+    "cpurealtimeruntime cpusetcpus cpusetmems memoryreservation memoryswap memoryswappiness oomkilldisable pidslimit "
+    "ulimits cpucount cpupercent iomaximumiops iomaximumbandwidth init kernelmemory kernelmemorytcp storageopt "
+    "annotations isolation"
+)
+
+Rule = Callable[[Json, str], str]  # value, profile → what is wrong, or ""
+
+
+def _words_of(value: Json, key: str) -> list[str]:
+    return list(gojson.words(value, key))
+
+
+def _privileged(value: Json, profile: str) -> str:
+    return "privileged" if gojson.flag(value, "Privileged") and profile == "strict" else ""
+
+
+def _pid(value: Json, profile: str) -> str:
+    mode = gojson.text(value, "PidMode")
+    return "" if not mode or (mode.startswith("container:") and profile == "standard") else f"pid mode {mode!r}"
+
+
+def _host_namespace(name: str) -> Rule:
+    """A namespace that may be the host's in standard only."""
+
+    def rule(value: Json, profile: str) -> str:
+        mode = gojson.text(value, name)
+        return f"{name} {mode!r}" if mode == "host" and profile == "strict" else ""
+
+    return rule
+
+
+def _network(value: Json, profile: str) -> str:
+    mode = gojson.text(value, "NetworkMode")
+    if mode.startswith(("ns:", "/")) or (mode == "host" and profile == "strict"):
+        return f"network mode {mode!r}"
+    return ""
+
+
+def _capabilities(value: Json, profile: str) -> str:
+    known = DEFAULT_CAPABILITIES if profile == "strict" else STANDARD_CAPABILITIES
+    wanted = {word.upper().removeprefix("CAP_") for word in _words_of(value, "CapAdd")}
+    return f"capability {sorted(wanted - known)[0]}" if wanted - known else ""
+
+
+def _devices(value: Json, profile: str) -> str:
+    for one in gojson.items(value, "Devices"):
+        path = gojson.text(gojson.struct(one, "Devices").get("pathonhost"), "PathOnHost")
+        if profile == "strict" or path not in STANDARD_DEVICES:
+            return f"device {path!r}"
+    return ""
+
+
+def _empty(name: str) -> Rule:
+    """A key that may only be empty."""
+    return lambda value, _profile: "" if value in NOTHING else f"{name} {str(value)[:60]!r}"
+
+
+def _empty_in_strict(name: str) -> Rule:
+    return lambda value, profile: f"{name} {str(value)[:60]!r}" if value not in NOTHING and profile == "strict" else ""
+
+
+def _runtime(value: Json, _profile: str) -> str:
+    name = gojson.text(value, "Runtime")
+    return "" if name in RUNTIMES else f"runtime {name!r}"
+
+
+def _security(value: Json, profile: str) -> str:
+    for word in gojson.texts(value, "SecurityOpt"):
+        key, _, setting = word.replace(":", "=", 1).partition("=")
+        if key == "no-new-privileges" or (key == "apparmor" and setting == "docker-default"):
+            continue
+        if key in ("seccomp", "apparmor", "label") and profile == "standard":
+            continue
+        return f"security option {word[:60]!r}"
+    return ""
+
+
+def _paths(name: str, least: frozenset[str]) -> Rule:
+    def rule(value: Json, _profile: str) -> str:
+        if value is None or least <= set(gojson.texts(value, name)):
+            return ""
+        return f"{name} leaves {sorted(least - set(value))[0]} open"
+
+    return rule
+
+
+TABLE: Mapping[str, Rule] = {
+    "privileged": _privileged,
+    "pidmode": _pid,
+    "ipcmode": _host_namespace("IpcMode"),
+    "utsmode": _host_namespace("UTSMode"),
+    "usernsmode": _host_namespace("UsernsMode"),
+    "networkmode": _network,
+    "capadd": _capabilities,
+    "devices": _devices,
+    "devicecgrouprules": _empty("DeviceCgroupRules"),
+    "devicerequests": _empty_in_strict("DeviceRequests"),
+    "cgroup": _empty("Cgroup"),
+    "cgroupparent": _empty_in_strict("CgroupParent"),
+    "runtime": _runtime,
+    "securityopt": _security,
+    "readonlypaths": _paths("ReadonlyPaths", READ_ONLY_PATHS),
+    "maskedpaths": _paths("MaskedPaths", MASKED_PATHS),
+}
+
+
+def check(host: Mapping[str, Json], profile: str) -> None:
+    """Refuses the first key that is not allowed in this profile."""
+    for key, value in host.items():
+        if value in NOTHING and key not in ("readonlypaths", "maskedpaths"):
+            continue
+        rule = TABLE.get(key)
+        wrong = rule(value, profile) if rule else ("" if key in ANY else f"unknown key {key!r} in HostConfig")
+        if wrong:
+            raise Refused(f"host reach ({profile}): {wrong}", "run the container without it")
+
+
+def reaches_inside(host: Mapping[str, Json]) -> str:
+    """Why a container could make a read-only mount of its own writable again; "" if it cannot."""
+    if gojson.flag(host.get("privileged"), "Privileged"):
+        return "privileged"
+    added = {word.upper().removeprefix("CAP_") for word in _words_of(host.get("capadd"), "CapAdd")}
+    return f"capability {sorted(added - DEFAULT_CAPABILITIES)[0]}" if added - DEFAULT_CAPABILITIES else ""
+
+
+def joined(host: Mapping[str, Json]) -> tuple[str, ...]:
+    """Containers whose processes or shared memory this one would share."""
+    modes = [gojson.text(host.get(key), key) for key in ("pidmode", "ipcmode")]
+    return tuple(mode.removeprefix("container:") for mode in modes if mode.startswith("container:"))

@@ -1,0 +1,124 @@
+"""What is known of volumes, containers and images, whoever said it (a request's body, the engine's files, its API).
+
+A module of its own because the rules see only these: the same rule judges a container that is to be created and one
+that is to be started. Frozen, without behaviour that reads anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+PROTECT = "com.ledgerflow.protect"
+PROFILES = ("standard", "strict")
+MODES = ("enforce", "observe", "off")
+
+
+@dataclass(frozen=True)
+class Volume:
+    """The engine's record of a volume."""
+
+    name: str
+    driver: str = "local"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def labelled(self) -> bool:
+        return PROTECT in self.labels
+
+
+@dataclass(frozen=True)
+class Mount:
+    """One mount of a container. `source` is a volume's name or a host path, "" for an anonymous volume.
+
+    `complete`: a read-only mount that is read-only below too, as far as its options say; `propagates`: later mounts of
+    the host appear in it.
+    """
+
+    kind: str
+    source: str
+    target: str
+    read_only: bool = False
+    complete: bool = True
+    recursive: bool = True
+    propagates: bool = False
+    named: bool = True
+    driver: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+    odd: str = ""
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image by its id, with what a container inherits from it."""
+
+    id: str
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    user: str = ""
+    environment: tuple[str, ...] = ()
+    working_dir: str = ""
+    healthcheck: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container as it is, or as it is to be. `host` is its host configuration by folded key."""
+
+    name: str
+    image: str
+    entrypoint: tuple[str, ...]
+    command: tuple[str, ...]
+    user: str
+    environment: tuple[str, ...]
+    working_dir: str
+    healthcheck: tuple[str, ...]
+    mounts: tuple[Mount, ...]
+    host: Mapping[str, Any]
+    id: str = ""
+    running: bool = False
+    volumes_from: tuple[tuple[str, bool], ...] = ()
+
+
+@dataclass(frozen=True)
+class Exec:
+    """A command to be run inside a container."""
+
+    container: str
+    argv: tuple[str, ...]
+    user: str = ""
+    privileged: bool = False
+    environment: tuple[str, ...] = ()
+    working_dir: str = ""
+
+
+class Lookups(Protocol):
+    """What the rules may ask. Each raises LookupFailed when it cannot tell."""
+
+    def volumes(self) -> Mapping[str, Volume]: ...
+
+    def containers(self, reference: str) -> tuple[Container, ...]:
+        """Every container the engine could mean by this id, name or prefix."""
+        ...
+
+    def image(self, reference: str) -> Image | None: ...
+
+    def execution(self, exec_id: str) -> Exec | None:
+        """What an exec id will run; its environment and working directory are not told by the engine."""
+        ...
+
+    def real_path(self, path: str) -> str: ...
+
+    def submounts(self, path: str) -> tuple[str, ...]:
+        """Mount points strictly below the path."""
+        ...
+
+    def recursive_read_only(self) -> bool:
+        """Whether this engine and kernel make a read-only bind read-only all the way down."""
+        ...
+
+    def only_root_changes(self, path: str) -> bool:
+        """Whether no component of the path can be swapped by anybody but root."""
+        ...

@@ -1,0 +1,52 @@
+"""What the options of a volume may be: the local driver's are mount(8) in disguise. Pure.
+
+A module of its own because an option's words are an allow-list of their own, used for a volume that is created by name,
+in a container's mounts, and for one that exists when a container with it starts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from ledgerguard.refusal import Refused
+
+_TMPFS = re.compile(
+    r"(?:size=[0-9]+[kmgKMG%]?|mode=[0-7]{3,4}|uid=[0-9]+|gid=[0-9]+|nr_inodes=[0-9]+[kmg]?|no(?:suid|dev|exec|atime)|rw|ro)"
+)
+_BIND = re.compile(r"(?:r?bind|rw|ro|no(?:suid|dev|exec|atime)|r?private)")
+_NETWORK = re.compile(r"[a-z0-9_]+(?:=[A-Za-z0-9_.,:/@+-]*)?")
+_LOOPBACK = re.compile(r"addr=(?:127\.|::1|localhost|0\.|\[::1)")
+SAFE = "docker volume create NAME (without options), or declare it: ledgerguard declare FILE"
+
+
+def bound_device(driver: str, options: Mapping[str, str], profile: str, where: str) -> str:
+    """The host directory that a volume with these options would show; "" if none. Refuses what is not known good.
+
+    Raises Refused for other drivers, devices, overlays and unknown words; in strict for all but plain and tmpfs.
+    """
+    if driver not in ("", "local"):
+        raise Refused(f"{where}: driver {driver!r} is not known to the guard", SAFE)
+    if unknown := sorted(set(options) - {"type", "o", "device", "size"}):
+        raise Refused(f"{where}: unknown option {unknown[0]!r}", SAFE)
+    kind, device = options.get("type", ""), options.get("device", "")
+    words = [word for word in options.get("o", "").split(",") if word]
+    if not (kind or device or words):
+        return ""
+    if kind == "tmpfs" and all(_TMPFS.fullmatch(word) for word in words):
+        return ""
+    if profile == "strict":
+        raise Refused(f"{where}: options type={kind!r} o={options.get('o', '')!r} device={device!r}", SAFE)
+    if kind in ("", "none", "bind") and {"bind", "rbind"} & set(words) and all(_BIND.fullmatch(word) for word in words):
+        if not device.startswith("/"):
+            raise Refused(f"{where}: device {device!r} is not an absolute path", SAFE)
+        return device
+    if kind in ("nfs", "nfs4", "cifs") and _remote(words, device):
+        return ""
+    raise Refused(f"{where}: options type={kind!r} o={options.get('o', '')!r} device={device!r}", SAFE)
+
+
+def _remote(words: list[str], device: str) -> bool:
+    addressed = any(word.startswith("addr=") for word in words) and not any(_LOOPBACK.match(word) for word in words)
+    known = all(_NETWORK.fullmatch(word) and word not in ("bind", "rbind", "remount", "move") for word in words)
+    return addressed and known and device.startswith((":", "//"))

@@ -1,0 +1,63 @@
+"""Paths of the host that containers must not be given, and whether a path leads there. Pure but for the look-ups.
+
+A module of its own because volumes' options, binds and a container's mounts all end in one question: which directory of
+the host is it, and does it hold, or lie in, what is protected?
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ledgerguard.model import Lookups
+
+SOCKETS = ("/run/docker.sock", "/run/containerd", "/var/run/docker.sock", "/var/run/containerd")
+ENGINE_SOCKETS = frozenset({"/run/docker.sock", "/var/run/docker.sock"})
+# Whoever may write here is the host: system programs, their configuration, the kernel's files, devices.
+SYSTEM = (
+    "/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/run", "/sbin",
+    "/sys", "/usr", "/var/lib/containerd", "/var/lib/docker", "/var/run", "/var/spool", "/var/lib/ledgerguard",
+    "/var/log/ledgerguard",
+)  # fmt: skip
+HARMLESS = frozenset({"/etc/localtime", "/etc/timezone", "/dev/null", "/dev/shm", "/dev/net/tun"})  # noqa: S108 names
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the engine and the guard keep their things."""
+
+    data_root: str = "/var/lib/docker"
+    own: tuple[str, ...] = field(default_factory=tuple)
+    sockets: tuple[str, ...] = SOCKETS
+    engine_sockets: frozenset[str] = ENGINE_SOCKETS
+
+    @property
+    def system(self) -> tuple[str, ...]:
+        return (*SYSTEM, self.data_root, *self.own)
+
+
+def within(path: str, place: str) -> bool:
+    """Whether `path` is `place` or lies below it."""
+    return path == place or path.startswith(place.rstrip("/") + "/")
+
+
+def overlaps(path: str, place: str) -> bool:
+    """Whether one holds the other."""
+    return within(path, place) or within(place, path)
+
+
+def opens_root(path: str) -> bool:
+    """Whether who writes there may sign in as root: keys of ssh, or root's home."""
+    return path == "/root" or ".ssh" in path.split("/")
+
+
+def reached(paths: Iterable[str], place: Iterable[str]) -> str:
+    """The first of `place` that one of `paths` overlaps; "" if none."""
+    spots = tuple(place)
+    return next((spot for path in paths for spot in spots if overlaps(path, spot)), "")
+
+
+def both(path: str, lookups: Lookups) -> tuple[str, str]:
+    """The path as written without its dots, and where it really leads."""
+    return posixpath.normpath("/" + path.lstrip("/")), lookups.real_path(path)

@@ -1,0 +1,68 @@
+"""What the rules decide by, in one value: declarations, profile, places. A module of its own so that rules share it
+without knowing each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ledgerguard.declarations import Declarations
+from ledgerguard.model import Lookups, Volume
+from ledgerguard.places import Places
+
+
+@dataclass(frozen=True)
+class Policy:
+    """`least_profile`: what the service was started with; a strict volume makes the engine's profile strict.
+
+    `unlocked`: volumes that count as unprotected in this one decision, so that all the rest is still judged.
+    """
+
+    declarations: Declarations = field(default_factory=Declarations)
+    least_profile: str = "standard"
+    places: Places = field(default_factory=Places)
+    unlocked: frozenset[str] = frozenset()
+
+    @property
+    def profile(self) -> str:
+        return "strict" if "strict" in (self.least_profile, self.declarations.profile) else "standard"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A policy together with the look-ups of one decision; what is asked twice is looked up once."""
+
+    policy: Policy
+    lookups: Lookups
+    _kept: dict[str, Mapping[str, Volume]] = field(default_factory=dict)
+
+    @property
+    def profile(self) -> str:
+        return self.policy.profile
+
+    @property
+    def volumes(self) -> Mapping[str, Volume]:
+        if "volumes" not in self._kept:
+            self._kept["volumes"] = self.lookups.volumes()
+        return self._kept["volumes"]
+
+    @property
+    def protected(self) -> frozenset[str]:
+        return self.policy.declarations.protected(self.volumes) - self.policy.unlocked
+
+    def protected_paths(self) -> dict[str, str]:
+        """host path → protected volume that lives there: its mountpoint, and the directory it is bound to."""
+        found: dict[str, str] = {}
+        for name in sorted(self.protected):
+            declared, known = self.policy.declarations.volumes.get(name), self.volumes.get(name)
+            devices = [declared.device if declared else "", known.options.get("device", "") if known else ""]
+            for device in filter(lambda one: one.startswith("/"), devices):
+                found.update({device: name, self.lookups.real_path(device): name})
+            found[f"{self.policy.places.data_root}/volumes/{name}"] = name
+        return found
+
+    def owners_files(self) -> tuple[str, ...]:
+        """Host paths that owners mount beside their volume: their configuration decides what they do."""
+        grants = (grant for one in self.policy.declarations.volumes.values() for grant in one.grants)
+        return tuple({mount.source for grant in grants for mount in grant.mounts if mount.source.startswith("/")})

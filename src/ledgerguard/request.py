@@ -1,0 +1,119 @@
+"""A request as the engine shows it to a plugin, taken apart: method, route path, query, body. Pure.
+
+A module of its own because each way of writing one route twice (percent-encoding, absolute URI, version prefix, doubled
+parameters, hidden bodies) ends here; behind it there is one spelling.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+from ledgerguard.refusal import Refused
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+STREAM_TYPES = frozenset(
+    {"", "application/tar", "application/x-tar", "application/octet-stream", "application/gzip", "text/plain",
+     "application/json", "application/x-gzip"}
+)  # fmt: skip
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?://[^/]*)?(/.*)", re.DOTALL)
+_VERSION = re.compile(r"/v[0-9.]+(/.*)", re.DOTALL)
+_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_JSON_TYPE = re.compile(r"application/json(?:\s*;\s*charset=utf-8)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Request:
+    """As the engine shows it: header names folded; `body` is empty where the engine showed none."""
+
+    method: str
+    uri: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+    @property
+    def content_type(self) -> str | None:
+        return self.headers.get("content-type")
+
+    @property
+    def empty(self) -> bool:
+        """Certainly without a body. (A chunked one shows neither a length nor itself.)"""
+        return self.headers.get("content-length") == "0" and not self.body
+
+
+def path_of(uri: str) -> tuple[str, str]:
+    """(path decoded and without version, raw query) of a request URI, as Go's parser and the router see it."""
+    absolute = _ABSOLUTE.fullmatch(uri.partition("?")[0])
+    before, _, query = uri.partition("?")
+    path = absolute[1] if absolute else before
+    if _ESCAPE.search(path):
+        raise Refused("the request's path has a broken escape")
+    decoded = unquote_to_bytes(path.encode("utf-8", "surrogatepass")).decode("utf-8", "replace")
+    version = _VERSION.fullmatch(decoded)
+    return (version[1] if version else decoded), query
+
+
+def query_of(raw: str) -> dict[str, str]:
+    """The parameters; a name given twice is refused, as is what Go's parser and others read differently."""
+    found: dict[str, str] = {}
+    for pair in filter(None, raw.split("&")):
+        if ";" in pair or _ESCAPE.search(pair):
+            raise Refused("the query has a ';' or a broken escape")
+        name, _, value = (_unquote(part) for part in pair.partition("="))
+        if name in found:
+            raise Refused(f"the query has {name!r} twice", "send each parameter once")
+        found[name] = value
+    return found
+
+
+def _unquote(part: str) -> str:
+    raw = unquote_to_bytes(part.replace("+", " ").encode("utf-8", "surrogatepass"))
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Refused("the query is not UTF-8") from None
+
+
+def truthy(value: str | None) -> bool:
+    """The engine's reading of a boolean parameter: anything but these words is true."""
+    return (value or "").strip().lower() not in {"", "0", "no", "false", "none"}
+
+
+def json_body(request: Request) -> bytes:
+    """The body of a route that reads JSON; refused where the plugin was not shown all of it."""
+    if not request.body:
+        raise Refused(
+            f"the body is not visible to the guard (length {request.headers.get('content-length', 'not given')}, "
+            f"type {request.content_type or 'not given'})",
+            "send Content-Type: application/json with a Content-Length below 1 MiB, not chunked",
+        )
+    if not _JSON_TYPE.fullmatch((request.content_type or "").strip()):
+        raise Refused(f"the body's type is {request.content_type!r}", "send Content-Type: application/json")
+    length = request.headers.get("content-length")
+    if length is not None and length != str(len(request.body)):
+        raise Refused(f"the guard was shown {len(request.body)} bytes of a body of {length}")
+    return request.body
+
+
+def no_form(request: Request) -> None:
+    """Refuses a body that may be a form: the engine lets its fields override the query, and no plugin sees it.
+
+    A shown body was JSON by the *first* Content-Type, the one the engine reads; the header shown here is the last.
+    """
+    if request.empty or request.body or request.content_type is None:
+        return
+    raise Refused(
+        f"a body of type {request.content_type!r} is not visible to the guard and may override the query",
+        "send the request without a body (Content-Length: 0)",
+    )
+
+
+def stream_body(request: Request) -> None:
+    """Refuses a stream of a type that the engine would read as a form."""
+    if request.empty:
+        return
+    kind = (request.content_type or "").partition(";")[0].strip().lower()
+    if kind not in STREAM_TYPES:
+        raise Refused(f"a stream of type {request.content_type!r}", "send Content-Type: application/x-tar")

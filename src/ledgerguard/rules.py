@@ -1,0 +1,246 @@
+"""One rule for each kind of route: what has to hold before the engine may carry it out. Pure but for the look-ups.
+
+A module of its own beside the table of routes: the table says which rule a route has, this says what the rules are. A
+rule returns nothing; it raises Refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ledgerguard import commands, containers, filters, gojson, holding, hosts, options
+from ledgerguard.model import Container, Exec, Image, Mount, Volume
+from ledgerguard.policy import Scene
+from ledgerguard.refusal import Refused, lost
+from ledgerguard.request import Request, truthy
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request on a known route: the names in its path, its query; `body` only where the route reads JSON."""
+
+    request: Request
+    names: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes
+    scene: Scene
+
+    @property
+    def name(self) -> str:
+        return self.names["name"]
+
+
+def harmless(_call: Call) -> None:
+    """Touches no volume and no container's content."""
+
+
+def refused(call: Call) -> None:
+    """Plugins, swarm and checkpoints work past what a plugin is shown."""
+    raise Refused(
+        f"{call.request.method} {call.request.uri[:80]}: swarm, engine plugins and checkpoints work past the guard",
+        "compose projects and built-in drivers",
+    )
+
+
+# --- volumes --------------------------------------------------------------------------------------------------------
+
+
+def remove_volume(call: Call) -> None:
+    if call.name in call.scene.protected:
+        raise lost(
+            (call.name,),
+            "remove",
+            f"removing it would lose its data{_device(call)}",
+            "docker compose down (without -v)",
+        )
+
+
+def _device(call: Call) -> str:
+    known = call.scene.volumes.get(call.name)
+    return f" ({known.labels.get('com.ledgerflow.environment', 'labelled')})" if known and known.labelled else ""
+
+
+def prune_volumes(call: Call) -> None:
+    scene = call.scene
+    there = [scene.volumes[name] for name in sorted(scene.protected) if name in scene.volumes]
+    taken = filters.taken(call.query.get("filters", ""), there)
+    if taken:
+        unlabelled = [name for name in taken if not scene.volumes[name].labelled]
+        safe = "docker volume rm NAME..." if unlabelled else filters.SAFE
+        raise Refused(
+            f"protected volume {', '.join(taken[:3])}: this prune may take it", safe, volumes=taken, operation="prune"
+        )
+
+
+def create_volume(call: Call) -> None:
+    """A declared one exactly as declared; an existing protected one unchanged; any other with harmless options."""
+    body = gojson.struct(gojson.parse(call.body), "the body")
+    if unknown := sorted(set(body) - {"name", "driver", "driveropts", "labels", "clustervolumespec"}):
+        raise Refused(f"unknown key {unknown[0]!r} in the volume", options.SAFE)
+    if body.get("clustervolumespec") not in gojson.NOTHING:
+        raise Refused("a cluster volume", options.SAFE)
+    wanted = Volume(
+        gojson.text(body.get("name"), "Name"),
+        gojson.text(body.get("driver"), "Driver") or "local",
+        gojson.text_map(body.get("labels"), "Labels"),
+        gojson.text_map(body.get("driveropts"), "DriverOpts"),
+    )
+    _check_volume(wanted, call.scene)
+
+
+def _check_volume(wanted: Volume, scene: Scene) -> None:
+    declared = scene.policy.declarations.volumes.get(wanted.name)
+    if declared and wanted.name not in scene.policy.unlocked:
+        found = (wanted.driver, dict(wanted.options), dict(wanted.labels))
+        if found != (declared.driver, dict(declared.options), dict(declared.labels)):
+            raise lost(
+                (wanted.name,),
+                "mount",
+                "may be created only exactly as declared (driver, options, labels)",
+                "make deploy",
+            )
+        return
+    known = scene.volumes.get(wanted.name)
+    if known and wanted.name in scene.protected:
+        if (wanted.driver, dict(wanted.options), dict(wanted.labels)) not in (
+            (known.driver, dict(known.options), dict(known.labels)), (known.driver, {}, {})
+        ):  # fmt: skip
+            raise lost((wanted.name,), "mount", "is there with other labels or options", "leave it as it is")
+        return
+    device = options.bound_device(
+        wanted.driver, wanted.options, scene.profile, f"volume {wanted.name or '(anonymous)'}"
+    )
+    if device:
+        holding.check_path(device, Mount("volume", wanted.name, ""), scene)
+
+
+# --- containers -----------------------------------------------------------------------------------------------------
+
+
+def create_container(call: Call) -> None:
+    name = call.query.get("name", "").lstrip("/")
+
+    def image_of(reference: str, mounts: tuple[Mount, ...]) -> Image | None:
+        """Asked of the engine only where it matters: for whoever names a protected volume."""
+        named = any(mount.kind == "volume" and mount.source for mount in mounts)
+        wanted = named and any(mount.source in call.scene.protected for mount in mounts)
+        return call.scene.lookups.image(reference) if wanted else None
+
+    container = containers.created(name, call.body, image_of)
+    holding.check(container, call.scene, to_be_created=True)
+
+
+def start(call: Call) -> None:
+    """Judged again: the container may be older than the guard, and what a path leads to may have changed."""
+    if call.request.body.strip() not in (b"", b"{}", b"null"):
+        raise Refused("starting with a host configuration in the body", "give it when the container is created")
+    if any(key.startswith("checkpoint") for key in call.query):
+        raise Refused("starting from a checkpoint")
+    for container in _found(call):
+        holding.check(container, call.scene, to_be_created=False)
+
+
+def _found(call: Call) -> tuple[Container, ...]:
+    """Every container that the engine could mean; one that is not known cannot be judged."""
+    found = call.scene.lookups.containers(call.name)
+    if not found:
+        raise Refused(f"no such container: {call.name}", "docker ps -a")
+    return found
+
+
+def update(call: Call) -> None:
+    body = gojson.struct(gojson.parse(call.body), "the body")
+    hosts.check(body, call.scene.profile)
+    for container in _found(call):
+        holding.check(container, call.scene, to_be_created=False)
+
+
+def remove_container(call: Call) -> None:
+    """With `v` the engine removes anonymous volumes too, protected or not."""
+    if not truthy(call.query.get("v")):
+        return
+    for container in call.scene.lookups.containers(call.name):
+        taken = tuple(mount.source for mount in holding.protected_mounts(container, call.scene) if not mount.named)
+        if taken:
+            raise lost(
+                taken,
+                "remove",
+                f"removing container {call.name} with its volumes would lose it",
+                "docker rm without -v",
+            )
+
+
+def rename(call: Call) -> None:
+    """The owner's name is part of its grant: two owners on one volume would corrupt it, and a name that moves between
+    a question and its execution would lead to another container. Compose alone gives a new owner its final name."""
+    wanted = call.query.get("name", "").lstrip("/")
+    for container in _found(call):
+        held = holding.written_volumes(container, call.scene)
+        replacing = not container.running and holding.final_name(container.name) == wanted
+        if held and not replacing:
+            raise lost(held, "rename", f"its owner {container.name} keeps its name")
+
+
+def attach(call: Call) -> None:
+    if truthy(call.query.get("stdin")) or call.request.method == "GET":
+        for container in _found(call):
+            held = holding.written_volumes(container, call.scene)
+            if held:
+                raise lost(held, "attach", f"attaching to the input of its owner {container.name}", "docker logs -f")
+
+
+def copy_in(call: Call) -> None:
+    """Into readers neither: what `docker cp` follows inside is the container's to arrange."""
+    for container in _found(call):
+        held = holding.held_volumes(container, call.scene)
+        if held:
+            raise lost(held, "copy", f"copying into container {container.name}, which holds it", "docker cp out of it")
+
+
+# --- commands inside ------------------------------------------------------------------------------------------------
+
+
+def exec_create(call: Call) -> None:
+    body = gojson.struct(gojson.parse(call.body), "the body")
+    wanted = Exec(
+        call.name,
+        gojson.words(body.get("cmd"), "Cmd"),
+        gojson.text(body.get("user"), "User"),
+        gojson.flag(body.get("privileged"), "Privileged"),
+        gojson.texts(body.get("env"), "Env"),
+        gojson.text(body.get("workingdir"), "WorkingDir"),
+    )
+    for container in _found(call):
+        _check_exec(wanted, container, call.scene)
+
+
+def exec_start(call: Call) -> None:
+    """Judged again by what the engine says it will run: a container may have been renamed in between, and an exec may
+    be older than the guard."""
+    wanted = call.scene.lookups.execution(call.name)
+    if wanted is None:
+        raise Refused(f"no such exec: {call.name[:64]}", "docker exec again")
+    found = call.scene.lookups.containers(wanted.container)
+    if not found:
+        raise Refused(f"no such container: {wanted.container[:64]}", "docker ps -a")
+    for container in found:
+        _check_exec(wanted, container, call.scene)
+
+
+def _check_exec(wanted: Exec, container: Container, scene: Scene) -> None:
+    if wanted.privileged and scene.profile == "strict":
+        raise Refused("host reach (strict): a privileged exec", "docker exec without --privileged")
+    held = holding.held_volumes(container, scene)
+    if not held:
+        return
+    if not wanted.privileged and not holding.written_volumes(container, scene):
+        return
+    mounts = holding.protected_mounts(container, scene)
+    patterns = [one for grant in scene.policy.declarations.grants_of(container.name).values() for one in grant.exec]
+    if holding.owner_fault(container, mounts, scene) or not commands.allowed(wanted, container, patterns):
+        command = " ".join(wanted.argv)[:60]
+        raise lost(held, "exec", f"{command!r} in its owner {container.name} is not among the commands of its grant")

@@ -1,0 +1,137 @@
+"""`python -m tests.guard.recording FILE`: records what real clients ask of a guarded engine, with what was looked up.
+
+A module of its own because it makes the data that decisions are tested with where no engine is: every attempt and twin
+is run with this guard instead of the installed one, and each request is kept with the answers to its look-ups. Started
+with `serve` as its first word it is that guard.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "src")]
+
+from ledgerguard import cli, serving  # noqa: E402 the guard's process is started without a path
+from ledgerguard.decide import decide  # noqa: E402
+from ledgerguard.model import Lookups  # noqa: E402
+from ledgerguard.policy import Policy  # noqa: E402
+from ledgerguard.refusal import Verdict  # noqa: E402
+from ledgerguard.request import SAFE_METHODS, Request  # noqa: E402
+
+ASKED = (
+    "volumes",
+    "containers",
+    "image",
+    "execution",
+    "real_path",
+    "submounts",
+    "recursive_read_only",
+    "only_root_changes",
+)
+
+
+class Kept:
+    """Look-ups that remember what they answered."""
+
+    def __init__(self, inner: Lookups) -> None:
+        self.inner = inner
+        self.answers: list[list[Any]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ASKED:
+            raise AttributeError(name)
+
+        def ask(*arguments: str) -> Any:
+            answer = getattr(self.inner, name)(*arguments)
+            self.answers.append([name, list(arguments), plain(answer)])
+            return answer
+
+        return ask
+
+
+def plain(answer: Any) -> Any:
+    """What json can write of a look-up's answer."""
+    if isinstance(answer, dict):
+        return {name: asdict(one) for name, one in answer.items()}
+    if isinstance(answer, tuple):
+        return [one if isinstance(one, str) else asdict(one) for one in answer]
+    return answer if isinstance(answer, str | bool) or answer is None else asdict(answer)
+
+
+def recorder(file: Path) -> Any:
+    def decider(request: Request, policy: Policy, lookups: Lookups) -> Verdict:
+        kept = Kept(lookups)
+        verdict = decide(request, policy, kept)
+        if request.method not in SAFE_METHODS and "/alive" not in request.uri and len(request.body) < 8192:
+            line = {
+                "method": request.method, "uri": request.uri, "headers": dict(request.headers),
+                "body": base64.b64encode(request.body).decode(), "profile": policy.profile, "asked": kept.answers,
+                "allow": verdict.allow, "reason": verdict.reason,
+            }  # fmt: skip
+            with file.open("a") as opened:
+                opened.write(json.dumps(line) + "\n")
+        return verdict
+
+    return decider
+
+
+def serve(argv: list[str]) -> int:
+    given = cli._parser().parse_args(argv)
+    settings = cli._settings(given)
+    serving.serve(settings, recorder(settings.state_dir / "requests.jsonl"))
+    return 0
+
+
+def collect(place: str, declaration: dict[str, Any], lines: list[str]) -> dict[str, Any]:
+    """One document: requests once each, equal answers of look-ups stored once, this host's place taken out."""
+    tables: dict[str, int] = {}
+    requests, seen = [], set()
+    for line in lines:
+        one = json.loads(line.replace(place, "/srv/test"))
+        body = base64.b64decode(one["body"]).replace(place.encode(), b"/srv/test")
+        one["body"] = body.decode("latin-1")
+        if body and "content-length" in one["headers"]:
+            one["headers"]["content-length"] = str(len(body))
+        key = (one["method"], one["uri"], one["body"], json.dumps(one["headers"], sort_keys=True), one["profile"])
+        if key in seen:
+            continue
+        seen.add(key)
+        one["asked"] = [
+            [name, arguments, tables.setdefault(json.dumps(answer), len(tables))]
+            for name, arguments, answer in one["asked"]
+        ]
+        requests.append(one)
+    declared = json.loads(json.dumps(declaration).replace(place, "/srv/test"))
+    return {"declarations": declared, "answers": [json.loads(text) for text in tables], "requests": requests}
+
+
+def main(argv: list[str]) -> int:
+    if "serve" in argv[:2]:  # before it stands the installed guard's archive, which the other commands are run from
+        return serve(argv[argv.index("serve") :])
+    from tests.guard.attempts import ATTEMPTS, TWINS
+    from tests.guard.judging import outcome
+    from tests.guard.own import own_engine, zipped
+    from tests.guard.world import World
+
+    archive = zipped()
+    with own_engine("26.1", "standard", (sys.executable, str(Path(__file__)), str(archive))) as engine:
+        world = World(engine)
+        world.prepare()
+        for one in (*ATTEMPTS, *TWINS):
+            if one.only in ("", "26.1"):
+                outcome(one, world)
+        lines = (engine.place / "state/requests.jsonl").read_text().splitlines()
+        found = collect(str(engine.place), world.declaration(), lines)
+    Path(argv[0]).write_text(json.dumps(found, indent=0, sort_keys=True) + "\n")
+    print(f"{argv[0]}: {len(found['requests'])} requests")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,224 @@
+"""The guard itself: dead, hung, restarted, its plugin line gone. Nothing is lost, and after it every call works again
+without the engine being restarted.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.guard.own import GuardedEngine, own_engine
+from tests.guard.world import DENIED, OTHER, OWNER, VICTIM, World
+
+DEADLINE = 2.0
+pytestmark = pytest.mark.timeout(90)
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with own_engine("26.1", "standard", guard_options=(f"--deadline={DEADLINE}",)) as engine:
+        made = World(engine)
+        made.prepare()
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def healed(world: World) -> Iterator[None]:
+    engine_started = world.engine._process
+    yield
+    assert world.lost() == []
+    world.heal()
+    assert world.engine._process is engine_started, "the engine was restarted"
+
+
+def works(world: World) -> None:
+    """Normal calls work, and the volume is still refused."""
+    world.ok("volume", "create", "new")
+    world.ok("volume", "rm", "new")
+    world.ok("run", "--rm", "tiny", "true")
+    assert DENIED in world.cli("volume", "rm", "-f", VICTIM).stderr
+
+
+def remove(world: World) -> str:
+    """Tries to remove the volume after its container, without waiting for an answer that may never come."""
+    try:
+        return world.cli("volume", "rm", "-f", VICTIM, seconds=5).stderr
+    except subprocess.TimeoutExpired:
+        return "no answer"
+
+
+def test_a_killed_guard_refuses_everything_and_a_new_one_takes_over(world: World) -> None:
+    world.engine.kill_guard()
+    assert remove(world) != ""
+    world.engine.start_guard()
+    works(world)
+
+
+def test_a_hung_guard_lets_nothing_through_and_goes_on_when_it_wakes(world: World) -> None:
+    world.engine.hang_guard(True)
+    try:
+        assert remove(world) == "no answer"
+    finally:
+        world.engine.hang_guard(False)
+    works(world)
+
+
+def test_a_hung_guard_that_is_replaced_needs_no_restart_of_the_engine(world: World) -> None:
+    world.engine.hang_guard(True)
+    assert remove(world) == "no answer"
+    world.engine.kill_guard()
+    world.engine.start_guard()
+    works(world)
+
+
+def test_a_reload_of_the_engine_keeps_the_plugin_of_daemon_json(world: World) -> None:
+    pid = (world.engine.place / "dockerd.pid").read_text()
+    subprocess.run([*world.engine._inside(), "kill", "-HUP", pid], check=True)
+    time.sleep(1)
+    works(world)
+
+
+def check(engine: GuardedEngine, *more: str) -> dict[str, str]:
+    """Findings by id; the worst of several."""
+    done = engine.guard("check", "--json", f"--daemon-json={engine.place / 'daemon.json'}", *more)
+    found: dict[str, str] = {}
+    for one in json.loads(done.stdout)["findings"]:
+        found[one["id"]] = one["verdict"] if found.get(one["id"], "ok") == "ok" else found[one["id"]]
+    return {**found, "exit": str(done.returncode)}
+
+
+def test_check_attacks_a_canary_and_finds_all_well(world: World) -> None:
+    found = check(world.engine)
+    assert found.pop("exit") == "0", found
+    assert set(found.values()) == {"ok"}, found
+
+
+def test_an_emptied_daemon_json_drops_the_guard_at_a_reload_and_check_finds_it(world: World) -> None:
+    file = world.engine.place / "daemon.json"
+    text, pid = file.read_text(), (world.engine.place / "dockerd.pid").read_text()
+
+    def reload(content: str) -> None:
+        file.write_text(content)
+        subprocess.run([*world.engine._inside(), "kill", "-HUP", pid], check=True)
+        time.sleep(1)
+
+    reload('{"authorization-plugins": []}')
+    try:
+        found = check(world.engine)
+        assert (found["exit"], found["canary"], found["daemon.json"]) == ("1", "bad", "bad")
+    finally:
+        reload(text)
+    works(world)
+
+
+def test_unreadable_declarations_refuse_what_changes_and_let_be_read(world: World) -> None:
+    text = world.engine.config.read_text()
+    world.engine.config.write_text("{")
+    try:
+        assert "declarations cannot be read" in world.cli("volume", "create", "new").stderr
+        world.ok("ps")
+    finally:
+        world.engine.config.write_text(text)
+    works(world)
+
+
+def test_a_foreign_container_brought_back_by_its_restart_policy_is_found(world: World) -> None:
+    world.before_the_guard("run", "-d", "--name", "foreign", "--restart", "always", "-v", f"{VICTIM}:/x", "tiny")
+    found = check(world.engine, "--existing")
+    assert (found["exit"], found["existing"]) == ("1", "bad")
+
+
+def test_an_unlock_is_used_once_by_a_real_removal(world: World) -> None:
+    backup = world.engine.place / "backups/hourly"
+    backup.mkdir(parents=True, exist_ok=True)
+    (backup / "b.gz").write_bytes(b"b")
+    newest = {
+        "path": "hourly/b.gz",
+        "sha256": "3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d",
+        "taken": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "verdict": "proven",
+    }
+    state = world.engine.place / "vault.json"
+    state.write_text(json.dumps({"schema": 1, "newest_proven": newest}))
+    common = [
+        "--operation=remove",
+        "--reason=a test",
+        "--for=1m",
+        f"--vault-state={state}",
+        f"--backups={backup.parent}",
+    ]
+    world.ok("rm", "-f", OWNER)
+    done = world.engine.guard("unlock", VICTIM, *common)
+    assert done.returncode == 0, done.stderr
+    world.ok("volume", "rm", VICTIM)
+    assert VICTIM not in world.volumes()
+    world.heal()
+    assert DENIED in world.cli("volume", "rm", VICTIM).stderr
+    told = world.engine.guard("audit", "--volume", VICTIM, "--verdict", "unlocked").stdout
+    assert f"/volumes/{VICTIM}" in told
+
+
+def test_in_observe_it_is_only_written_down(world: World) -> None:
+    engine = world.engine
+    engine.kill_guard(15)
+    engine.mode = "observe"
+    engine.start_guard()
+    try:
+        world.ok("run", "--rm", "-v", f"{VICTIM}:/x", "tiny", "cat", "/x/sentinel")
+        assert "would-refuse" in engine.guard("audit", "--since", "1m").stdout
+        assert engine.guard("status").returncode == 1
+    finally:
+        engine.kill_guard(15)
+        engine.mode = "enforce"
+        engine.start_guard()
+    works(world)
+
+
+def test_under_load_of_eight_clients_the_guard_is_replaced_and_no_answer_is_wrong(world: World) -> None:
+    """Without systemd's socket a call may fail while nobody listens; none may be wrongly allowed or refused by rule."""
+    stop, wrong = threading.Event(), []
+
+    def client(number: int) -> int:
+        calls = 0
+        while not stop.is_set():
+            answer = world.http("DELETE", f"/volumes/{VICTIM}")
+            if " 204 " in answer:
+                wrong.append(answer)
+            fine = world.http(
+                "POST",
+                "/volumes/create",
+                json.dumps({"Name": f"load{number}"}).encode(),
+                "Content-Type: application/json",
+            )
+            if "protected volume" in fine:
+                wrong.append(fine)
+            calls += 2
+        return calls
+
+    with ThreadPoolExecutor(8) as several:
+        running = [several.submit(client, number) for number in range(8)]
+        for _ in range(2):
+            time.sleep(0.7)
+            world.engine.kill_guard(15)
+            world.engine.start_guard()
+        stop.set()
+        assert sum(each.result() for each in running) > 20
+    assert wrong == []
+    world.said.clear()
+    works(world)
+
+
+def test_its_memory_stays_below_the_limit(world: World) -> None:
+    for number in range(20):
+        world.post("/volumes/create", {"Name": "x", "Labels": {"a": "y" * (1 << 19)}, "n": number})
+    told = Path(f"/proc/{world.engine.guard_pid()}/status").read_text()
+    resident = int(told.split("VmRSS:")[1].split()[0])
+    assert resident < 25_000, f"{resident} kB"
+    assert OTHER in world.volumes()

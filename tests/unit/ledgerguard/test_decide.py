@@ -1,0 +1,509 @@
+"""Each attempt on a protected volume as a request is refused, for the right reason; its twin is allowed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ledgerguard.decide import decide
+from ledgerguard.declarations import Declarations, Declared, Grant, OtherMount
+from ledgerguard.model import Image, Volume
+from ledgerguard.request import Request
+from tests.unit.ledgerguard.known import (
+    CONFIG,
+    DECLARED,
+    DEVICE,
+    ENTRYPOINT,
+    HEALTH,
+    IMAGE,
+    LABELLED,
+    LABELS,
+    OPTIONS,
+    OTHER_IMAGE,
+    OWNER,
+    OWNER_ID,
+    PLAIN,
+    TARGET,
+    VOLUME,
+    Known,
+    container,
+    host,
+    mount,
+    policy,
+    request,
+)  # fmt: skip
+
+BOTH = ("standard", "strict")
+SAFE_FILTER = '{"label!":{"com.ledgerflow.protect":true}}'
+
+
+def verdicts(wanted: Request, known: Known | None = None) -> tuple[bool, bool]:
+    """(allowed in standard, allowed in strict)."""
+    found = [decide(wanted, policy(profile), known or host()) for profile in BOTH]
+    assert all(one.allow or one.reason for one in found), "a refusal without a reason"
+    assert all(one.line.isprintable() and len(one.line) <= 480 for one in found)
+    return found[0].allow, found[1].allow
+
+
+def prune(query: str, **headers: str) -> Request:
+    return request("POST", f"/v1.45/volumes/prune{query}", **headers)
+
+
+def create(host_config: dict[str, Any] | None = None, name: str = "x", **config: Any) -> Request:
+    return request(
+        "POST", f"/v1.45/containers/create?name={name}", {"Image": "alpine", "HostConfig": host_config, **config}
+    )
+
+
+def owner(name: str = "ledger-dev-postgres", image: str = "ledgerflow/postgres:1", **changed: Any) -> Request:
+    """The create request of the owner as granted, or with changes."""
+    config = {
+        "Image": image,
+        "Entrypoint": list(ENTRYPOINT),
+        "User": "5432:5432",
+        "Env": ["PGDATA=/x"],
+        "Healthcheck": {"Test": list(HEALTH)},
+        "HostConfig": {
+            "Binds": [f"{CONFIG}:/config:ro"],
+            "Mounts": [{"Type": "volume", "Source": VOLUME, "Target": TARGET}],
+        },
+    }
+    return request("POST", f"/containers/create?name={name}", config | changed)
+
+
+def run(name: str, argv: list[str], **more: Any) -> Request:
+    return request("POST", f"/containers/{name}/exec", {"Cmd": argv, **more})
+
+
+REFUSED = {
+    "volume rm": request("DELETE", f"/v1.45/volumes/{VOLUME}"),
+    "volume rm of one protected by its label alone": request("DELETE", f"/v1.45/volumes/{LABELLED}"),
+    "volume rm -f": request("DELETE", f"/v1.45/volumes/{VOLUME}?force=1"),
+    "without a version": request("DELETE", f"/volumes/{VOLUME}"),
+    "odd version": request("DELETE", f"/v1..4.5.../volumes/{VOLUME}"),
+    "encoded name": request("DELETE", "/volumes/ledger%5Fdev%5Fdb%5Fdata"),
+    "encoded route": request("DELETE", f"/%76olumes/{VOLUME}"),
+    "encoded slash": request("DELETE", f"/volumes%2F{VOLUME}"),
+    "absolute URI": request("DELETE", f"http://localhost/v1.45/volumes/{VOLUME}"),
+    "absolute URI of another scheme": request("DELETE", f"x:/volumes/{VOLUME}"),
+    "absolute URI with an empty authority": request("DELETE", f"x:///volumes/{VOLUME}"),
+    "query like another route": request("DELETE", f"/volumes/{VOLUME}?x=/containers/a/json"),
+    "doubled slash": request("DELETE", f"//volumes/{VOLUME}"),
+    "dots": request("DELETE", f"/containers/../volumes/{VOLUME}"),
+    "trailing slash": request("DELETE", f"/volumes/{VOLUME}/"),
+    "lower case method": request("delete", f"/volumes/{VOLUME}"),
+    "unknown method": request("PURGE", f"/volumes/{VOLUME}"),
+    "unknown mutating route": request("POST", "/v1.99/volumes/purge"),
+    "broken escape": request("DELETE", f"/volumes/%zz{VOLUME}"),
+    "not UTF-8 path": request("DELETE", "/volumes/%ff"),
+    "prune": prune(""),
+    "prune all": prune('?filters={"all":{"true":true}}'),
+    "prune, value excluded only": prune('?filters={"label!":{"com.ledgerflow.protect=false":true}}'),
+    "prune, two values exclude only both": prune('?filters={"label!":{"com.ledgerflow.protect":true,"other":true}}'),
+    "prune, doubled filters": prune(f"?filters={{}}&filters={SAFE_FILTER}"),
+    "prune, label that it has": prune('?filters={"label":["com.ledgerflow.protect"]}'),
+    "prune, false value": prune('?filters={"label!":{"com.ledgerflow.protect":false}}'),
+    "prune, filters not JSON": prune("?filters=x"),
+    "prune, unknown filter": prune('?filters={"until":["1h"]}'),
+    "prune, form in the body": prune(
+        f"?filters={SAFE_FILTER}", content_type="application/x-www-form-urlencoded", content_length="12"
+    ),
+    "prune, form hidden behind a second content type": prune(
+        f"?filters={SAFE_FILTER}", content_type="application/json", content_length="12"
+    ),
+    "prune, empty content type": prune(f"?filters={SAFE_FILTER}", content_type="", content_length="ABSENT"),
+    "prune, chunked form": prune(f"?filters={SAFE_FILTER}", content_type="text/plain", content_length="ABSENT"),
+    "prune, semicolon": prune(f"?x;filters={SAFE_FILTER}"),
+    "run -v": create({"Binds": [f"{VOLUME}:/x"]}),
+    "run -v of the labelled": create({"Binds": [f"{LABELLED}:/x"]}),
+    "run -v nocopy": create({"Binds": [f"{VOLUME}:/x:rw,nocopy"]}),
+    "run -v ro,Z": create({"Binds": [f"{VOLUME}:/x:ro,Z"]}),
+    "run --mount": create({"Mounts": [{"Type": "volume", "Source": VOLUME, "Target": "/x"}]}),
+    "run --mount in another case": create({"mOUNTS": [{"tYPE": "volume", "sOURCE": VOLUME, "Target": "/x"}]}),
+    "read-only with a capability to remount": create({"Binds": [f"{VOLUME}:/x:ro"], "CapAdd": ["SYS_PTRACE"]}),
+    "read-only but privileged": create({"Binds": [f"{VOLUME}:/x:ro"], "Privileged": True}),
+    "volumes-from the owner": create({"VolumesFrom": ["ledger-dev-postgres"]}),
+    "volumes-from by prefix": create({"VolumesFrom": ["1111:rw"]}),
+    "bind of the directory": create({"Binds": [f"{DEVICE}:/x"]}),
+    "bind below it": create({"Binds": [f"{DEVICE}/data:/x"]}),
+    "bind of its parent": create({"Binds": ["/srv:/x"]}),
+    "bind of the root": create({"Binds": ["/:/x"]}),
+    "bind with dots": create({"Binds": [f"/home/../{DEVICE}:/x"]}),
+    "bind with slashes": create({"Binds": ["//srv//ledger/dev:/x"]}),
+    "bind through a link": create({"Binds": ["/home/dev/link/dev/db_data:/x"]}),
+    "bind of the mountpoint": create({"Binds": [f"/var/lib/docker/volumes/{VOLUME}/_data:/x"]}),
+    "bind of the data root": create({"Mounts": [{"Type": "bind", "Source": "/var/lib/docker", "Target": "/x"}]}),
+    "read-only root that receives later mounts": create({"Binds": ["/:/x:ro,rslave"]}),
+    "bind of the guard's files": create({"Binds": ["/etc/ledgerguard:/x"]}),
+    "bind of an owner's configuration": create({"Binds": [f"{CONFIG}:/x"]}),
+    "bind of root's home": create({"Binds": ["/root:/x"]}),
+    "bind of somebody's keys": create({"Binds": ["/opt/dev/.ssh:/x"]}),
+    "bind of /proc": create({"Binds": ["/proc:/x"]}),
+    "containerd's socket": create({"Binds": ["/run/containerd/containerd.sock:/x:ro"]}),
+    "volume options in a mount": create(
+        {
+            "Mounts": [
+                {
+                    "Type": "volume",
+                    "Source": "new",
+                    "Target": "/x",
+                    "VolumeOptions": {"DriverConfig": {"Name": "local", "Options": OPTIONS}},
+                }
+            ]
+        }
+    ),
+    "other volume driver": create({"Binds": ["new:/x"], "VolumeDriver": "elsewhere"}),
+    "cluster mount": create({"Mounts": [{"Type": "cluster", "Source": VOLUME, "Target": "/x"}]}),
+    "host configuration at the top level": create(None, Binds=[f"{VOLUME}:/x"]),
+    "shell for health checks": create({}, Shell=["/bin/sh"]),
+    "unknown host key": create({"Snapshot": "x"}),
+    "pid=host": create({"PidMode": "host"}),
+    "pid of the owner": create({"PidMode": "container:ledger-dev-postgres"}),
+    "ipc of the owner": create({"IpcMode": f"container:{OWNER_ID[:12]}"}),
+    "capability": create({"CapAdd": ["CAP_SYS_ADMIN"]}),
+    "all capabilities": create({"CapAdd": ["all"]}),
+    "disk device": create({"Devices": [{"PathOnHost": "/dev/sda", "PathInContainer": "/dev/x"}]}),
+    "device rule": create({"DeviceCgroupRules": ["b *:* rwm"]}),
+    "unmasked paths": create({"MaskedPaths": []}),
+    "writable system paths": create({"ReadonlyPaths": []}),
+    "other runtime": create({"Runtime": "mine"}),
+    "owner with another command": owner(Cmd=["rm"]),
+    "owner with another entrypoint": owner(Entrypoint=["/bin/sh"]),
+    "owner as another user": owner(User="0"),
+    "owner with another image": owner("ledger-dev-postgres", "alpine"),
+    "owner with an unknown image": owner("ledger-dev-postgres", "nothing:1"),
+    "owner by another name": owner("other"),
+    "owner with a loader's variable": owner(Env=["LD_PRELOAD=/x.so"]),
+    "owner with another health check": owner(Healthcheck={"Test": ["CMD", "rm", "-rf", TARGET]}),
+    "owner in another directory": owner(WorkingDir="/x"),
+    "owner with another mount": owner(
+        HostConfig={"Binds": [f"{VOLUME}:{TARGET}", f"{CONFIG}:/config:ro", "/home/dev:/usr/local/bin"]}
+    ),
+    "owner with another target": owner(HostConfig={"Binds": [f"{VOLUME}:/x", f"{CONFIG}:/config:ro"]}),
+    "owner with its configuration writable": owner(HostConfig={"Binds": [f"{VOLUME}:{TARGET}", f"{CONFIG}:/config"]}),
+    "owner privileged": owner(HostConfig={"Binds": [f"{VOLUME}:{TARGET}"], "Privileged": True}),
+    "volume made with other options": request("POST", "/volumes/create", {"Name": VOLUME, "Labels": LABELS}),
+    "volume made without its label": request("POST", "/volumes/create", {"Name": VOLUME, "DriverOpts": OPTIONS}),
+    "labelled volume made anew": request("POST", "/volumes/create", {"Name": LABELLED, "Labels": {"a": "b"}}),
+    "another volume on the directory": request("POST", "/volumes/create", {"Name": "n", "DriverOpts": OPTIONS}),
+    "on the directory, o=rbind alone": request(
+        "POST", "/volumes/create", {"Name": "n", "DriverOpts": {"o": "rbind,rw", "device": "/srv"}}
+    ),
+    "overlay": request(
+        "POST",
+        "/volumes/create",
+        {
+            "DriverOpts": {
+                "type": "overlay",
+                "device": "overlay",
+                "o": f"lowerdir=/tmp,upperdir={DEVICE},workdir=/tmp/w",
+            }
+        },
+    ),
+    "disk": request("POST", "/volumes/create", {"DriverOpts": {"type": "ext4", "device": "/dev/sda1"}}),
+    "tmpfs with bind": request(
+        "POST", "/volumes/create", {"DriverOpts": {"type": "tmpfs", "o": "bind", "device": DEVICE}}
+    ),
+    "nfs of itself": request(
+        "POST", "/volumes/create", {"DriverOpts": {"type": "nfs", "o": "addr=127.0.0.1", "device": ":/srv"}}
+    ),
+    "volume of another driver": request("POST", "/volumes/create", {"Name": "n", "Driver": "elsewhere"}),
+    "keys in another case": request("POST", "/volumes/create", {"nAME": VOLUME, "dRIVEROPTS": {}}),
+    "keys in Unicode's other case": request("POST", "/volumes/create", {"Name": "n", "DriverOpt\u017f": OPTIONS}),
+    "both cases": request("POST", "/volumes/create", b'{"Name":"n","DriverOpts":{},"driveropts":{"o":"bind"}}'),
+    "duplicate keys": request("POST", "/volumes/create", b'{"Name":"n","DriverOpts":{},"DriverOpts":{"o":"bind"}}'),
+    "escaped keys": request("POST", "/volumes/create", b'{"\\u004eame":"%s"}' % VOLUME.encode()),
+    "body not shown": request("POST", "/volumes/create", content_type="application/json", content_length="2000000"),
+    "body of length 0": request("POST", "/volumes/create", content_type="application/json"),
+    "chunked": request("POST", "/volumes/create", content_type="application/json", content_length="ABSENT"),
+    "other content type": request("POST", "/volumes/create", {"Name": "n"}, content_type="text/json"),
+    "length that lies": request("POST", "/volumes/create", {"Name": "n"}, content_length="5"),
+    "nesting that Python would read": request("POST", "/volumes/create", b'{"a":' + b"[" * 150 + b"]" * 150 + b"}"),
+    "deep nesting": request("POST", "/volumes/create", b'{"a":' * 100_000),
+    "not UTF-8": request("POST", "/volumes/create", b'{"Name":"\xff"}'),
+    "UTF-16": request("POST", "/volumes/create", '{"Name":"n"}'.encode("utf-16")),
+    "trailing junk": request("POST", "/volumes/create", b'{"Name":"n"}{"Name":"m"}'),
+    "more than a mebibyte": request("POST", "/volumes/create", b'{"Name":"n"}' + b" " * (1 << 20)),
+    "list for an object": request("POST", "/volumes/create", []),
+    "number for a text": request("POST", "/volumes/create", {"Name": 5}),
+    "a number without end": request("POST", "/volumes/create", b'{"Name":' + b"9" * 5000 + b"}"),
+    "exec in the owner": run("ledger-dev-postgres", ["rm", "-rf", TARGET]),
+    "exec by prefix": run("1111", ["rm", "-rf", TARGET]),
+    "exec with environment": run("ledger-dev-postgres", ["pg_isready"], Env=["LD_PRELOAD=/x"]),
+    "exec in a directory": run("ledger-dev-postgres", ["pg_isready"], WorkingDir="/x"),
+    "exec privileged": run("ledger-dev-postgres", ["pg_isready"], Privileged=True),
+    "exec as root": run("ledger-dev-postgres", ["pg_isready"], User="0"),
+    "exec of psql as the owner's own user": run("ledger-dev-postgres", ["psql", "-c", "\\! rm -rf /"]),
+    "exec with one word more": run("ledger-dev-postgres", ["pg_isready", "-x"]),
+    "exec where `*` would be an option": run("ledger-dev-postgres", ["psql", "-c", "-x"], User="65534"),
+    "exec in a foreign holder": run("foreign", ["pg_isready"]),
+    "privileged exec in a reader": run("reader", ["mount"], Privileged=True),
+    "start of what was refused": request("POST", "/exec/e2/start", {"Detach": False}),
+    "start of a privileged one in a reader": request("POST", "/exec/e4/start", {}),
+    "start of an unknown exec": request("POST", "/exec/e9/start", {}),
+    "exec in nobody knows what": run("nobody", ["ls"]),
+    "copy in": request("PUT", "/containers/ledger-dev-postgres/archive?path=/", content_type="application/x-tar"),
+    "copy into a reader": request("PUT", "/containers/reader/archive?path=/", content_type="application/x-tar"),
+    "attach to the input": request("POST", "/containers/ledger-dev-postgres/attach?stdin=1&stream=1"),
+    "attach, odd truth": request("POST", "/containers/ledger-dev-postgres/attach?stdin=on"),
+    "attach by web socket": request("GET", "/v1.45/containers/ledger-dev-postgres/attach/ws?stdin=1"),
+    "attach by web socket, encoded": request("GET", "/containers/ledger-dev-postgres/%61ttach%2Fws"),
+    "start of a foreign holder": request("POST", "/containers/foreign/start"),
+    "restart of a foreign holder": request("POST", "/containers/3333/../2222/restart"),
+    "restart of a foreign holder by prefix": request("POST", "/containers/2222/restart?t=0"),
+    "restart policy for a foreign holder": request(
+        "POST", "/containers/foreign/update", {"RestartPolicy": {"Name": "always"}}
+    ),
+    "start with a body": request("POST", "/v1.23/containers/plain/start", {"Binds": [f"{VOLUME}:/x"]}),
+    "start from a checkpoint": request("POST", "/containers/plain/start?checkpoint=a&checkpoint-dir=/srv"),
+    "start of a container with a bind of the directory": request("POST", "/containers/binder/start"),
+    "exec in it": run("binder", ["ls"]),
+    "copy into it": request("PUT", "/containers/7777/archive?path=/", content_type="application/x-tar"),
+    "attach to it": request("POST", "/containers/binder/attach?stdin=1"),
+    "volumes-from it, writable": create({"VolumesFrom": ["binder"]}),
+    "owner of another's processes": owner(
+        HostConfig={"Binds": [f"{VOLUME}:{TARGET}", f"{CONFIG}:/config:ro"], "PidMode": "container:plain"}
+    ),
+    "owner with a tmpfs over its data": owner(
+        HostConfig={"Binds": [f"{VOLUME}:{TARGET}", f"{CONFIG}:/config:ro"], "Tmpfs": {f"{TARGET}/./data": ""}}
+    ),
+    "owner with an odd mode": owner(HostConfig={"Binds": [f"{VOLUME}:{TARGET}:Z", f"{CONFIG}:/config:ro"]}),
+    "bind that cannot be read": create({"Binds": ["a:b:c:d"]}),
+    "unknown key in a mount": create(
+        {"Mounts": [{"Type": "bind", "Source": "/opt", "Target": "/x", "ImageOptions": {"a": 1}}]}
+    ),
+    "unknown key in a volume": request("POST", "/volumes/create", {"Name": "n", "Spec": "x"}),
+    "cluster volume": request("POST", "/volumes/create", {"Name": "n", "ClusterVolumeSpec": {"Group": "x"}}),
+    "bind-backed volume of a relative directory": request(
+        "POST", "/volumes/create", {"Name": "n", "DriverOpts": {"type": "none", "o": "bind", "device": "srv"}}
+    ),
+    "prune, filter of another type": prune('?filters={"label!":"com.ledgerflow.protect"}'),
+    "rename of the running owner": request("POST", "/containers/ledger-dev-postgres/rename?name=x"),
+    "swarm": request("POST", "/swarm/init", {}),
+    "service": request("POST", "/services/create", {}),
+    "plugin disable": request("POST", "/plugins/ledgerguard/disable"),
+    "checkpoint deletion": request("DELETE", "/containers/plain/checkpoints/x?dir=/srv"),
+}
+STANDARD_ONLY = {
+    "privileged": create({"Privileged": True, "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"]}),
+    "engine's socket": create({"Binds": ["/var/run/docker.sock:/var/run/docker.sock"]}),
+    "read-only root": create({"Binds": ["/:/rootfs:ro", "/var/run:/var/run:ro", "/sys:/sys:ro"]}),
+    "network=host": create({"NetworkMode": "host"}),
+    "ptrace": create({"CapAdd": ["SYS_PTRACE"], "SecurityOpt": ["seccomp=unconfined"]}),
+    "source code of a person": create({"Binds": ["/home/dev/app:/app"]}),
+    "bind-backed volume": request(
+        "POST", "/volumes/create", {"Name": "n", "DriverOpts": {"type": "none", "o": "bind", "device": "/opt/x"}}
+    ),
+    "privileged exec elsewhere": run("plain", ["sh"], Privileged=True),
+}
+ALLOWED = {
+    "volume rm of another": request("DELETE", f"/volumes/{PLAIN}"),
+    "volume rm of what is not there": request("DELETE", "/volumes/nothing"),
+    "prune with the label excluded": prune(f"?filters={SAFE_FILTER}"),
+    "the same, as a list": prune('?filters={"label!":["com.ledgerflow.protect"]}'),
+    "prune of others by their label": prune('?filters={"label":{"mine":true},"all":{"true":true}}'),
+    "prune by the command line, encoded": prune(
+        "?filters=%7B%22label%21%22%3A%7B%22com.ledgerflow.protect%22%3Atrue%7D%7D", content_type="text/plain"
+    ),
+    "volume create": request("POST", "/volumes/create", {"Name": "n"}),
+    "volume create, tmpfs": request(
+        "POST", "/volumes/create", {"DriverOpts": {"type": "tmpfs", "device": "tmpfs", "o": "size=9m,uid=5"}}
+    ),
+    "declared volume exactly as declared": request(
+        "POST", "/v1.45/volumes/create", {"Name": VOLUME, "Driver": "local", "DriverOpts": OPTIONS, "Labels": LABELS}
+    ),
+    "labelled volume unchanged": request(
+        "POST", "/volumes/create", {"Name": LABELLED, "Driver": "local", "Labels": LABELS}
+    ),
+    "new labelled volume": request("POST", "/volumes/create", {"Name": "new", "Labels": LABELS}),
+    "ordinary container": create({"Binds": [f"{PLAIN}:/x", "/opt/data:/y", "/etc/ssl:/z:ro"], "Memory": 5}),
+    "compose's keys": create(
+        {"NetworkMode": "bridge", "RestartPolicy": {"Name": "always"}, "LogConfig": {}}, Labels={"A": "1", "a": "2"}
+    ),
+    "the SDK's empty keys": create({}, Runtime=None, Memory=0, MemorySwap=None),
+    "run -v VOL:/x:ro": create({"Binds": [f"{VOLUME}:/x:ro"]}),
+    "volumes-from, read-only": create({"VolumesFrom": ["ledger-dev-postgres:ro"]}),
+    "the owner": owner(),
+    "the owner with a tmpfs elsewhere": owner(
+        HostConfig={"Binds": [f"{VOLUME}:{TARGET}", f"{CONFIG}:/config:ro"], "Tmpfs": {"/tmp": "size=1m"}}
+    ),
+    "the owner while compose replaces it": owner("0123456789ab_ledger-dev-postgres"),
+    "start of the owner": request("POST", "/containers/ledger-dev-postgres/start", content_length="ABSENT"),
+    "restart of the owner": request("POST", "/containers/ledger-dev-postgres/restart?t=5"),
+    "start of a reader": request("POST", "/containers/reader/start"),
+    "attach to the output": request("POST", "/containers/ledger-dev-postgres/attach?stdout=1&stream=1&stdin=0"),
+    "attach to another": request("POST", "/containers/plain/attach?stdin=1"),
+    "attach to a reader": request("POST", "/containers/reader/attach?stdin=1"),
+    "exec pg_isready": run("ledger-dev-postgres", ["pg_isready"]),
+    "exec as another user as granted": run("ledger-dev-postgres", ["psql", "-c", "select 1"], User="65534"),
+    "exec with any words as granted": run("ledger-dev-postgres", ["pg_dump", "-Fc", "ledger"]),
+    "exec started": request("POST", "/exec/e1/start", {"Detach": True}),
+    "exec elsewhere": run("plain", ["rm", "-rf", "/x"], Env=["A=1"]),
+    "exec elsewhere started": request("POST", "/exec/e3/start", {}),
+    "exec in a reader": run("reader", ["cat", "/x/file"]),
+    "copy out": request("GET", "/containers/ledger-dev-postgres/archive?path=/var"),
+    "copy into another": request("PUT", "/containers/plain/archive?path=/", content_type="text/plain"),
+    "logs": request("GET", "/containers/ledger-dev-postgres/logs?follow=1"),
+    "stop": request("POST", "/containers/ledger-dev-postgres/stop", content_type="text/plain"),
+    "kill": request("POST", "/containers/ledger-dev-postgres/kill?signal=TERM"),
+    "rm of the owner": request("DELETE", "/containers/ledger-dev-postgres?force=1"),
+    "rm -v of the owner, its volume is named": request("DELETE", "/containers/ledger-dev-postgres?v=1"),
+    "rename of another": request("POST", "/containers/plain/rename?name=x"),
+    "build": request("POST", "/build?t=x", content_type="application/x-tar", content_length="ABSENT"),
+    "buildkit": request("POST", "/session", content_length="ABSENT"),
+    "pull": request("POST", "/images/create?fromImage=alpine&tag=3", content_type="text/plain"),
+    "tag": request("POST", "/images/ledgerflow/postgres:1/tag?repo=x"),
+    "network": request("POST", "/networks/create", {"Name": "x"}),
+    "ping": request("GET", "/_ping"),
+    "HEAD": request("HEAD", "/_ping"),
+    "events": request("GET", "/v1.45/events?filters=%7B%7D"),
+    "info, encoded": request("GET", "/%69nfo"),
+}
+
+
+@pytest.mark.parametrize("attempt", REFUSED)
+def test_an_attempt_is_refused_in_both_profiles(attempt: str) -> None:
+    assert verdicts(REFUSED[attempt]) == (False, False)
+
+
+@pytest.mark.parametrize("twin", ALLOWED)
+def test_its_twin_is_allowed_in_both_profiles(twin: str) -> None:
+    assert verdicts(ALLOWED[twin]) == (True, True), decide(ALLOWED[twin], policy("strict"), host()).reason
+
+
+@pytest.mark.parametrize("tool", STANDARD_ONLY)
+def test_what_developers_tools_need_is_allowed_in_standard_alone(tool: str) -> None:
+    assert verdicts(STANDARD_ONLY[tool]) == (True, False), decide(STANDARD_ONLY[tool], policy(), host()).reason
+
+
+@pytest.mark.parametrize("attempt", {**REFUSED, **STANDARD_ONLY})
+def test_when_nothing_can_be_looked_up_it_is_still_refused(attempt: str) -> None:
+    known = replace(host(), broken=True)
+    assert not decide({**REFUSED, **STANDARD_ONLY}[attempt], policy("strict"), known).allow
+
+
+def test_an_error_of_our_own_is_a_refusal_with_its_name() -> None:
+    class Wrong(Known):
+        def volumes(self) -> dict[str, Volume]:
+            raise ZeroDivisionError("ours")
+
+    found = decide(request("DELETE", f"/volumes/{PLAIN}"), policy(), Wrong())
+    assert not found.allow
+    assert "ZeroDivisionError: ours" in found.line
+
+
+def test_the_message_names_the_volume_and_the_safe_command() -> None:
+    line = decide(REFUSED["volume rm"], policy(), host()).line
+    assert VOLUME in line
+    assert "instead: docker compose down (without -v), or ledgerguard unlock" in line
+    assert "label!=com.ledgerflow.protect" in decide(REFUSED["prune"], Policyless, host()).line
+
+
+Policyless = replace(policy(), declarations=Declarations())
+
+
+def test_a_prune_is_refused_while_a_declared_volume_has_no_label() -> None:
+    known = host()
+    known.volumes_by_name[VOLUME] = Volume(VOLUME)
+    found = decide(ALLOWED["prune with the label excluded"], policy(), known)
+    assert not found.allow
+    assert "docker volume rm NAME" in found.safe
+
+
+@pytest.mark.parametrize("wanted", ["the owner", "start of the owner", "run -v VOL:/x:ro"])
+def test_a_declared_volume_without_a_record_is_held_by_nobody(wanted: str) -> None:
+    known = host()
+    del known.volumes_by_name[VOLUME]
+    assert verdicts(ALLOWED[wanted], known) == (False, False)
+    assert verdicts(ALLOWED["declared volume exactly as declared"], known) == (True, True)
+
+
+def test_read_only_is_not_enough_where_the_engine_leaves_what_is_below_writable() -> None:
+    known = replace(host(), recursive=False, mounts=("/proc", f"/var/lib/docker/volumes/{VOLUME}/_data"))
+    assert not decide(STANDARD_ONLY["read-only root"], policy(), known).allow
+    assert decide(STANDARD_ONLY["read-only root"], policy(), replace(known, mounts=("/proc",))).allow
+
+
+def test_a_link_swapped_after_creation_is_found_at_the_start() -> None:
+    known = host()
+    known.all_containers.append(container("5" * 64, "swapped", mount("/home/dev/code")))
+    start = request("POST", "/containers/swapped/start")
+    assert decide(start, policy(), known).allow
+    known.links["/home/dev/code"] = DEVICE
+    assert not decide(start, policy(), known).allow
+
+
+def test_a_tag_moved_after_creation_is_found_at_the_start() -> None:
+    known = host()
+    known.all_containers[0] = replace(OWNER, image=OTHER_IMAGE)
+    assert verdicts(ALLOWED["start of the owner"], known) == (False, False)
+
+
+def test_a_second_colour_and_a_rollback_are_owners_by_image_id() -> None:
+    known = host()
+    newer = Image("sha256:" + "c" * 64, command=("x",))
+    known.images["ledgerflow/postgres:2"] = known.images[newer.id] = newer
+    grant = replace(DECLARED.grants[0], images=(newer.id, IMAGE))
+    chosen = replace(policy(), declarations=Declarations({VOLUME: replace(DECLARED, grants=(grant,))}))
+    for image in ("ledgerflow/postgres:1", "ledgerflow/postgres:2"):
+        assert decide(owner("ledger-dev-postgres", image), chosen, known).allow
+
+
+def test_the_vault_writes_its_own_volume_and_reads_the_databases() -> None:
+    """One container with two grants, one of them read-only, and a socket's volume beside."""
+    known = host()
+    known.volumes_by_name["backups"] = Volume("backups", labels=LABELS)
+    common = {"container": "vault", "images": (IMAGE,), "mounts": (OtherMount("socket", "/run/postgresql"),)}
+    reads, writes = Grant(**common, target="/db", read_only=True), Grant(**common, target="/backups")
+    volumes = {VOLUME: replace(DECLARED, grants=(reads,)), "backups": Declared("backups", "dev", grants=(writes,))}
+    chosen = replace(policy("strict"), declarations=Declarations(volumes))
+    binds = [f"{VOLUME}:/db:ro", "backups:/backups", "socket:/run/postgresql"]
+
+    def made(*changed: str) -> Request:
+        body = {"Image": "ledgerflow/postgres:1", "HostConfig": {"Binds": list(changed)}}
+        return request("POST", "/containers/create?name=vault", body)
+
+    assert decide(made(*binds), chosen, known).allow
+    assert not decide(made(f"{VOLUME}:/db", *binds[1:]), chosen, known).allow
+    assert not decide(made(*binds[:2], "other:/run/postgresql"), chosen, known).allow
+    assert not decide(made(f"{LABELLED}:/x", *binds), chosen, known).allow
+
+
+def test_anonymous_protected_volumes_are_not_removed_with_their_container() -> None:
+    known = host()
+    name = "f" * 64
+    known.volumes_by_name[name] = Volume(name, labels=LABELS)
+    known.all_containers.append(container("6" * 64, "anonymous", mount(name, named=False)))
+    assert verdicts(request("DELETE", "/containers/anonymous?v=1&force=1"), known) == (False, False)
+    assert verdicts(request("DELETE", "/containers/anonymous?force=1"), known) == (True, True)
+
+
+def test_a_container_with_rm_does_not_borrow_an_anonymous_protected_volume() -> None:
+    known = host()
+    name = "f" * 64
+    known.volumes_by_name[name] = Volume(name, labels=LABELS)
+    borrowed = mount(name, read_only=True, named=False)
+    known.all_containers.append(container("6" * 64, "anonymous", borrowed))
+    known.all_containers.append(container("8" * 64, "borrows", borrowed, host={"autoremove": True}))
+    assert verdicts(create({"VolumesFrom": ["anonymous:ro"], "AutoRemove": True}), known) == (False, False)
+    assert verdicts(create({"VolumesFrom": ["anonymous:ro"]}), known) == (True, True)
+    assert verdicts(request("POST", "/containers/borrows/start"), known) == (False, False)
+    assert verdicts(request("POST", "/containers/anonymous/start"), known) == (True, True)
+
+
+def test_an_owner_that_is_stopped_keeps_its_name_but_a_new_one_gets_its_own() -> None:
+    known = host()
+    stopped = replace(OWNER, running=False)
+    known.all_containers[0] = stopped
+    wanted = request("POST", "/containers/ledger-dev-postgres/rename?name=other")
+    assert verdicts(wanted, known) == (False, False)
+    known.all_containers[0] = replace(stopped, name="0123456789ab_ledger-dev-postgres")
+    wanted = request("POST", "/containers/1111/rename?name=ledger-dev-postgres")
+    assert verdicts(wanted, known) == (True, True)
+
+
+def test_a_strict_volume_makes_the_whole_engine_strict() -> None:
+    chosen = replace(policy(), declarations=Declarations({VOLUME: replace(DECLARED, profile="strict")}))
+    assert not decide(STANDARD_ONLY["privileged"], chosen, host()).allow

@@ -1,0 +1,102 @@
+"""Declarations are read strictly, written whole, and keep the images of five versions."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledgerguard import declarations
+from ledgerguard.declarations import DeclarationError, Declarations, load, merged, read, to_json
+from tests.unit.ledgerguard.known import DECLARED, GRANT, IMAGE, VOLUME
+
+SCHEMA = Path(__file__).resolve().parents[3] / "docs/guard-declarations.schema.json"
+
+
+def image(letter: str) -> str:
+    return "sha256:" + letter * 64
+
+
+def document(**volume: Any) -> str:
+    return json.dumps({"schema": 1, "volumes": {"v": {"environment": "dev", **volume}}})
+
+
+def grant(**changed: Any) -> dict[str, Any]:
+    return {"grants": [{"container": "c", "images": [IMAGE], "target": "/x", **changed}]}
+
+
+def test_what_is_written_is_read_again() -> None:
+    known = Declarations({VOLUME: DECLARED})
+    assert read(to_json(known)) == known
+
+
+def test_what_is_written_holds_to_the_published_schema() -> None:
+    import jsonschema
+
+    schema = json.loads(SCHEMA.read_text())
+    jsonschema.validate(json.loads(to_json(Declarations({VOLUME: DECLARED}))), schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(json.loads(document(unknown=1)), schema)
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ("[]", "the document: expected an object"),
+        ('{"schema": 2, "volumes": {}}', "schema: expected 1, found 2"),
+        ('{"schema": 1}', "key 'volumes' is missing"),
+        ('{"schema": 1, "volumes": []}', "volumes: expected an object"),
+        ('{"schema": 1, "volumes": {"a/b": {}}}', "not a volume's name"),
+        ('{"schema": 1, "volumes": {"v": {}}}', "volumes.v: key 'environment' is missing"),
+        (document(profil="strict"), "unknown key 'profil'"),
+        (document(profile="loose"), "expected one of standard, strict, found 'loose'"),
+        (document(options={"o": 1}), "volumes.v.options.o: expected text, found 1"),
+        (document(labels=[]), "expected an object of texts"),
+        (document(**grant(images=["postgres:17"])), "expected an image id"),
+        (document(**grant(container="/c")), "not a container's name"),
+        (document(**grant(target="x")), "expected an absolute path, found 'x'"),
+        (document(**grant(read_only="yes")), "expected true or false"),
+        (document(**grant(entrypoint="sh")), "expected a list of texts"),
+        (document(**grant(exec=[{"argv": []}])), "the first word has to be a program"),
+        (document(**grant(exec=[{"argv": ["*", "x"]}])), "the first word has to be a program"),
+        (document(**grant(exec=[{"argv": ["a", "**", "b"]}])), "only be the last word"),
+        (document(**grant(mounts=[{"source": "/a"}])), "key 'target' is missing"),
+    ],
+)
+def test_a_fault_is_named_with_its_place_and_value(text: str, where: str) -> None:
+    with pytest.raises(DeclarationError) as raised:
+        read(text)
+    assert where in str(raised.value)
+
+
+def test_images_beyond_the_last_five_versions_retire() -> None:
+    known = Declarations({VOLUME: DECLARED})
+    for letter in "bcdefg":
+        newer = replace(DECLARED, grants=(replace(GRANT, images=(image(letter),)),))
+        known = merged(known, Declarations({VOLUME: newer}))
+    assert known.volumes[VOLUME].grants[0].images == tuple(image(letter) for letter in "gfedc")
+
+
+def test_declaring_one_volume_leaves_the_others() -> None:
+    both = merged(Declarations({VOLUME: DECLARED}), Declarations({"other": replace(DECLARED, name="other")}))
+    assert set(both.volumes) == {VOLUME, "other"}
+
+
+def test_a_file_that_is_not_there_declares_nothing_and_a_bad_one_names_itself(tmp_path: Path) -> None:
+    file = tmp_path / "volumes.json"
+    assert load(file) == Declarations()
+    file.write_text("{")
+    with pytest.raises(DeclarationError, match=str(file)):
+        load(file)
+
+
+def test_the_published_schema_names_every_key_that_is_read() -> None:
+    schema = json.loads(SCHEMA.read_text())
+    volume = schema["properties"]["volumes"]["additionalProperties"]
+    assert set(volume["properties"]) == declarations._DECLARED
+    assert set(volume["properties"]["grants"]["items"]["properties"]) == declarations._GRANT
