@@ -37,6 +37,7 @@ BROWSER = "tests/browser"  # on the stack that the tests behind it share
 # Too long for every push: an ordinary user's own deploy, whose decisions are tested there by facts given as data; and
 # one over ssh, with all images in an engine of its own: on a push the workflow's steps run up to Ansible's door.
 SOAKED = ("reduced", "remote")
+FUZZ = {"LEDGERGUARD_EXAMPLES": "20000", "LEDGERGUARD_MUTATIONS": "1000000"}
 RUNNING: set[subprocess.Popen[bytes]] = set()
 STOPPED = threading.Event()
 # make's own variables must not reach what the tests start.
@@ -145,6 +146,7 @@ def soak_parts() -> tuple[Part, ...]:
         *ground,
         *(pytest_part(name, deploy_files((name,)), 30, stage=2) for name in SOAKED),
         pytest_part("kills", deploy_files(("kills",)), 90, stage=2, environment=kills),
+        pytest_part("guard fuzz", "tests/unit/ledgerguard/test_fuzz.py", 60, stage=2, lane=2, environment=FUZZ),
         Part(
             "vault kills",
             ("bash", "-euc", 'tests/vault/run "$VAULT_TEST_IMAGE" "$OUT" /tests/vault -k kill'),
