@@ -17,6 +17,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +62,20 @@ IMAGES = (
 THRESHOLDS = {"src and filter_plugins": ("src/*,filter_plugins/*", 95), "app": ("app/*", 80)}
 
 
+class Stage(Enum):
+    """When a part may begin."""
+
+    FIRST = "at once: needs no engine"
+    GROUND = "at once, and others wait for it"
+    BUILT = "when the ground is there"
+
+
 @dataclass(frozen=True)
 class Part:
     """One part: its argument list, its time limit, and the JUnit file it writes (none: it counts as one test).
 
-    The parts of one stage begin when the stage before has ended; within a stage the lanes run side by side, each in
-    order: much of the time is waiting for services, and there are two cores.
+    The lanes run side by side, each in order: much of the time is waiting for services, and there are two cores. What
+    stands on the ground (an engine, images) waits for the parts that make it.
     """
 
     name: str
@@ -74,7 +83,7 @@ class Part:
     minutes: float
     report: str = ""
     fast: bool = False
-    stage: int = 1
+    stage: Stage = Stage.FIRST
     lane: int = 1
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -97,7 +106,7 @@ def pytest_part(name: str, what: str, minutes: float, **more: Any) -> Part:
 
 
 def parts() -> tuple[Part, ...]:
-    """All parts: what needs no engine beside the making of the ground, then what stands on it."""
+    """All parts: what needs no engine beside the making of the ground, then what stands on it; two lanes as long."""
     player = str(ROOT / "scripts/play")
     ci = {"ENV": "ci", "YES": "1"}
     molecule = (PYTHON, "-m", "molecule", "test", "--scenario-name")
@@ -105,31 +114,32 @@ def parts() -> tuple[Part, ...]:
         Part("lint", (PYTHON, "-m", "scripts.lint"), 10, report="lint.xml", fast=True),
         pytest_part("unit", "tests/unit", 5, fast=True),
         pytest_part("workflows", "tests/workflows/test_workflows.py", 5, fast=True),
-        Part("packages", ("tests/packages",), 10, lane=2),
-        Part("engine", (player, "engine"), 5, environment=ci, lane=2),
-        Part("leftovers", (PYTHON, "-m", "scripts.leftovers"), 5, lane=2),
+        Part("packages", ("tests/packages",), 10, stage=Stage.GROUND, lane=2),
+        Part("engine", (player, "engine"), 5, environment=ci, stage=Stage.GROUND, lane=2),
+        Part("leftovers", (PYTHON, "-m", "scripts.leftovers"), 5, stage=Stage.GROUND, lane=2),
         Part(
             "images",
             (player, "test_images", "-e", "test_images_wanted=" + ",".join(IMAGES)),
             15,
             environment=ci,
+            stage=Stage.GROUND,
             lane=2,
         ),
-        Part("app", ("tests/app/run",), 8, report="junit-app.xml", stage=2, lane=2),
+        Part("app", ("tests/app/run",), 8, report="junit-app.xml", stage=Stage.BUILT, lane=2),
         Part(
             "vault",
             ("bash", "-euc", 'tests/vault/run "$VAULT_TEST_IMAGE" "$OUT"'),
             15,
             report="junit-vault.xml",
-            stage=2,
+            stage=Stage.BUILT,
         ),
-        Part("molecule docker_engine", (*molecule, "docker_engine"), 15, stage=2),
-        Part("molecule protected_volume", (*molecule, "protected_volume"), 15, stage=2),
-        pytest_part("integration", "tests/integration", 15, stage=2),
-        pytest_part("steps", "tests/workflows/test_steps.py", 10, stage=2),
-        pytest_part("stack", deploy_files(STACK), 30, stage=2),
-        pytest_part("deploy", f"{BROWSER} {deploy_files(DEPLOY)}", 40, stage=2, lane=2),
-        pytest_part("guard", "tests/guard", 15, stage=2, lane=2),
+        Part("molecule docker_engine", (*molecule, "docker_engine"), 15, stage=Stage.BUILT),
+        Part("molecule protected_volume", (*molecule, "protected_volume"), 15, stage=Stage.BUILT),
+        pytest_part("integration", "tests/integration", 15, stage=Stage.BUILT),
+        pytest_part("steps", "tests/workflows/test_steps.py", 10, stage=Stage.BUILT),
+        pytest_part("stack", deploy_files(STACK), 30, stage=Stage.BUILT),
+        pytest_part("deploy", f"{BROWSER} {deploy_files(DEPLOY)}", 40, stage=Stage.BUILT, lane=2),
+        pytest_part("guard", "tests/guard", 15, stage=Stage.BUILT, lane=2),
     )
 
 
@@ -140,19 +150,21 @@ def deploy_files(names: tuple[str, ...]) -> str:
 
 def soak_parts() -> tuple[Part, ...]:
     """What is too long for every push, on the same ground."""
-    ground = tuple(part for part in parts() if part.name in ("packages", "engine", "leftovers", "images"))
+    ground = tuple(part for part in parts() if part.stage is Stage.GROUND)
     kills = {"LEDGERFLOW_KILLS": "10"}
     return (
         *ground,
-        *(pytest_part(name, deploy_files((name,)), 30, stage=2) for name in SOAKED),
-        pytest_part("kills", deploy_files(("kills",)), 90, stage=2, environment=kills),
-        pytest_part("guard fuzz", "tests/unit/ledgerguard/test_fuzz.py", 60, stage=2, lane=2, environment=FUZZ),
+        *(pytest_part(name, deploy_files((name,)), 30, stage=Stage.BUILT) for name in SOAKED),
+        pytest_part("kills", deploy_files(("kills",)), 90, stage=Stage.BUILT, environment=kills),
+        pytest_part(
+            "guard fuzz", "tests/unit/ledgerguard/test_fuzz.py", 60, stage=Stage.BUILT, lane=2, environment=FUZZ
+        ),
         Part(
             "vault kills",
             ("bash", "-euc", 'tests/vault/run "$VAULT_TEST_IMAGE" "$OUT" /tests/vault -k kill'),
             90,
             report="junit-vault.xml",
-            stage=2,
+            stage=Stage.BUILT,
             lane=2,
             environment={"LEDGERVAULT_KILLS": "50"},
         ),
@@ -312,18 +324,30 @@ def give_back() -> None:
 
 
 def run_all(chosen: list[Part]) -> list[Outcome]:
-    """Stage by stage, the lanes of each side by side; the outcomes in the order of the parts."""
+    """The lanes side by side, each in order; the outcomes in the order of the parts."""
     outcomes: dict[str, Outcome] = {}
+    to_make = {part.name for part in chosen if part.stage is Stage.GROUND}
+    ground = threading.Event()
+    if not to_make:
+        ground.set()
 
     def run_lane(lane: list[Part]) -> None:
-        outcomes.update({part.name: run(part) for part in lane if not STOPPED.is_set()})
+        try:
+            for part in lane:
+                if part.stage is Stage.BUILT:
+                    ground.wait()
+                if not STOPPED.is_set():
+                    outcomes[part.name] = run(part)
+                if to_make <= outcomes.keys():
+                    ground.set()
+        finally:
+            if to_make & {part.name for part in lane}:  # stopped or broken: nobody is to wait for it
+                ground.set()
 
-    for stage in sorted({part.stage for part in chosen}):
-        of_stage = [part for part in chosen if part.stage == stage]
-        lanes = [[part for part in of_stage if part.lane == lane] for lane in sorted({part.lane for part in of_stage})]
-        with ThreadPoolExecutor(len(lanes)) as pool:
-            for done in [pool.submit(run_lane, lane) for lane in lanes]:
-                done.result()
+    lanes = [[part for part in chosen if part.lane == lane] for lane in sorted({part.lane for part in chosen})]
+    with ThreadPoolExecutor(max(1, len(lanes))) as pool:
+        for done in [pool.submit(run_lane, lane) for lane in lanes]:
+            done.result()
     return [outcomes[part.name] for part in chosen if part.name in outcomes]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from scripts import junit, run_tests
 from scripts.junit import Counts
-from scripts.run_tests import Part
+from scripts.run_tests import Part, Stage
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -105,22 +105,35 @@ def test_it_ends_with_the_plain_sum(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert run_tests.main(["--fast"]) == 0
 
 
-def test_lanes_of_a_stage_run_side_by_side_and_the_next_stage_waits_for_both(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(run_tests, "BUILD", tmp_path)
-    monkeypatch.setattr(run_tests, "ROOT", tmp_path)
-    for name in ("logs", "results"):
-        (tmp_path / name).mkdir()
+def test_the_lanes_run_side_by_side_and_what_stands_on_the_ground_waits_for_it(build: Path) -> None:
     meet = "touch {mine}; for i in $(seq 100); do [ -e {other} ] && exit 0; sleep 0.1; done; exit 1"
-    first, second = tmp_path / "first", tmp_path / "second"
+    first, second, ground = build / "first", build / "second", build / "ground"
     chosen = [
         Part("one", ("bash", "-c", meet.format(mine=first, other=second)), 1),
-        Part("two", ("bash", "-c", meet.format(mine=second, other=first)), 1, lane=2),
-        Part("three", ("bash", "-c", f"[ -e {first} ] && [ -e {second} ]"), 1, stage=2),
+        Part("two", ("bash", "-c", meet.format(mine=second, other=first)), 1, stage=Stage.GROUND, lane=2),
+        Part("slow", ("bash", "-c", f"sleep 0.5; touch {ground}; exit 3"), 1, stage=Stage.GROUND, lane=2),
+        Part("built", ("bash", "-c", f"[ -e {ground} ]"), 1, stage=Stage.BUILT),
     ]
     outcomes = run_tests.run_all(chosen)
-    assert [(outcome.part.name, outcome.code) for outcome in outcomes] == [("one", 0), ("two", 0), ("three", 0)]
+    codes = [(outcome.part.name, outcome.code) for outcome in outcomes]
+    assert codes == [("one", 0), ("two", 0), ("slow", 3), ("built", 0)]
+
+
+def test_a_lane_that_breaks_keeps_none_waiting(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = run_tests.run
+
+    def breaking(part: Part) -> run_tests.Outcome:
+        if part.name == "engine":
+            raise OSError("no log can be written")
+        return whole(part)
+
+    monkeypatch.setattr(run_tests, "run", breaking)
+    chosen = [
+        Part("built", python("pass"), 1, stage=Stage.BUILT),
+        Part("engine", python("pass"), 1, stage=Stage.GROUND, lane=2),
+    ]
+    with pytest.raises(OSError, match="no log"):
+        run_tests.run_all(chosen)
 
 
 def test_every_test_on_a_deployed_stack_runs_on_push_or_in_the_soak() -> None:
