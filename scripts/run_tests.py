@@ -185,12 +185,16 @@ def image_variables() -> dict[str, str]:
 
 def part_environment(part: Part) -> dict[str, str]:
     """What a part sees: the person's environment without make's variables, and where it leaves its results."""
-    kept = {name: value for name, value in os.environ.items() if name not in MAKE_VARIABLES}
+    left_out = MAKE_VARIABLES | {"PYTHONDONTWRITEBYTECODE"}
+    kept = {name: value for name, value in os.environ.items() if name not in left_out}
     site = next(iter(sorted(ROOT.glob(".venv/lib/python3*/site-packages"))), ROOT)
     ours = {
         "PATH": f"{ROOT / '.venv/bin'}{os.pathsep}{os.environ['PATH']}",
         "ANSIBLE_COLLECTIONS_PATH": str(site),  # molecule looks elsewhere
         "OUT": str(BUILD / "results"),
+        # Hundreds of Ansible processes: compiling each anew is a third of their start. Outside of the tree, whose
+        # files are looked at for changes.
+        "PYTHONPYCACHEPREFIX": str(BUILD / "cache/pycache"),
     }
     return {**kept, **ours, **image_variables(), **part.environment}
 

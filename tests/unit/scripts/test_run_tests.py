@@ -68,6 +68,13 @@ def test_makes_variables_do_not_reach_a_part(monkeypatch: pytest.MonkeyPatch) ->
     assert run_tests.part_environment(Part("any", (), 1, environment={"ENV": "ci"}))["ENV"] == "ci"
 
 
+def test_parts_keep_their_byte_code_outside_of_the_tree(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    given = run_tests.part_environment(Part("any", (), 1))
+    assert "PYTHONDONTWRITEBYTECODE" not in given
+    assert Path(given["PYTHONPYCACHEPREFIX"]).is_relative_to(run_tests.BUILD)
+
+
 def test_references_of_images_reach_the_parts(build: Path) -> None:
     assert run_tests.image_variables() == {}
     (build / "results/images.json").write_text('{"app-test": "ledgerflow/app-test:123"}')
