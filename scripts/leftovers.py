@@ -52,7 +52,7 @@ def sweep() -> list[str]:
     """Removes containers, then networks and volumes with a test's name, then their rendered files; what was removed."""
     removed: list[str] = []
     with closing(docker.from_env()) as engine:
-        kinds = (engine.containers.list(all=True), engine.networks.list(), engine.volumes.list())
+        kinds = (engine.containers.list(all=True, ignore_removed=True), engine.networks.list(), engine.volumes.list())
         for found in kinds:
             for item in found:
                 name = str(item.name)

@@ -188,7 +188,7 @@ class Stack:
         with closing(self.client()) as client:
             return {
                 item.name.removeprefix(f"{self.id}-"): (item.id, item.attrs["State"]["StartedAt"])
-                for item in client.containers.list(all=True)
+                for item in client.containers.list(all=True, ignore_removed=True)
                 if item.name.startswith(f"{self.id}-")
             }
 

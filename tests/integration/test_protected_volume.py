@@ -180,9 +180,9 @@ def test_the_preflight_alone_refuses_and_changes_nothing(stack: Stack) -> None:
 @pytest.fixture
 def plain(stack: Stack) -> Stack:
     """A stack whose data the engine keeps."""
-    images = stack.engine.images.list(filters={"reference": "ledgerflow/base"})
+    images = stack.engine.api.images(filters={"reference": "ledgerflow/base"})  # one call: others may go meanwhile
     assert images, "no base image on this engine; run `make test ONLY=images` first"
-    stack.settings |= {"protected_volume_bind_backed": False, "protected_volume_image": images[0].tags[0]}
+    stack.settings |= {"protected_volume_bind_backed": False, "protected_volume_image": images[0]["RepoTags"][0]}
     return stack
 
 
