@@ -1,7 +1,7 @@
 """Loading a dump into the throw-away server and reading it back, on two cores.
 
-The rows go in by two connections (`rows`), then the keys by one; then the secondary indexes, the other constraints and
-the reading of the tables are jobs for two again: reading a table and building an index on it do not exclude each other.
+The rows go in first (`rows`), then the keys; then the secondary indexes, the other constraints and the reading of the
+tables are jobs for two connections: reading a table and building an index on it do not exclude each other.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A dump's tables and rows into the throw-away server, by two connections at once.
+"""A dump's tables and rows into the throw-away server.
 
-Apart from loading, because this alone feeds programs and connections from one stream: a psql makes the tables; then
-each table's rows go to one COPY, those of a large one to two, and what stands among them to a psql again.
+Apart from loading, because this alone feeds programs and a connection from one stream: a psql makes the tables; then
+the rows go by COPY, past psql, which would look at each line; and what stands among them goes to a psql again.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ from ledgervault.database import Connection
 from ledgervault.split import Behind, Part, Piece
 
 _CHUNK = 1 << 18
-_LARGE = 4 << 20  # bytes of rows: from here on a second connection helps
-_CONNECTIONS = 2
 _AS_DUMPED = {"search_path": "", "xmloption": "content"}  # pg_dump's own first lines, as far as rows feel them
 
 
@@ -106,49 +104,43 @@ class _Statements:
 
 
 class _Rows:
-    """The connections; those that copy into the table at hand, and whose turn it is."""
+    """A connection that copies rows into one table after the other."""
 
     def __init__(self, login: Login, session: Mapping[str, str]) -> None:
         self._login, self._session = login, session
         self._opened = ExitStack()
-        self._connections: list[Connection] = []
-        self._header = b""
-        self._ending = ExitStack()  # ends the table's copies
-        self._copies: list[psycopg.Copy] = []
-        self._bytes = self._turn = 0
-        self._within_row = False
+        self._connection: Connection | None = None
+        self._table = ExitStack()
+        self._copy: psycopg.Copy | None = None
 
     def __enter__(self) -> _Rows:
         return self
 
     def __exit__(self, *problem: Any) -> None:
         with self._opened:
-            self._ending.__exit__(*problem)
+            self._table.__exit__(*problem)
 
     def begin(self, header: bytes) -> None:
-        """`COPY … FROM stdin;`: also a table without rows must take it."""
+        """`COPY … FROM stdin;`. Into a table emptied in the same transaction PostgreSQL writes rows without a log; one
+        that has rows got them from its extension and keeps them."""
         self.end()
-        self._header, self._bytes, self._turn, self._within_row = header, 0, 0, False
-        self._copy()
+        table = split.table(header)
+        if table is None:
+            raise NotLoadedError(f"not a COPY line of pg_dump's: {header[:80]!r}")
+        if self._connection is None:
+            connection = database.connect_plainly(self._login, "ledgervault prove", self._session)
+            self._connection = self._opened.enter_context(connection)
+        self._table.enter_context(self._connection.transaction())
+        filled = self._connection.execute(b"SELECT EXISTS (SELECT FROM ONLY " + table + b")").fetchone()
+        if filled == (False,):
+            self._connection.execute(b"TRUNCATE ONLY " + table)
+        self._copy = self._table.enter_context(self._connection.cursor().copy(header))
 
     def add(self, piece: bytes) -> None:
-        """A row stays with one connection; the pieces of a large table go to all in turn."""
-        if self._bytes >= _LARGE and not self._within_row:
-            if len(self._copies) < _CONNECTIONS:
-                self._copy()
-            self._turn = (self._turn + 1) % _CONNECTIONS
-        self._copies[self._turn].write(piece)
-        self._bytes += len(piece)
-        self._within_row = not piece.endswith(b"\n")
+        if self._copy is None:
+            raise NotLoadedError("rows without a table")
+        self._copy.write(piece)
 
     def end(self) -> None:
-        self._ending.close()
-        self._copies.clear()
-
-    def _copy(self) -> None:
-        number = len(self._copies)
-        if number == len(self._connections):
-            connection = database.connect_plainly(self._login, "ledgervault prove", self._session)
-            self._connections.append(self._opened.enter_context(connection))
-        copying = self._connections[number].cursor().copy(self._header)
-        self._copies.append(self._ending.enter_context(copying))
+        self._table.close()
+        self._copy = None

@@ -19,6 +19,7 @@ _BESIDE_DATA = {b"ACL", b"COMMENT", b"SECURITY LABEL"}  # those of large objects
 _ENTRY = re.compile(rb"^--\n-- Name: [^\n]*; Type: ([A-Z ]+); ", re.MULTILINE)
 _META = re.compile(rb"^\\(?:un)?restrict [^\n]*$", re.MULTILINE)  # for psql only
 _PLAIN_INDEX = re.compile(rb"^CREATE INDEX (\"(?:[^\"]|\"\")+\"|[^\s\"]+) ON ", re.MULTILINE)
+_COPY_TABLE = re.compile(rb"COPY ((?:\"(?:[^\"]|\"\")+\"|[\w$\x80-\xff]+)\.(?:\"(?:[^\"]|\"\")+\"|[\w$\x80-\xff]+)) ")
 _NAMES = re.compile(rb"\"(?:[^\"]|\"\")+\"|[\w$\x80-\xff]+")
 
 
@@ -96,6 +97,12 @@ def _rows(text: bytes, place: int) -> tuple[int, Part]:
     if last or len(text) - place < len(_ROWS_END):  # the last line may be the mark
         return max(last, place), Part.ROWS
     return len(text), Part.ROWS
+
+
+def table(header: bytes) -> bytes | None:
+    """The quoted name of a COPY line's table; None if this is no such line of pg_dump's."""
+    match = _COPY_TABLE.match(header)
+    return match[1] if match else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,3 +184,20 @@ def test_a_proof_with_every_index_is_due_once_a_day(change: dict[str, object], d
     line = Line(1, taken.isoformat(), "proof", "a", None, "", told)
     assert schedule.every_index_is_due([line], now) is due
     assert schedule.every_index_is_due([], now)
+
+
+@pytest.mark.parametrize(
+    ("header", "table"),
+    [
+        (b"COPY public.t (a, b) FROM stdin;\n", b"public.t"),
+        (b'COPY "My ""Schema"""."a table; (x) FROM" ("a b") FROM stdin;\n', b'"My ""Schema"""."a table; (x) FROM"'),
+        ("COPY public.straße (a) FROM stdin;\n".encode(), "public.straße".encode()),
+        (b"COPY public.nothing  FROM stdin;\n", b"public.nothing"),
+    ],
+)
+def test_the_table_of_a_copy_is_found_whatever_its_name(header: bytes, table: bytes) -> None:
+    assert split.table(header) == table
+
+
+def test_what_is_no_copy_line_has_no_table() -> None:
+    assert split.table(b"COPY t FROM stdin;\n") is None
