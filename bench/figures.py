@@ -10,6 +10,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from scripts import marked
+
 # The ways that are measured in each round, in this order, and what stands for them in the tables.
 WAYS = {
     "fresh": "`make deploy` of a fresh stack, images there",
@@ -205,7 +207,4 @@ def quote(rounds: Sequence[Round], memory: Sequence[Memory], switching_mb: int) 
 
 def between_markers(text: str, part: str, start: str = START, end: str = END) -> str:
     """The document with its measured part replaced; ValueError where the markers are not there once each."""
-    if text.count(start) != 1 or text.count(end) != 1:
-        raise ValueError(f"the markers {start} and {end} are not there once each")
-    before, rest = text.split(start)
-    return f"{before}{start}\n{part}\n{end}{rest.split(end)[1]}"
+    return marked.between_markers(text, part, start, end)

@@ -10,6 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from scripts.marked import between_markers
 from scripts.svg import networks_picture, volumes_picture
 from scripts.topology import ROOT, Service, Topology, TopologyError, read_topology
 
@@ -37,10 +38,10 @@ def _row(one: Service, targets: list[tuple[Service, int]], topology: Topology) -
 
 def with_table(page: str, table: str) -> str:
     """The page with its table made anew; TopologyError where the markers are not there once."""
-    if page.count(START) != 1 or page.count(END) != 1:
-        raise TopologyError(f"{PAGE}: the markers {START} and {END} must be there once")
-    before, rest = page.split(START)
-    return f"{before}{START}\n{table}\n{END}{rest.split(END)[1]}"
+    try:
+        return between_markers(page, table, START, END)
+    except ValueError as error:
+        raise TopologyError(f"{PAGE}: {error}") from None
 
 
 def wanted(root: Path) -> dict[Path, str]:

@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from scripts.marked import between_markers
+
 ROOT = Path(__file__).resolve().parent.parent
 START, END = "<!-- variables:start -->", "<!-- variables:end -->"
 HEAD = ["| variable | type | default | meaning |", "|---|---|---|---|"]
@@ -71,10 +73,7 @@ def table(spec: Spec) -> str:
 
 def with_table(readme: str, spec: Spec) -> str:
     """The README with its table made anew; ValueError where the markers are not there exactly once."""
-    if readme.count(START) != 1 or readme.count(END) != 1 or readme.index(START) > readme.index(END):
-        raise ValueError(f"the markers {START} and {END} must be there once, in this order")
-    before, rest = readme.split(START)
-    return f"{before}{START}\n{table(spec)}\n{END}{rest.split(END)[1]}"
+    return between_markers(readme, table(spec), START, END)
 
 
 def load_spec(role: Path) -> Spec:

@@ -356,6 +356,19 @@ def run_all(chosen: list[Part]) -> list[Outcome]:
     return [outcomes[part.name] for part in chosen if part.name in outcomes]
 
 
+def run_soak(chosen: list[Part]) -> list[Outcome]:
+    """What has not passed at this commit yet; what comes of it is remembered and written down."""
+    now = soak.commit()
+    passed = soak.passed_before(now)
+    for part in chosen:
+        if part.name in passed:
+            print(f"{part.name}: passed at this commit before, not run again (rm {soak.RECORD.relative_to(ROOT)})")
+    outcomes = run_all([part for part in chosen if part.name not in passed])
+    ours = [each for each in outcomes if each.part.name in soak.WHAT]
+    soak.record(now, {each.part.name: soak.outcome(each.counts, each.seconds) for each in ours})
+    return outcomes
+
+
 def stop_all(number: int, _frame: object) -> None:
     """Ends the parts at work, so that each can clean up, and begins no other."""
     STOPPED.set()
@@ -391,18 +404,8 @@ def main(argv: list[str]) -> int:
             return refusal.code
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop_all)
-    started, now = time.monotonic(), soak.commit()
-    if given.soak:
-        passed = soak.passed_before(now)
-        for part in chosen:
-            if part.name in passed:
-                print(f"{part.name}: passed at this commit before, not run again (rm {soak.RECORD.relative_to(ROOT)})")
-        chosen = [part for part in chosen if part.name not in passed]
-    outcomes = run_all(chosen)
-    if given.soak:
-        ours = [each for each in outcomes if each.part.name in soak.WHAT]
-        found = {each.part.name: soak.outcome(each.counts.passed, each.counts.failed, each.seconds) for each in ours}
-        soak.record(now, found)
+    started = time.monotonic()
+    outcomes = run_soak(chosen) if given.soak else run_all(chosen)
     if not given.fast and not given.soak and not given.only:
         outcomes.append(coverage_outcome())
     total = sum((outcome.counts for outcome in outcomes), Counts())

@@ -12,6 +12,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from scripts.junit import Counts
+from scripts.marked import between_markers
+
 ROOT = Path(__file__).resolve().parent.parent
 RECORD = ROOT / "build/results/soak.json"
 DOCUMENT = ROOT / "docs/soak.md"
@@ -57,25 +60,26 @@ def passed_before(now: str | None) -> dict[str, Outcome]:
 
 
 def record(now: str | None, outcomes: Mapping[str, Outcome]) -> None:
-    """Remembers them, with those that passed before, and writes the table."""
+    """Remembers them, with those that passed at this commit before, and writes them into the table."""
     known = {**passed_before(now), **outcomes}
     told = {"schema": 1, "commit": now, "parts": {name: asdict(each) for name, each in known.items()}}
     RECORD.write_text(json.dumps(told, indent=2) + "\n")
     text = DOCUMENT.read_text()
-    before, after = text.split(START)[0], text.split(END)[1]
-    DOCUMENT.write_text(f"{before}{START}\n{table(known)}\n{END}{after}")
+    DOCUMENT.write_text(between_markers(text, table(known, text), START, END))
 
 
-def table(outcomes: Mapping[str, Outcome]) -> str:
+def table(outcomes: Mapping[str, Outcome], written: str) -> str:
+    """A row for each part: of these outcomes, else as it is `written` already, with its own day."""
+    earlier = {line.split("|")[1].strip(): line for line in written.splitlines() if line.count("|") > 2}
     lines = ["| part | what | held | did not | minutes (noise) | day |", "|---|---|--:|--:|--:|---|"]
     for name, what in WHAT.items():
         if (each := outcomes.get(name)) is None:
-            lines.append(f"| {name} | {what} | not run | | | |")
+            lines.append(earlier.get(name, f"| {name} | {what} | not run | | | |"))
         else:
             bad = f"**{each.failed}**" if each.failed else "0"
             lines.append(f"| {name} | {what} | {each.passed} | {bad} | {each.minutes:.0f} | {each.day} |")
     return "\n".join(lines)
 
 
-def outcome(passed: int, failed: int, seconds: float) -> Outcome:
-    return Outcome(passed, failed, round(seconds / 60, 1), datetime.now(UTC).date().isoformat())
+def outcome(counts: Counts, seconds: float) -> Outcome:
+    return Outcome(counts.passed, counts.failed, round(seconds / 60, 1), datetime.now(UTC).date().isoformat())

@@ -47,6 +47,14 @@ def test_the_table_stands_between_its_markers_and_says_what_did_not_hold_or_run(
     assert "not run" in text
 
 
+def test_a_row_of_another_commit_stays_with_its_day_until_its_part_runs_again() -> None:
+    soak.record("a", {"vault kills": GOOD})
+    soak.record("b", {"kills": BAD})
+    rows = [line for line in soak.DOCUMENT.read_text().splitlines() if "2026-11-20" in line]
+    assert [row.split("|")[1].strip() for row in rows] == ["kills", "vault kills"]
+    assert "| 100 | 0 |" in rows[1]
+
+
 def test_every_part_of_the_soak_has_its_row() -> None:
     from scripts import run_tests
 
