@@ -12,9 +12,10 @@ import re
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import docker
 from docker.errors import DockerException, NotFound
@@ -50,21 +51,22 @@ def left(name: str) -> bool:
 
 def sweep() -> list[str]:
     """Removes containers, then networks and volumes with a test's name, then their rendered files; what was removed."""
-    removed: list[str] = []
     with closing(docker.from_env()) as engine:
-        kinds = (engine.containers.list(all=True, ignore_removed=True), engine.networks.list(), engine.volumes.list())
-        for found in kinds:
-            for item in found:
-                name = str(item.name)
-                if left(name):
-                    with suppress(NotFound):
-                        item.remove(**({"force": True} if found is kinds[0] else {}))
-                        removed.append(name)
+        removed = [*_removed(engine.containers.list(all=True, ignore_removed=True), force=True)]
+        removed += [*_removed(engine.networks.list()), *_removed(engine.volumes.list())]
     for rendered in CONFIG.glob("t*-ci") if CONFIG.is_dir() else ():
         if left(rendered.name):
             shutil.rmtree(rendered)
             removed.append(str(rendered))
     return removed
+
+
+def _removed(items: Iterable[Any], **how: bool) -> Iterator[str]:
+    for item in items:
+        if left(str(item.name)):
+            with suppress(NotFound):  # gone by itself
+                item.remove(**how)
+                yield item.name
 
 
 def main() -> int:
