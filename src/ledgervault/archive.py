@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from ledgervault import argv, process
+from ledgervault import argv, files, process
 from ledgervault.content import SequenceValue
 
-_CHUNK = 1 << 18
 _OVERLAP = 4096  # longer than the longest setval and its comment
 _MARK = b"Type: SEQUENCE SET;"
 _DUMPED_BY = re.compile(rb"^-- Dumped by pg_dump version ([^\n]+)$", re.MULTILINE)
@@ -92,12 +91,12 @@ def reading_back(chunks: Iterable[bytes]) -> Iterator[Future[ReadBack]]:
 
 def chunks(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
+        while chunk := file.read(files.CHUNK):
             yield chunk
 
 
 def stored(path: Path) -> Stored:
-    return _hand(chunks(path), None)
+    return Stored(path.stat().st_size, files.sha256(path))
 
 
 def setvals(text: bytes) -> dict[str, SequenceValue]:
@@ -108,28 +107,31 @@ def setvals(text: bytes) -> dict[str, SequenceValue]:
     }
 
 
-def _hand(chunks: Iterable[bytes], target: IO[bytes] | None) -> Stored:
+def _hand(chunks: Iterable[bytes], target: IO[bytes]) -> Stored:
     """Hashes all there is, also what a decompressor that gave up no longer takes."""
-    digest, size = hashlib.sha256(), 0
+    digest, size, taken = hashlib.sha256(), 0, True
     try:
         for chunk in chunks:
             digest.update(chunk)
             size += len(chunk)
-            if target is not None:
-                try:
-                    target.write(chunk)
-                except BrokenPipeError:
-                    target = None
+            taken = taken and _took(target, chunk)
     finally:
-        if target is not None:
-            with suppress(BrokenPipeError):
-                target.close()
+        with suppress(BrokenPipeError):
+            target.close()
     return Stored(size, digest.hexdigest())
+
+
+def _took(target: IO[bytes], chunk: bytes) -> bool:
+    try:
+        target.write(chunk)
+    except BrokenPipeError:
+        return False
+    return True
 
 
 def _listen(program: process.Program, handing: Future[Stored]) -> ReadBack:
     listener = Listener()
-    while chunk := program.output.read(_CHUNK):
+    while chunk := program.output.read(files.CHUNK):
         listener.hear(chunk)
     status, said = program.finish(), program.errors().strip()
     return listener.told(handing.result(), (said or f"{program.name}: exit status {status}") if status else None)

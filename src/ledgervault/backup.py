@@ -23,7 +23,6 @@ from ledgervault.database import Connection, Snapshot
 from ledgervault.errors import Bad, CouldNot, VaultError
 from ledgervault.manifest import SCHEMA, Manifest, Watched, end_marker
 
-_CHUNK = 1 << 18
 _POLL_SECONDS = 0.2
 _ATTEMPTS = 3
 _PG_DUMP_LOCK_SECONDS = 2  # we hold every table already: whoever makes pg_dump wait is waiting for us
@@ -244,7 +243,7 @@ def _raise_from(others: Iterable[Future[Any]]) -> None:
 
 def _store(source: IO[bytes], growing: files.Growing) -> Stored:
     digest = hashlib.sha256()
-    while chunk := source.read(_CHUNK):
+    while chunk := source.read(files.CHUNK):
         digest.update(chunk)
         growing.write(chunk)
     growing.sync()

@@ -17,7 +17,7 @@ from ledgervault import names
 from ledgervault.errors import CouldNot
 
 _POLL_SECONDS = 0.1
-_CHUNK = 1 << 18
+CHUNK = 1 << 18  # bytes read at a time
 _SYNC_BYTES = 16 << 20
 
 
@@ -105,7 +105,7 @@ class Growing:
         with self._back:
             while (safe := self._more_than(self._back.tell())) is not None:
                 while (place := self._back.tell()) < safe:
-                    if not (chunk := self._back.read(min(_CHUNK, safe - place))):
+                    if not (chunk := self._back.read(min(CHUNK, safe - place))):
                         return
                     yield chunk
 

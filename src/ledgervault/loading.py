@@ -6,7 +6,6 @@ tables are jobs for two connections: reading a table and building an index on it
 
 from __future__ import annotations
 
-import subprocess
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -39,10 +38,7 @@ class Loaded:
 
 def load(path: Path, login: Login, variables: dict[str, str], timeout: float, session: dict[str, str]) -> Check | None:
     """The dump as it stands, by one psql. None if all went in, else what went wrong and whose fault it is."""
-    with (
-        path.open("rb") as file,
-        process.Program(argv.DECOMPRESSORS[process.compressor()], stdin=file, stdout=subprocess.PIPE) as reader,
-    ):
+    with process.decompressing(path) as reader:
         stream = reader.output
         psql = argv.psql(variables, single_transaction=True)
         with process.Program(psql, stdin=stream, environment=login.environment(session)) as loader:

@@ -10,11 +10,12 @@ import select
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import IO
 
-from ledgervault.argv import COMPRESSORS, tied
+from ledgervault.argv import COMPRESSORS, DECOMPRESSORS, tied
 from ledgervault.errors import CouldNot
 
 _ERRORS_KEPT = 64 * 1024
@@ -110,6 +111,13 @@ def run(argv: Sequence[str], environment: Mapping[str, str] | None = None, timeo
         if program.finish(timeout) != 0:
             raise CouldNot(program.name, program.errors().strip() or f"exit status {program.process.returncode}")
         return output
+
+
+@contextmanager
+def decompressing(path: Path) -> Iterator[Program]:
+    """A file's content is its output."""
+    with path.open("rb") as file, Program(DECOMPRESSORS[compressor()], stdin=file, stdout=subprocess.PIPE) as program:
+        yield program
 
 
 def compressor() -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -109,13 +109,17 @@ def _look(context: Context, path: Path, level: str, options: Options) -> _Judged
         return _Judged(checks, False, manifest_sha256, {})
     checks += about_manifest(context, path, manifest, manifest_sha256, options)
     context.say(f"reading {path.name}")
-    stored = archive.stored(path) if level == "data" else None
+    figures = {"size": float(manifest.size)}
+    if level == "bytes":
+        checks += about_bytes(context, manifest, archive.read_back(archive.chunks(path)))
+        return _Judged(checks, True, manifest_sha256, figures)
+    stored = archive.stored(path)
     if stored != Stored(manifest.size, manifest.sha256):
         checks += about_bytes(context, manifest, archive.read_back(archive.chunks(path)))
-        if stored is not None and not _failed(checks):
+        if not compare.failures(checks):
             checks.append(failed("bytes", "bytes: read twice, the disk gave two things", "check the disk"))
-    if stored is None or _failed(checks):
-        return _Judged(checks, level == "bytes", manifest_sha256, {"size": float(manifest.size)})
+    if compare.failures(checks):
+        return _Judged(checks, False, manifest_sha256, figures)
     if manifest.major > MAJOR:
         text = f"made by PostgreSQL {manifest.major}, this image restores up to {MAJOR}"
         return _Judged(
@@ -125,10 +129,6 @@ def _look(context: Context, path: Path, level: str, options: Options) -> _Judged
     checks += restored_and_compared(case, options.indexes)
     shrunken, why = shrinkage(context, manifest)
     return _Judged([*checks, *why], compare.compared_anything(manifest), manifest_sha256, case.figures, shrunken)
-
-
-def _failed(checks: Iterable[Check]) -> bool:
-    return any(check.result == proof.FAILED for check in checks)
 
 
 # ------------------------------------------------------------------------ the manifest, before anything is restored
@@ -274,7 +274,7 @@ def _on_two_cores(case: _Case, here: server.Server, build: bool) -> list[Check] 
         parts = rows.load(case.path, login, _ALL_OF_IT, limit, session, heard)
         case.figures["rows_seconds"] = round(time.monotonic() - start, 3)
         checks = [*about_bytes(case.context, case.manifest, heard.told(case.stored))]
-        if _failed(checks):
+        if compare.failures(checks):
             return checks
         loaded = loading.finish(login, parts, build, case.context.say)
         case.figures["restore_seconds"] = round(time.monotonic() - start, 3)
@@ -286,7 +286,7 @@ def _on_two_cores(case: _Case, here: server.Server, build: bool) -> list[Check] 
 
 def _as_it_stands(case: _Case, here: server.Server) -> list[Check]:
     checks = [*about_bytes(case.context, case.manifest, archive.read_back(archive.chunks(case.path)))]
-    if _failed(checks):
+    if compare.failures(checks):
         return checks
     login, start = here.login(case.manifest.database), time.monotonic()
     limit, session = case.context.config.limits.proof_timeout_seconds, argv.THROW_AWAY_SESSION

@@ -14,13 +14,12 @@ from typing import IO, Any
 
 import psycopg
 
-from ledgervault import argv, database, process, split
+from ledgervault import argv, database, files, process, split
 from ledgervault.archive import Listener
 from ledgervault.argv import Login
 from ledgervault.database import Connection
 from ledgervault.split import Behind, Part, Piece
 
-_CHUNK = 1 << 18
 _AS_DUMPED = {"search_path": "", "xmloption": "content"}  # pg_dump's own first lines, as far as rows feel them
 
 
@@ -35,8 +34,7 @@ def load(
     behind = bytearray()
     environment = login.environment(session)
     with (
-        path.open("rb") as file,
-        process.Program(argv.DECOMPRESSORS[process.compressor()], stdin=file, stdout=subprocess.PIPE) as reader,
+        process.decompressing(path) as reader,
         _Statements(argv.psql(variables, single_transaction=True), environment, timeout) as before,
         _Statements(argv.psql(variables), environment, timeout) as among,
         _Rows(login, {**session, **_AS_DUMPED, "statement_timeout": f"{timeout:.0f}s"}) as rows,
@@ -63,7 +61,7 @@ def load(
 
 def _pieces(stream: IO[bytes], heard: Listener) -> Iterator[Piece]:
     splitter = split.Splitter()
-    while chunk := stream.read(_CHUNK):
+    while chunk := stream.read(files.CHUNK):
         heard.hear(chunk)
         yield from splitter.feed(chunk)
     yield from splitter.end()
