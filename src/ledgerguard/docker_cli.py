@@ -113,6 +113,11 @@ def _keep_stdin(command: Command) -> bytes | None:
     return text
 
 
+def _borrowed(path: str, flags: int) -> int:
+    """Opened without becoming ours: a session's leader would be hung up with it."""
+    return os.open(path, flags | os.O_NOCTTY)
+
+
 def ask(question: str, word: str) -> tuple[str, str]:
     """(what was typed, the refusal or nothing). Asks the terminal itself: a pipe's `yes` is no person."""
     from ledgerguard.docker_judgement import plain  # loaded already where something is asked
@@ -120,7 +125,7 @@ def ask(question: str, word: str) -> tuple[str, str]:
     where, _, told = question.partition(": ")
     shown = plain(word)
     try:
-        with Path(TERMINAL).open("r+b", buffering=0) as terminal:
+        with open(TERMINAL, "r+b", buffering=0, opener=_borrowed) as terminal:
             terminal.write(f"ledger_docker: {question}\nType {shown} to go on: ".encode())
             typed = _line(terminal.read)
     except OSError:

@@ -7,7 +7,7 @@ import re
 import subprocess
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -73,17 +73,20 @@ class Listener:
 
 def read_back(chunks: Iterable[bytes]) -> ReadBack:
     """A backup's own bytes, in order and once: hashed and decompressed to the end."""
-    with reading_back(chunks) as reading:
+    with reading_back(nullcontext(chunks)) as reading:
         return reading.result()
 
 
 @contextmanager
-def reading_back(chunks: Iterable[bytes]) -> Iterator[Future[ReadBack]]:
-    """The same beside other work; the block's end waits for it. Enter it in the main thread (`process`)."""
+def reading_back(source: AbstractContextManager[Iterable[bytes]]) -> Iterator[Future[ReadBack]]:
+    """The same beside other work. The block's end leaves `source`, which has to end its chunks, and waits for the
+    reading; left here and not by the caller, so that a signal at any moment finds no reader that waits for more.
+    Enter it in the main thread (`process`)."""
     decompress = argv.DECOMPRESSORS[process.compressor()]
     with (
         process.Program(decompress, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program,
         ThreadPoolExecutor(2) as pool,
+        source as chunks,
     ):
         handing = pool.submit(_hand, chunks, program.input)
         yield pool.submit(_listen, program, handing)

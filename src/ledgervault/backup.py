@@ -160,7 +160,7 @@ def _snapshot_and_dump(
         sequences = database.read_sequences(connection)
         with _in_parallel(connection, context, sequences) as reading:
             growing = files.Growing(aside)
-            with archive.reading_back(growing.chunks()) as reading_back, growing:
+            with archive.reading_back(growing) as reading_back:
                 dumped = _dump(context, login, snapshot, head, name, growing, reading)
             back = reading_back.result()
             _believe(name, dumped, back)
@@ -172,9 +172,8 @@ def _snapshot_and_dump(
 def _in_parallel(connection: Connection, context: Context, sequences: dict[str, Sequence]) -> Iterator[Future[Content]]:
     """Counts and hashes on the snapshot's own connection, while pg_dump works on another."""
     with ThreadPoolExecutor(1) as pool:
-        reading = pool.submit(database.read_content, connection, _heads_query(context), context.say, sequences)
         try:
-            yield reading
+            yield pool.submit(database.read_content, connection, _heads_query(context), context.say, sequences)
         except BaseException:
             connection.cancel_safe(timeout=5)
             raise
@@ -194,7 +193,7 @@ def _dump(
     compress = argv.COMPRESSORS[process.compressor()]
     with process.Program(compress, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as compressor:
         feed, output = compressor.input, compressor.output
-        with ThreadPoolExecutor(1) as pool:
+        with ThreadPoolExecutor(1) as pool, compressor.killed_on_error():
             storing = pool.submit(_store, output, growing)
             try:
                 feed.write(head)
@@ -206,9 +205,6 @@ def _dump(
             except BrokenPipeError:
                 storing.result()  # says why it stopped
                 raise CouldNot(compressor.name, compressor.errors().strip() or "stopped early") from None
-            except BaseException:
-                compressor.kill()
-                raise
         if compressor.finish(_POLL_SECONDS * 50) != 0:
             raise CouldNot(compressor.name, compressor.errors().strip())
     return dumped

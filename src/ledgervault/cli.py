@@ -20,6 +20,8 @@ from ledgervault.records import RecordError, from_json, plain
 
 USAGE = 64
 _Command = Callable[..., argparse.ArgumentParser]
+_ASKED_TO_STOP = (signal.SIGTERM, signal.SIGINT)
+_CLEAN_UP_SECONDS = 8  # below what `schedule` and Docker wait before they kill
 _EPILOG = "exit codes: 0 it holds, 1 the thing checked is bad, 2 could not check or take, 64 usage"
 
 
@@ -32,7 +34,8 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in _ASKED_TO_STOP:
+        signal.signal(number, _terminate)
     try:
         with _progress(options.json) as say:
             here = context(config.load(options.config), say)
@@ -43,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"ledgervault: {error.text()}", file=sys.stderr)
         return error.code
     except KeyboardInterrupt:
+        signal.alarm(0)  # cleaned up in time
         print("ledgervault: interrupted, nothing half-made was kept", file=sys.stderr)
         return CouldNot.code
     return code
@@ -283,6 +287,10 @@ def _health(here: Context, options: argparse.Namespace) -> int:
 
 
 def _terminate(*_: Any) -> NoReturn:
+    """Time to clean up, then the kernel ends us as kill -9 would: the next run removes what is left."""
+    for number in _ASKED_TO_STOP:
+        signal.signal(number, signal.SIG_IGN)
+    signal.alarm(_CLEAN_UP_SECONDS)
     raise KeyboardInterrupt
 
 

@@ -100,7 +100,7 @@ class Growing:
             self._safe = self.size
             self._news.notify_all()
 
-    def chunks(self) -> Iterator[bytes]:
+    def _chunks(self) -> Iterator[bytes]:
         """All that is on the disk until the writer is done, less if the disk gives back less; waits for more."""
         with self._back:
             while (safe := self._more_than(self._back.tell())) is not None:
@@ -115,14 +115,15 @@ class Growing:
             self._news.wait_for(lambda: self._safe > place or self._ended)
             return self._safe if self._safe > place else None
 
-    def __enter__(self) -> Growing:
-        return self
+    def __enter__(self) -> Iterator[bytes]:
+        """What is read back; the block's end is the end of the file."""
+        return self._chunks()
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
         with self._news:
             self._ended = True
             self._news.notify_all()
+        self._file.close()
 
 
 @contextmanager

@@ -102,9 +102,8 @@ def _in_parallel(connections: list[Connection], jobs: deque[_Job]) -> None:
             raise
 
     with ThreadPoolExecutor(len(connections)) as pool:
-        results = [pool.submit(work, connection) for connection in connections]
         try:
-            for result in results:
+            for result in [pool.submit(work, connection) for connection in connections]:
                 result.result()
         except BaseException:
             stop.set()

@@ -89,6 +89,15 @@ class Program:
             self.process.kill()
             self.process.wait()
 
+    @contextmanager
+    def killed_on_error(self) -> Iterator[None]:
+        """Ends its output for whoever reads that in a thread, before anybody waits for the thread."""
+        try:
+            yield
+        except BaseException:
+            self.kill()
+            raise
+
     def close(self) -> None:
         self.kill()
         for stream in (self.process.stdin, self.process.stdout):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import os
 import random
@@ -13,7 +14,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kit import Cluster, Vault
@@ -212,11 +215,34 @@ def test_a_backup_that_is_stopped_by_a_signal_keeps_nothing_half_made(vault: Vau
     process = subprocess.Popen([sys.executable, "-m", "ledgervault", "--config", str(vault.config), "backup"],
                                stderr=subprocess.PIPE)  # fmt: skip
     assert _settles(lambda: any(vault.backups.glob("*/.*.partial")))
-    process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=30)
-    assert process.returncode == 2
+    with process:
+        process.send_signal(signal.SIGTERM)
+        said = process.stderr.read() if process.stderr else b""
+    assert process.returncode == 2, said
     assert b"interrupted" in said
     assert not [*vault.backups.glob("*/.*")]
+
+
+@pytest.mark.parametrize("started", range(1, 5))
+def test_a_signal_that_comes_as_a_thread_is_started_ends_the_backup_too(
+    vault: Vault, started: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is left waiting for a thread whose work nobody ends. Were it so, SIGALRM would end this very process."""
+    original, count = ThreadPoolExecutor.submit, itertools.count(1)
+
+    def submit(pool: ThreadPoolExecutor, *work: Any) -> Future[Any]:
+        future: Future[Any] = original(pool, *work)
+        if next(count) == started:
+            signal.raise_signal(signal.SIGTERM)
+        return future
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", submit)
+    stopped = vault("backup")
+    assert (stopped.code, "interrupted" in stopped.error) == (2, True)
+    assert not [*vault.backups.glob("*/.*"), *vault.backups.glob("*/*")]
+    assert _settles(lambda: not _leftovers(vault)), _leftovers(vault)
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", original)
+    vault.proven()
 
 
 @pytest.mark.parametrize("step", ["journal", "manifest", "data"])
