@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.cache import caches
+from django.core.management import call_command
 from django.test import Client
 from ledger.models import Account
 from pytest_django import Settings
@@ -22,6 +24,16 @@ BANK_FILE = (
     b'"03/02/2025","-4.10","*","","HARBOUR COFFEE"\n'
     b'"03/05/2025","-120.00","*","1042","CHECK 1042"\n'
 )
+
+
+def run_import(*arguments: object) -> tuple[int, str]:
+    """What `import_statement` ends with, and all it says, on standard output and error."""
+    out = StringIO()
+    try:
+        call_command("import_statement", *map(str, arguments), stdout=out, stderr=out)
+    except SystemExit as end:
+        return int(str(end.code)), out.getvalue()
+    return 0, out.getvalue()
 
 
 @pytest.fixture(autouse=True)

@@ -7,14 +7,13 @@ import json
 import threading
 from datetime import date
 from decimal import Decimal
-from io import BytesIO, StringIO, TextIOWrapper
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import BANK_FILE
+from conftest import BANK_FILE, run_import
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.db.models import Sum
 from django.test import Client
@@ -138,16 +137,10 @@ class TestCommand:
         file.write_bytes(BANK_FILE)
         return file
 
-    def said(self, *arguments: object, **options: object) -> str:
-        out = StringIO()
-        call_command("import_statement", *map(str, arguments), stdout=out, stderr=out, **options)
-        return out.getvalue()
-
-    def refused(self, *arguments: object) -> tuple[int, str]:
-        out = StringIO()
-        with pytest.raises(SystemExit) as caught:
-            call_command("import_statement", *map(str, arguments), stdout=out, stderr=out)
-        return int(str(caught.value.code)), out.getvalue()
+    def said(self, *arguments: object) -> str:
+        code, text = run_import(*arguments)
+        assert code == 0, text
+        return text
 
     def test_it_imports_and_says_what(self, file: Path) -> None:
         text = self.said(file, "--account", "Checking")
@@ -167,22 +160,22 @@ class TestCommand:
 
     def test_a_bad_file_is_1_and_names_the_line(self, file: Path) -> None:
         file.write_bytes(BAD_FILE)
-        code, text = self.refused(file, "--account", "Checking")
+        code, text = run_import(file, "--account", "Checking")
         assert code == 1 and "march.csv:6: unreadable amount '4o.00'" in text and "HINT: nothing was saved" in text
 
     def test_a_bad_file_in_json_is_json_too(self, file: Path) -> None:
         file.write_bytes(BAD_FILE * 30)
-        code, text = self.refused(file, "--account", "Checking", "--json")
+        code, text = run_import(file, "--account", "Checking", "--json")
         facts = json.loads(text.splitlines()[0])
         assert code == 1 and facts["added"] == 0 and facts["problems"][0]["line"] == 6
         assert "… and 10 more" in text
 
     def test_a_file_that_is_not_there_is_2(self) -> None:
-        assert self.refused("/nowhere/march.csv", "--account", "Checking")[0] == 2
+        assert run_import("/nowhere/march.csv", "--account", "Checking")[0] == 2
 
     @pytest.mark.parametrize("name", ["", "   ", "x" * 101])
     def test_a_name_that_is_none_is_64(self, file: Path, name: str) -> None:
-        assert self.refused(file, "--account", name)[0] == 64
+        assert run_import(file, "--account", name)[0] == 64
 
     def test_wrong_arguments_are_64(self, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as caught:
@@ -199,7 +192,7 @@ class TestCommand:
             raise OperationalError("connection refused\nIs the server running?")
 
         monkeypatch.setattr(import_statement, "import_file", away)
-        code, text = self.refused(file, "--account", "Checking")
+        code, text = run_import(file, "--account", "Checking")
         assert code == 2 and text.startswith("database: connection refused\nHINT: ")
 
     def test_somebody_else_s_wells_fargo_file_and_again(self, statements: Path) -> None:
@@ -214,12 +207,12 @@ class TestCommand:
         for expected in json.loads((statements / "expected.json").read_text()):
             name = expected["file"]
             if not name.endswith(".csv") or name == "reckon_not_a_statement.csv":
-                code, text = self.refused(statements / name, "--account", name)
+                code, text = run_import(statements / name, "--account", name)
                 assert code == 1 and ("not read yet" in text or "not a statement" in text), name
                 continue
             answers = [f"--answer={one}" for one in ANSWERS.get(name, ())]
             if answers:
-                assert self.refused(statements / name, "--account", name)[0] == 2, name
+                assert run_import(statements / name, "--account", name)[0] == 2, name
             bad = ["--skip-bad-rows"] if "row error" in expected["note"] else []
             facts = json.loads(self.said(statements / name, "--account", name, "--json", *answers, *bad))
             assert (facts["added"], Decimal(facts["sum"])) == (expected["transactions"], Decimal(expected["sum"])), name

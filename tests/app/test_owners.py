@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import shlex
 from decimal import Decimal
-from io import StringIO
 from pathlib import Path
 
 import pytest
+from conftest import run_import
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.core.management import call_command
 from django.test import Client
 from ledger.models import Account, Transaction
 from statements.asking import Asked, Question
@@ -248,26 +247,18 @@ def test_check_digits_tell_an_iban() -> None:
 
 @pytest.mark.django_db
 class TestImported:
-    def command(self, file: Path, *arguments: str) -> tuple[int, str]:
-        out = StringIO()
-        try:
-            call_command("import_statement", str(file), "--account", "A", *arguments, stdout=out, stderr=out)
-        except SystemExit as end:
-            return int(str(end.code)), out.getvalue()
-        return 0, out.getvalue()
-
     @pytest.fixture
     def file(self, tmp_path: Path) -> Path:
         (tmp_path / "mixed.csv").write_text(MIXED)
         return tmp_path / "mixed.csv"
 
     def test_the_question_is_2_saves_nothing_and_its_command_works(self, file: Path) -> None:
-        code, text = self.command(file, "--skip-bad-rows", "--json")
+        code, text = run_import(file, "--account", "A", "--skip-bad-rows", "--json")
         assert code == 2 and not Account.objects.exists() and not StatementImport.objects.exists()
         assert "--answer 'own_account=Daily Money'   Daily Money: 2 rows, sum 95.90" in text
         words = shlex.split(text.split("such as: ")[1])
         assert words[:4] == ["manage.py", "import_statement", str(file), "--account"]
-        code, text = self.command(file, *words[5:])
+        code, text = run_import(*words[2:])
         facts = json.loads(text)
         assert (code, facts["added"], facts["sum"], facts["own_account"]) == (0, 2, "95.90", "Daily Money")
 

@@ -6,12 +6,11 @@ import json
 import shlex
 from datetime import date, timedelta
 from decimal import Decimal
-from io import StringIO
 from pathlib import Path
 
 import pytest
+from conftest import run_import
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 from ledger.models import Account, Transaction
@@ -29,12 +28,7 @@ MAY = {"date_order": "dmy"}
 
 class TestCommand:
     def run(self, file: Path, *arguments: str) -> tuple[int, str]:
-        out = StringIO()
-        try:
-            call_command("import_statement", str(file), "--account", "A", *arguments, stdout=out, stderr=out)
-        except SystemExit as end:
-            return int(str(end.code)), out.getvalue()
-        return 0, out.getvalue()
+        return run_import(file, "--account", "A", *arguments)
 
     @pytest.fixture
     def file(self, tmp_path: Path) -> Path:
