@@ -31,10 +31,14 @@ def read(content: str, **answers: str) -> Statement:
     return parse("f.csv", content.encode(), answers)
 
 
-def question(content: str, **answers: str) -> Question:
+def asked(content: str, **answers: str) -> tuple[Question, ...]:
     with pytest.raises(Asked) as caught:
         read(content, **answers)
-    (found,) = (one for one in caught.value.questions if one.key == "own_account")
+    return caught.value.questions
+
+
+def question(content: str, **answers: str) -> Question:
+    (found,) = (one for one in asked(content, **answers) if one.key == "own_account")
     return found
 
 
@@ -200,16 +204,10 @@ def test_a_choice_says_what_of_it_cannot_be_read_or_is_still_open() -> None:
 
 def test_what_one_account_leaves_open_is_asked_after_the_account_was_chosen() -> None:
     content = MIXED.replace("Savings,INTEREST", "Savings,PREVIOUS BALANCE")
-    assert [one.key for one in _asked(content)] == ["own_account"]
+    assert [one.key for one in asked(content)] == ["own_account"]
     assert read(content, own_account="Daily Money").total == Decimal("95.90")
-    assert [one.key for one in _asked(content, own_account="Savings")] == ["balance_rows"]
+    assert [one.key for one in asked(content, own_account="Savings")] == ["balance_rows"]
     assert len(read(content, own_account="Savings", balance_rows="skip").rows) == 1
-
-
-def _asked(content: str, **answers: str) -> tuple[Question, ...]:
-    with pytest.raises(Asked) as caught:
-        read(content, **answers)
-    return caught.value.questions
 
 
 def test_how_the_file_is_written_is_known_from_all_its_rows() -> None:

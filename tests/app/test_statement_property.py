@@ -12,7 +12,7 @@ import io
 import os
 import random
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
@@ -211,7 +211,7 @@ def test_of_several_accounts_each_answer_gives_exactly_its_rows(one: Invented, n
 
 def with_accounts(one: Invented, names: list[str]) -> bytes:
     """The statement with a column of accounts behind the others; a balance of all accounts together would be a lie."""
-    plain = Invented(**{**one.__dict__, "balance": False, "preamble": False, "totals": False, "encoding": "utf-8"})
+    plain = replace(one, balance=False, preamble=False, totals=False, encoding="utf-8")
     table = list(csv.reader(io.StringIO(written(plain).decode(), newline=""), delimiter=one.delimiter))
     at = range(len(one.rows))[:: -1 if one.newest_first else 1]
     out = io.StringIO()
