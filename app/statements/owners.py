@@ -16,7 +16,7 @@ from statements import account_words
 from statements.layout import Layout
 from statements.parsing import Record, Unreadable
 from statements.table import Table, is_data
-from statements.words import fold
+from statements.words import CARD_MEMBER, fold
 
 KEY, ALL = "own_account", "all"
 QUESTION = "The file holds several accounts. Which account's rows are to be imported here?"
@@ -81,7 +81,7 @@ def _same(cell: str) -> str:
 
 def _columns(table: Table, layout: Layout, rows: Sequence[Record]) -> Iterable[int]:
     """The columns that hold one's own accounts."""
-    if account_words.CARD_MEMBER & {fold(cell) for cell in table.header}:
+    if CARD_MEMBER & {fold(cell) for cell in table.header}:
         return
     given = {layout.day, *layout.money, layout.balance, layout.fee, layout.currency, layout.status, layout.direction}
     for column in sorted(set(range(table.width)) - given - {layout.check, *layout.other_days}):

@@ -25,12 +25,13 @@ def fold(text: str) -> str:
     return " ".join("".join(kept).split())
 
 
-def _words(text: str) -> list[str]:
+def listed(text: str) -> list[str]:
+    """The words of a list that is written as `a|b|c`."""
     return text.split("|")
 
 
 def _ranked(*ranks: str) -> dict[str, int]:
-    return {fold(word): rank for rank, words in reversed(list(enumerate(ranks))) for word in _words(words)}
+    return {fold(word): rank for rank, words in reversed(list(enumerate(ranks))) for word in listed(words)}
 
 
 # Role -> whole header -> rank.
@@ -134,17 +135,10 @@ NOT_CONTAINED = {"foreign", "original", "local", "tax", "vat", "gst", "exchange"
                  "from", "to", "destination", "source", "cost", "price", "quantity", "due", "birth"}  # fmt: skip
 FILLER = {"in", "of", "the", "de", "en", "usd", "eur", "gbp", "chf", "cad", "aud", "nzd", "sek", "nok", "dkk", "pln",
           "czk", "jpy", "inr", "brl", "mxn", "sgd", "hkd", "zar"}  # fmt: skip
+# Whose card it was: with it a bill tells cards apart that are paid from one account.
+CARD_MEMBER = {"card member", "cardmember", "card holder", "cardholder", "cardholder name"}
 # Headers only a card's export has: whose card, which card.
-CARD = {
-    "card member",
-    "cardmember",
-    "card holder",
-    "cardholder",
-    "card no",
-    "card number",
-    "card name",
-    "cardholder name",
-}
+CARD = CARD_MEMBER | {"card no", "card number", "card name"}
 # Where day comes before month; Canada, for one, writes both.
 DAY_FIRST_CURRENCIES = {
     "EUR",
@@ -176,7 +170,7 @@ US_HEADERS = {
 # Values of a column that say in which direction the money went.
 DIRECTIONS = {
     **dict.fromkeys(
-        _words(
+        listed(
             "debit|debits|db|dbit|dr|d|out|af|withdrawal|expense|soll|s|lastschrift|belastung|debito|debet|cargo"
             "|addebito|dare|debe|sortie|uscita|salida|saida|money out|paid out|outgoing|purchase|payment sent|sent"
             "|ausgang|uit|debit card|withdraw|spend|gasto|depense|ausgabe|deebet"
@@ -184,7 +178,7 @@ DIRECTIONS = {
         -1,
     ),
     **dict.fromkeys(
-        _words(
+        listed(
             "credit|credits|cr|crdt|c|in|bij|deposit|income|haben|h|gutschrift|credito|kredit|abono|accredito|avere"
             "|haber|entree|entrata|entrada|money in|paid in|incoming|refund|payment received|received|eingang|k"
             "|einnahme|ingreso|recette|return|topup|top up|kreedit"
@@ -193,7 +187,7 @@ DIRECTIONS = {
     ),
 }
 DIRECTION_HEADERS = set(
-    _words(
+    listed(
         "type|transaction type|debit credit|credit debit|dr cr|cr dr|d c|c d|dc|s h|soll haben|af bij|bij af|sens"
         "|direction|in out|indicator|umsatzart|typ|tipo de movimiento|type operation|kind"
         "|debit credit indicator|credit debit indicator|tipo|art|side"
@@ -202,14 +196,14 @@ DIRECTION_HEADERS = set(
 SIGN_CELLS = {"-": -1, "+": 1}
 
 DONE = set(
-    _words(
+    listed(
         "completed|complete|cleared|posted|settled|booked|ok|success|successful|paid|processed|approved|done|executed"
         "|final|gebucht|erledigt|ausgefuhrt|abgeschlossen|termine|comptabilise|completado|contabilizado|verbucht"
         "|contabilizzato|eseguito|uitgevoerd|bokford|succeeded|issued|partially refunded|refunded|received"
     )
 )
 NOT_DONE = set(
-    _words(
+    listed(
         "reverted|failed|declined|cancelled|canceled|rejected|denied|void|voided|expired|pending|in progress"
         "|processing|authorised|authorized|scheduled|not posted|unposted|vorgemerkt|ausstehend|storniert|abgelehnt"
         "|en attente|annule|refuse|pendiente|cancelado|rechazado|in attesa|annullato|reserved|hold|on hold|draft"
