@@ -136,12 +136,7 @@ def host_image(release: str) -> str:
     """A host without an engine."""
     base = base_image(release)
     identity = output(["docker", "image", "inspect", "--format={{.Id}}", base], base)
-    tag = f"{REPOSITORY}/{release}:{digest([identity.encode(), *content_of(HERE / 'image')])}"
-    if not exists(tag):
-        build = ["docker", "build", "--quiet", f"--tag={tag}", f"--build-arg=BASE_IMAGE={base}", str(HERE / "image")]
-        output(build, f"image of {release}")
-        retire(tag)
-    return tag
+    return built(f"{REPOSITORY}/{release}", HERE / "image", f"BASE_IMAGE={base}", identity)
 
 
 def engine_image(release: str) -> str:
@@ -167,12 +162,17 @@ def engine_image(release: str) -> str:
     return tag
 
 
-def ssh_image(release: str, below: str) -> str:
+def ssh_image(below: str) -> str:
     """A host that is reached over ssh, on top of one of the others."""
-    tag = f"{below.split(':')[0]}-ssh:{digest([below.encode(), *content_of(HERE / 'ssh')])}"
+    return built(f"{below.split(':')[0]}-ssh", HERE / "ssh", f"HOST_IMAGE={below}", below)
+
+
+def built(name: str, folder: Path, argument: str, identity: str) -> str:
+    """An image by the Dockerfile of a folder, made where it is not there; `identity` is that of the one below it."""
+    tag = f"{name}:{digest([identity.encode(), *content_of(folder)])}"
     if not exists(tag):
-        build = ["docker", "build", "--quiet", f"--tag={tag}", f"--build-arg=HOST_IMAGE={below}", str(HERE / "ssh")]
-        output(build, f"image of {release} with ssh")
+        build = ["docker", "build", "--quiet", f"--tag={tag}", f"--build-arg={argument}", str(folder)]
+        output(build, f"image {tag}")
         retire(tag)
     return tag
 
@@ -209,7 +209,7 @@ def converge(name: str, playbook: Path) -> None:
 def start(host: Host) -> str:
     """Start a host and wait until it has booted; returns its image."""
     image = engine_image(host.release) if host.engine else host_image(host.release)
-    image = ssh_image(host.release, image) if host.ssh else image
+    image = ssh_image(image) if host.ssh else image
     output(run_argv(host, image), f"host {host.name}")
     wait(host.name, engine=host.engine and host.systemd, systemd=host.systemd)
     return image
