@@ -233,14 +233,19 @@ def check_password(root: Path, env: str, password: Path) -> None:
 
 
 def remove(root: Path, env: str) -> str:
-    """Removes what `write` wrote, also what a killed one left; gives what to tell."""
-    names = [name for name in written(root, env) if name]
-    for name in names:
-        (root / name).unlink(missing_ok=True)
-    for below in sorted({parent for name in names for parent in (root / name).parents}, reverse=True):
-        if below.is_relative_to(root / "inventory" / env) and below.is_dir() and not any(below.iterdir()):
-            below.rmdir()
-    shutil.rmtree(folder(root, env), ignore_errors=True)
+    """Removes what `write` wrote, also what a killed one left; gives what to tell. Refusal where something stays."""
+    try:
+        names = [name for name in written(root, env) if name]
+        for name in names:
+            (root / name).unlink(missing_ok=True)
+        for below in sorted({parent for name in names for parent in (root / name).parents}, reverse=True):
+            if below.is_relative_to(root / "inventory" / env) and below.is_dir() and not any(below.iterdir()):
+                below.rmdir()
+        if os.path.lexists(folder(root, env)):
+            shutil.rmtree(folder(root, env))
+    except OSError as error:
+        what = f"deploy-inputs: {env}: secrets may be left below {folder(root, env)}: {error}"
+        raise Refusal(what, f"mend it, then make deploy-inputs-remove ENV={env}", code=COULD_NOT) from error
     return f"deploy-inputs: {env}: removed {len(names)} files of the inventory, the keys and the password"
 
 
