@@ -42,8 +42,8 @@ def route_of(request: Request) -> Route | None:
 
 
 def _judge(request: Request, policy: Policy, lookups: Lookups) -> None:
-    if request.method in SAFE_METHODS and "attach" not in request.uri and "%" not in request.uri:
-        return  # nine of ten calls; nothing a GET can write but an attached terminal
+    if request.plain_read:
+        return
     path, query = path_of(request.uri)
     found = routes.find(request.method, path)
     if found is None:

@@ -38,6 +38,11 @@ class Request:
         return self.headers.get("content-type")
 
     @property
+    def plain_read(self) -> bool:
+        """Nine of ten calls: nothing a GET can write but an attached terminal."""
+        return self.method in SAFE_METHODS and "attach" not in self.uri and "%" not in self.uri
+
+    @property
     def empty(self) -> bool:
         """Certainly without a body. (A chunked one shows neither a length nor itself.)"""
         return self.headers.get("content-length") == "0" and not self.body
