@@ -6,6 +6,7 @@ insists on its line.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import queue
@@ -72,7 +73,7 @@ class Audit:
                 self._rotate()
                 os.close(descriptor)
                 descriptor = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-            os.write(descriptor, line)
+            _whole(descriptor, line)
         finally:
             os.close(descriptor)
 
@@ -104,6 +105,14 @@ class Audit:
             line = self._waiting.get()
             with suppress(OSError, subprocess.SubprocessError):
                 subprocess.run(self.hook, input=line, timeout=HOOK_SECONDS, check=False, stdout=subprocess.DEVNULL)
+
+
+def _whole(descriptor: int, line: bytes) -> None:
+    """All of a line or nothing: on a full disk part of one would spoil the next one too."""
+    written = os.write(descriptor, line)
+    if written < len(line):
+        os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def lines(file: Path, kept: int = 5) -> Iterator[dict[str, Any]]:

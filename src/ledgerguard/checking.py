@@ -64,6 +64,9 @@ def _running(settings: Settings) -> Iterator[Finding]:
     yield Finding(
         "mode", GOOD if mode == "enforce" else BAD, f"mode {mode}", "" if mode == "enforce" else "serve --mode enforce"
     )
+    if missed := status.get("audit_lines_lost"):
+        what = f"{settings.audit_file}: {missed} lines could not be written since {status.get('started')}"
+        yield Finding("audit", BAD, what, f"df {settings.audit_file.parent}; then systemctl restart ledgerguard")
     if status.get("fault"):
         yield Finding("declarations", BAD, str(status["fault"]), "ledgerguard declare FILE")
 

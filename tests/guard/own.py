@@ -96,6 +96,7 @@ class GuardedEngine(Engine):
     mode: str = "enforce"
     runner: tuple[str, ...] = ()
     guard_options: tuple[str, ...] = ()
+    in_daemon_json: bool = True
     _guard: subprocess.Popen[bytes] | None = field(default=None)
 
     @property
@@ -131,11 +132,22 @@ class GuardedEngine(Engine):
         if self._namespaces is None:
             self._namespaces = self._new_namespaces()
             subprocess.run([*self._inside(), "mount", "-t", "tmpfs", "-o", "mode=0700", "tmpfs", PLUGINS], check=True)
-            wanted = {"authorization-plugins": ["ledgerguard"]} if self.profile else {}
+            wanted = {"authorization-plugins": ["ledgerguard"]} if self.profile and self.in_daemon_json else {}
             (self.place / "daemon.json").write_text(json.dumps(wanted))
         if self.profile and self._guard is None:
             self.start_guard()
         super().start(*options)
+
+    def reload(self, plugins: list[str] | None = None) -> None:
+        """SIGHUP; with `plugins` as what daemon.json says from now on."""
+        if plugins is not None:
+            (self.place / "daemon.json").write_text(json.dumps({"authorization-plugins": plugins}))
+        seen = self._reloads()
+        subprocess.run([*self._inside(), "kill", "-HUP", (self.place / "dockerd.pid").read_text()], check=True)
+        self._wait_for(lambda: self._reloads() > seen, "the engine did not reload")
+
+    def _reloads(self) -> int:
+        return (self.place / "dockerd.log").read_text(errors="replace").count("Reloaded configuration")
 
     def start_guard(self) -> None:
         serve = ["serve", *self.guard_arguments(), f"--mode={self.mode}", *self.guard_options]

@@ -5,11 +5,13 @@ without the engine being restarted.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -54,34 +56,115 @@ def remove(world: World) -> str:
         return "no answer"
 
 
-def test_a_killed_guard_refuses_everything_and_a_new_one_takes_over(world: World) -> None:
+@contextmanager
+def normal_again(what: str, capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
+    """Prints how long the block took: from the end of a fault until all is as before."""
+    started = time.monotonic()
+    yield
+    with capsys.disabled():
+        print(f"\nguard: {what}: normal again after {time.monotonic() - started:.2f} s", flush=True)
+
+
+def test_a_killed_guard_refuses_everything_and_a_new_one_takes_over(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
     world.engine.kill_guard()
     assert remove(world) != ""
-    world.engine.start_guard()
-    works(world)
+    with normal_again("killed and started", capsys):
+        world.engine.start_guard()
+        works(world)
 
 
-def test_a_hung_guard_lets_nothing_through_and_goes_on_when_it_wakes(world: World) -> None:
+def test_a_hung_guard_lets_nothing_through_and_goes_on_when_it_wakes(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
     world.engine.hang_guard(True)
     try:
         assert remove(world) == "no answer"
     finally:
         world.engine.hang_guard(False)
+    with normal_again("hung and awake", capsys):
+        works(world)
+
+
+def test_a_hung_guard_that_is_replaced_needs_no_restart_of_the_engine(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.engine.hang_guard(True)
+    assert remove(world) == "no answer"
+    with normal_again("hung and replaced", capsys):
+        world.engine.kill_guard()
+        world.engine.start_guard()
+        works(world)
+
+
+def test_a_slow_guard_answers_late_and_right(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """It runs a third of the time, in pieces, as on a host that swaps or throttles it."""
+    ended = threading.Event()
+
+    def slowed() -> None:
+        while not ended.is_set():
+            world.engine.hang_guard(True)
+            time.sleep(0.2)
+            world.engine.hang_guard(False)
+            time.sleep(0.1)
+
+    with ThreadPoolExecutor(1) as pool:
+        slowing = pool.submit(slowed)
+        try:
+            works(world)
+            works(world)
+        finally:
+            ended.set()
+            slowing.result()
+    with normal_again("slow", capsys):
+        works(world)
+
+
+def test_a_look_up_that_hangs_is_a_refusal_with_its_reason_within_the_deadline(world: World) -> None:
+    """The declarations on a file system that does not answer: here a pipe nobody writes to."""
+    config, aside = world.engine.config, world.engine.place / "volumes.aside"
+    config.rename(aside)
+    os.mkfifo(config)
+    try:
+        started = time.monotonic()
+        told = remove(world)
+        assert DENIED in told, told
+        assert time.monotonic() - started < DEADLINE + 3
+        world.ok("ps")
+    finally:
+        aside.rename(config)
     works(world)
 
 
-def test_a_hung_guard_that_is_replaced_needs_no_restart_of_the_engine(world: World) -> None:
-    world.engine.hang_guard(True)
-    assert remove(world) == "no answer"
-    world.engine.kill_guard()
-    world.engine.start_guard()
+def test_a_full_disk_changes_no_decision_and_no_line_is_written_by_halves(world: World) -> None:
+    log = world.engine.place / "log"
+    inside = world.engine._inside()
+    subprocess.run([*inside, "mount", "-t", "tmpfs", "-o", "size=8k,mode=0750", "tmpfs", str(log)], check=True)
+    try:
+        world.engine.kill_guard(15)
+        world.engine.start_guard()
+        for _ in range(40):
+            assert DENIED in remove(world)
+        works(world)
+        found = check(world.engine)
+        assert (found["exit"], found["audit"]) == ("1", "bad"), found
+        unlock = ["--operation=remove", "--reason=a test", "--for=1m", "--vault-state=/none", "--backups=/none"]
+        assert world.engine.guard("unlock", VICTIM, *unlock).returncode != 0
+        text = subprocess.run([*inside, "cat", str(log / "audit.jsonl")], capture_output=True, text=True, check=True)
+        lines = [json.loads(line) for line in text.stdout.splitlines()]
+        assert 0 < len(lines) < 40
+        assert text.stdout.endswith("\n")
+    finally:
+        subprocess.run([*inside, "umount", str(log)], check=True)
+        world.engine.kill_guard(15)
+        world.engine.start_guard()
+    assert "audit" not in check(world.engine)
     works(world)
 
 
 def test_a_reload_of_the_engine_keeps_the_plugin_of_daemon_json(world: World) -> None:
-    pid = (world.engine.place / "dockerd.pid").read_text()
-    subprocess.run([*world.engine._inside(), "kill", "-HUP", pid], check=True)
-    time.sleep(1)
+    world.engine.reload()
     works(world)
 
 
@@ -101,21 +184,33 @@ def test_check_attacks_a_canary_and_finds_all_well(world: World) -> None:
 
 
 def test_an_emptied_daemon_json_drops_the_guard_at_a_reload_and_check_finds_it(world: World) -> None:
-    file = world.engine.place / "daemon.json"
-    text, pid = file.read_text(), (world.engine.place / "dockerd.pid").read_text()
-
-    def reload(content: str) -> None:
-        file.write_text(content)
-        subprocess.run([*world.engine._inside(), "kill", "-HUP", pid], check=True)
-        time.sleep(1)
-
-    reload('{"authorization-plugins": []}')
+    world.engine.reload([])
     try:
         found = check(world.engine)
         assert (found["exit"], found["canary"], found["daemon.json"]) == ("1", "bad", "bad")
     finally:
-        reload(text)
+        world.engine.reload(["ledgerguard"])
     works(world)
+
+
+def test_a_plugin_given_as_a_flag_is_dropped_by_a_reload_and_check_finds_it() -> None:
+    flag = ("--authorization-plugin=ledgerguard",)
+    with own_engine("26.1", "standard", options=flag, in_daemon_json=False) as engine:
+        assert check(engine)["canary"] == "ok"
+        engine.reload()
+        found = check(engine)
+        assert (found["exit"], found["canary"], found["daemon.json"]) == ("1", "bad", "bad")
+
+
+def test_an_engine_that_started_without_its_plugin_is_found_and_a_reload_mends_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with own_engine("26.1", "standard", in_daemon_json=False) as engine:
+        found = check(engine)
+        assert (found["exit"], found["canary"], found["daemon.json"]) == ("1", "bad", "bad")
+        with normal_again("an engine without its plugin", capsys):
+            engine.reload(["ledgerguard"])
+            assert check(engine)["canary"] == "ok"
 
 
 def test_unreadable_declarations_refuse_what_changes_and_let_be_read(world: World) -> None:
