@@ -112,7 +112,7 @@ soak: #: what is too long for every push, hours of it; goes on where it was stop
 
 bench: #: measures what the README quotes, as ratios in one run
 	@scripts/bootstrap
-	@status=0; $(PYTHON) -m bench.vault || status=$$?; $(PYTHON) -m bench || status=$$?; exit $$status
+	@status=0; $(PYTHON) -m bench.vault || status=$$?; $(PYTHON) -m bench.guard || status=$$?; $(PYTHON) -m bench || status=$$?; exit $$status
 
 guard-matrix: #: every attempt on a protected volume: no guard, standard, strict; writes docs/guard-matrix.md
 	@scripts/bootstrap

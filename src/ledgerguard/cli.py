@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -134,6 +135,8 @@ def _serve(given: argparse.Namespace) -> int:
     except OSError as error:
         _say("serve", str(error), "ledgerguard status tells which guard runs")
         return COULD_NOT
+    # Python waits for threads at its end; one whose look-up hangs must not keep the next guard from starting.
+    signal.alarm(int(given.deadline) + 1)
     return HOLDS
 
 

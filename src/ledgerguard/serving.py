@@ -79,8 +79,6 @@ def serve(settings: Settings, decider: Decide = decide) -> None:
         server.notify("READY=1")
         running.run()
         server.notify("STOPPING=1")
-        # Python waits for threads at its end; one whose look-up hangs must not keep the next guard from starting.
-        signal.alarm(int(settings.deadline) + 1)
 
 
 def _beat(guard: Guard, settings: Settings, stop: threading.Event) -> None:
