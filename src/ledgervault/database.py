@@ -158,6 +158,11 @@ def table_batches(connection: Connection) -> list[Batch]:
     return [*large, *_batches(small)]
 
 
+def large_tables(connection: Connection) -> set[str]:
+    """Those `table_batches` gives alone."""
+    return {name for _, name, _, pages in rows(connection, queries.TABLES) if pages >= _LARGE_PAGES}
+
+
 def count_rows(connection: Connection, names: list[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     for batch in _batches(names):

@@ -1,7 +1,8 @@
 """Loading a dump into the throw-away server and reading it back, on two cores.
 
-The rows go in first (`rows`), then the keys; then the secondary indexes, the other constraints and the reading of the
-tables are jobs for two connections: reading a table and building an index on it do not exclude each other.
+The rows go in first (`rows`), then the keys of small tables; then the indexes, the other constraints and the reading of
+the tables are jobs for two connections: reading a table and building an index on it do not exclude each other. Last,
+large tables get their keys, of indexes that are there.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ledgervault.argv import Login
 from ledgervault.content import Table
 from ledgervault.database import Batch, Connection
 from ledgervault.proof import Check, failed
-from ledgervault.split import Behind, Entry
+from ledgervault.split import Behind, Entry, Key
 
 _WORKERS = 2
 # Sorting in parallel inside one index gains nothing while the other core builds the next one, and costs twice.
@@ -62,15 +63,24 @@ def finish(login: Login, parts: Behind, build: bool, say: Callable[[str], None])
             stack.enter_context(database.connect(login, "ledgervault prove", session)) for _ in range(_WORKERS)
         ]
         say("building the keys")
-        run(connections[0], parts.first)
+        beside = _beside_reading(connections[0], parts.first)
+        run(connections[0], (entry for entry in parts.first if entry not in beside))
         say("building indexes, reading the rows")
-        _in_parallel(connections, _jobs(connections[0], parts.then, parts.indexes if build else (), tables))
+        then = [*(key.index for key in beside), *parts.then]
+        _in_parallel(connections, _jobs(connections[0], then, parts.indexes if build else (), tables))
+        run(connections[0], (key.attach for key in beside))
     return Loaded(tables, () if build else parts.indexes)
 
 
 def run(connection: Connection, entries: Iterable[Entry]) -> None:
     for entry in entries:
         connection.execute(entry.text)
+
+
+def _beside_reading(connection: Connection, first: Iterable[Entry]) -> list[Key]:
+    """Keys of large tables: adding one as the dump says keeps everybody from the table while its index is built."""
+    large = {name.encode() for name in database.large_tables(connection)}
+    return [entry for entry in first if isinstance(entry, Key) and entry.table in large]
 
 
 def _jobs(

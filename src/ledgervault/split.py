@@ -20,7 +20,14 @@ _ENTRY = re.compile(rb"^--\n-- Name: [^\n]*; Type: ([A-Z ]+); ", re.MULTILINE)
 _META = re.compile(rb"^\\(?:un)?restrict [^\n]*$", re.MULTILINE)  # for psql only
 _PLAIN_INDEX = re.compile(rb"^CREATE INDEX (\"(?:[^\"]|\"\")+\"|[^\s\"]+) ON ", re.MULTILINE)
 _COPY_TABLE = re.compile(rb"COPY ((?:\"(?:[^\"]|\"\")+\"|[\w$\x80-\xff]+)\.(?:\"(?:[^\"]|\"\")+\"|[\w$\x80-\xff]+)) ")
-_NAMES = re.compile(rb"\"(?:[^\"]|\"\")+\"|[\w$\x80-\xff]+")
+_NAME = rb"(?:\"(?:[^\"]|\"\")+\"|[\w$\x80-\xff]+)"
+_NAMES = re.compile(_NAME)
+_PLAIN_KEY = re.compile(
+    rb"\n\nALTER TABLE ONLY (%(n)s\.%(n)s)\n    ADD CONSTRAINT (%(n)s) (PRIMARY KEY|UNIQUE)"
+    rb" (\(%(n)s(?:, %(n)s)*\));\s*\Z" % {b"n": _NAME}
+)
+# What needs no more of a key than its index.
+_INDEX_IS_ENOUGH = {"CONSTRAINT", "INDEX", "FK CONSTRAINT", "TRIGGER", "POLICY", "ROW SECURITY", "COMMENT", "ACL"}
 
 
 class Part(Enum):
@@ -112,10 +119,19 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Key(Entry):
+    """A key that may be made in two steps: its index while others read the table, then the key of that index."""
+
+    table: bytes  # quoted, as the server writes it
+    index: Entry
+    attach: Entry
+
+
+@dataclass(frozen=True, slots=True)
 class Behind:
     """What stands behind the rows, in pg_dump's order within each part."""
 
-    first: tuple[Entry, ...]  # up to the last key: these lock whole tables
+    first: tuple[Entry, ...]  # up to the last key: these lock whole tables, but for the index of a Key
     then: tuple[Entry, ...]
     indexes: tuple[Entry, ...]  # plain secondary ones that nothing else names: in any order, at any time after `first`
 
@@ -128,7 +144,10 @@ def behind(rest: bytes) -> Behind:
     for entry in found:
         (indexes if _stands_alone(entry, names) else chain).append(entry)
     keys = max((place for place, entry in enumerate(chain, start=1) if entry.kind == "CONSTRAINT"), default=0)
-    return Behind(tuple(chain[:keys]), tuple(chain[keys:]), tuple(indexes))
+    first = chain[:keys]
+    if {entry.kind for entry in chain} <= _INDEX_IS_ENOUGH:
+        first = [_key(entry, names) or entry for entry in first]
+    return Behind(tuple(first), tuple(chain[keys:]), tuple(indexes))
 
 
 def widest_first(indexes: Sequence[Entry]) -> list[Entry]:
@@ -145,7 +164,22 @@ def entries(rest: bytes) -> Sequence[Entry]:
 
 def _stands_alone(entry: Entry, names: Counter[bytes]) -> bool:
     match = _PLAIN_INDEX.search(entry.text) if entry.kind == "INDEX" else None
-    return match is not None and names[match[1]] == _NAMES.findall(entry.text).count(match[1])
+    return match is not None and _named_here_only(match[1], entry, names)
+
+
+def _named_here_only(name: bytes, entry: Entry, names: Counter[bytes]) -> bool:
+    return names[name] == _NAMES.findall(entry.text).count(name)
+
+
+def _key(entry: Entry, names: Counter[bytes]) -> Key | None:
+    """None for a key with anything special to it, or that something else names."""
+    match = _PLAIN_KEY.search(entry.text)
+    if match is None or not _named_here_only(match[2], entry, names):
+        return None
+    table, name, kind, columns = match.groups()
+    index = b"CREATE UNIQUE INDEX %s ON ONLY %s %s" % (name, table, columns)
+    attach = b"ALTER TABLE ONLY %s ADD CONSTRAINT %s %s USING INDEX %s" % (table, name, kind, name)
+    return Key(entry.kind, entry.text, table, Entry("INDEX", index), Entry(entry.kind, attach))
 
 
 def _third_last_line(text: bytes) -> int:

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from kit import HERE, Cluster, Vault
 
-from ledgervault import compare, prove, split
+from ledgervault import compare, loading, prove, split
 
 SHARED = Path("/data/databases")
 BACKUPS_UNDER_LOAD = int(os.environ.get("LEDGERVAULT_BACKUPS_UNDER_LOAD", "20"))
@@ -200,6 +200,39 @@ def test_b08_rows_that_cannot_be_loaded_are_failed_and_the_table_named(vault: Va
     bad = vault.doctored(lambda sql: sql.replace("CREATE TABLE public.transaction (", "CREATE TABLE public.other ("))
     assert bad.verdict == "failed"
     assert 'relation "public.transaction" does not exist' in bad.bad
+
+
+def _large(vault: Vault) -> None:
+    vault.sql("CREATE TABLE public.large (id bigint NOT NULL, code text NOT NULL, category_id bigint, filler text);"
+              " INSERT INTO public.large SELECT i, 'c' || i, 1 + i % 2, repeat('x', 200)"
+              " FROM generate_series(1, 60000) i;"
+              " ALTER TABLE public.large ADD PRIMARY KEY (id), ADD UNIQUE (code, id),"
+              " ADD FOREIGN KEY (category_id) REFERENCES public.category;"
+              " CREATE TABLE public.refers (large_id bigint REFERENCES public.large);"
+              " INSERT INTO public.refers VALUES (5); CREATE INDEX ON public.large (category_id)")  # fmt: skip
+
+
+@pytest.mark.parametrize("indexes", ["all", "definitions"])
+def test_a_large_tables_keys_are_made_beside_its_reading(vault: Vault, indexes: str, monkeypatch: Any) -> None:
+    _large(vault)
+    path, attached, run = vault.taken(), [], loading.run
+
+    def noted(connection: Any, entries: Any) -> None:
+        chosen = list(entries)
+        attached.extend(entry for entry in chosen if b"USING INDEX" in entry.text)
+        run(connection, chosen)
+
+    monkeypatch.setattr(loading, "run", noted)
+    assert vault("prove", path.name, "--indexes", indexes).verdict == "proven"
+    assert len(attached) == 2
+
+
+def test_b06_a_row_twice_in_a_large_table_is_failed_and_its_key_named(vault: Vault) -> None:
+    _large(vault)
+    row = "7\tc7\t2\t" + "x" * 200 + "\n"
+    bad = vault.doctored(lambda sql: sql.replace(row, row + row))
+    assert bad.verdict == "failed"
+    assert 'could not create unique index "large_' in bad.bad
 
 
 def test_a_dump_that_only_loads_the_plain_way_is_judged_by_that(vault: Vault, monkeypatch: Any) -> None:

@@ -167,6 +167,45 @@ def test_only_plain_indexes_that_nothing_else_names_stand_alone() -> None:
     assert b"unrestrict" not in parts.then[-1].text
 
 
+HEADING = b"--\n-- Name: %s; Schema: public; Owner: a\n--\n\n"
+KEY = b"""--
+-- Name: t t_key; Type: CONSTRAINT; Schema: public; Owner: a
+--
+
+ALTER TABLE ONLY public.t
+    ADD CONSTRAINT t_key UNIQUE ("A b", c);
+
+
+"""
+
+
+def test_a_plain_key_may_be_made_of_its_index() -> None:
+    (key,) = split.behind(KEY).first
+    assert isinstance(key, split.Key)
+    assert (key.kind, key.text, key.table) == ("CONSTRAINT", KEY, b"public.t")
+    assert key.index.text == b'CREATE UNIQUE INDEX t_key ON ONLY public.t ("A b", c)'
+    assert key.attach.text == b"ALTER TABLE ONLY public.t ADD CONSTRAINT t_key UNIQUE USING INDEX t_key"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        KEY.replace(b";\n\n\n", b" DEFERRABLE;\n\n\n"),
+        KEY.replace(b'("A b", c)', b'NULLS NOT DISTINCT ("A b", c)'),
+        KEY.replace(b";\n\n\n", b" INCLUDE (d);\n\n\n"),
+        KEY.replace(b";\n\n\n", b" WITH (fillfactor='70');\n\n\n"),
+        KEY.replace(b";\n\n\n", b";\n\nALTER TABLE public.t CLUSTER ON t_key;\n\n\n"),
+        KEY.replace(b'UNIQUE ("A b", c)', b"EXCLUDE USING gist (a WITH =)"),
+        KEY + HEADING % b"CONSTRAINT t_key ON t; Type: COMMENT" + b"COMMENT ON CONSTRAINT t_key ON public.t IS 'k';\n",
+        KEY + HEADING % b"v; Type: VIEW" + b"CREATE VIEW public.v AS SELECT 1;\n",
+        KEY + HEADING % b"x; Type: INDEX ATTACH" + b"ALTER INDEX public.p ATTACH PARTITION public.x;\n",
+    ],
+    ids=["deferrable", "nulls", "include", "options", "clustered", "exclusion", "comment", "view", "partition"],
+)
+def test_a_key_with_anything_special_stays_as_it_is(text: bytes) -> None:
+    assert not any(isinstance(entry, split.Key) for entry in split.behind(text).first)
+
+
 @pytest.mark.parametrize(
     ("change", "due"),
     [
