@@ -7,12 +7,9 @@ command line asks for its status.
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as Late
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +25,6 @@ from ledgerguard.refusal import LookupFailed, Verdict
 from ledgerguard.request import Request
 from ledgerguard.unlocks import Unlocks
 
-WORKERS = 32
 Decide = Callable[[Request, Policy, Lookups], Verdict]
 
 
@@ -63,7 +59,7 @@ class Watched:
 
 @dataclass
 class Guard:
-    """One engine's guard. `deadline`: seconds after which a decision that is not there is a refusal.
+    """One engine's guard.
 
     `program` and `arguments` tell what runs, so that whoever installs another one knows whether to start it: sha256 of
     the one file it is, and its command line."""
@@ -75,40 +71,31 @@ class Guard:
     places: Places = field(default_factory=Places)
     mode: str = "enforce"
     profile: str = "standard"
-    deadline: float = 5.0
     decide: Decide = decide
     counts: Counter[str] = field(default_factory=Counter)
     started: str = field(default_factory=now)
     program: str = ""
     arguments: tuple[str, ...] = ()
     last_refusal: dict[str, Any] | None = None
-    _workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(WORKERS, "decision"))
-    _slots: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(WORKERS))
 
     def judge(self, request: Request) -> Verdict:
         """What the engine is told; raises nothing."""
         if self.mode == "off" or request.plain_read:  # on the spot: also those the guard itself makes
             self.counts["allowed"] += 1
             return ALLOWED
-        verdict = self._in_time(request)
+        verdict = self._decided(request)
         if not verdict.allow and self._unlocked(request, verdict):
             return ALLOWED
         return self._told(request, verdict)
 
-    def _in_time(self, request: Request, unlocked: frozenset[str] = frozenset()) -> Verdict:
-        if not self._slots.acquire(timeout=self.deadline):
-            return Verdict(False, f"{WORKERS} decisions are waiting for the engine or the disk", "ledgerguard check")
-        try:
-            future: Future[Verdict] = self._workers.submit(self._decided, request, unlocked)
-        except RuntimeError as error:  # no thread left
-            self._slots.release()
-            return Verdict(False, f"no decision: {error}", "ledgerguard check")
-        try:
-            return future.result(self.deadline)
-        except Late:
-            return Verdict(False, f"no decision within {self.deadline:g} s", "ledgerguard check")
+    def late(self, request: Request, seconds: float) -> Verdict:
+        """What the engine is told where no verdict came. Past the audit's file: its disk may be what hangs."""
+        verdict = Verdict(False, f"no decision within {seconds:g} s", "ledgerguard check")
+        self._remember(self._refused, request, verdict)
+        self.audit.lost += 1
+        return verdict if self.mode == "enforce" else ALLOWED
 
-    def _decided(self, request: Request, unlocked: frozenset[str]) -> Verdict:
+    def _decided(self, request: Request, unlocked: frozenset[str] = frozenset()) -> Verdict:
         try:
             policy = Policy(self.watched.read(), self.profile, self.places, unlocked)
             return self.decide(request, policy, self.lookups)
@@ -116,15 +103,13 @@ class Guard:
             return Verdict(False, f"the declarations cannot be read: {error}", "ledgerguard declare FILE")
         except Exception as error:  # whatever it is, the answer is no
             return Verdict(False, f"the guard failed: {type(error).__name__}: {error}", "ledgerguard check")
-        finally:
-            self._slots.release()
 
     def _unlocked(self, request: Request, verdict: Verdict) -> bool:
         """Whether every volume concerned is unlocked for this operation. Used up where the route carries it out."""
         if not verdict.volumes or not verdict.operation or self.mode != "enforce":
             return False
         wanted = [self.unlocks.find(volume, verdict.operation) for volume in verdict.volumes]
-        if not all(wanted) or not self._in_time(request, frozenset(verdict.volumes)).allow:
+        if not all(wanted) or not self._decided(request, frozenset(verdict.volumes)).allow:
             return False  # something else is wrong with it too
         route = route_of(request)
         if route is None or not self._note("unlocked", request, verdict):
@@ -138,10 +123,17 @@ class Guard:
         if verdict.allow:
             self.counts["allowed"] += 1
             return verdict
-        self._note("refused" if self.mode == "enforce" else "would-refuse", request, verdict)
+        self._note(self._refused, request, verdict)
         return verdict if self.mode == "enforce" else ALLOWED
 
+    @property
+    def _refused(self) -> str:
+        return "refused" if self.mode == "enforce" else "would-refuse"
+
     def _note(self, what: str, request: Request, verdict: Verdict) -> bool:
+        return self.audit.write(what, **self._remember(what, request, verdict))
+
+    def _remember(self, what: str, request: Request, verdict: Verdict) -> dict[str, Any]:
         self.counts[what] += 1
         facts = {
             "method": request.method,
@@ -151,7 +143,7 @@ class Guard:
             "reason": verdict.reason,
         }
         self.last_refusal = escaped({"time": now(), "verdict": what, **facts})
-        return self.audit.write(what, **facts)
+        return facts
 
     def status(self) -> dict[str, Any]:
         """What others may believe of the guard; every text is escaped."""

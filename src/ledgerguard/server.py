@@ -18,11 +18,13 @@ import socket
 import stat
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ledgerguard.deadlines import Deadlines
 from ledgerguard.guard import Guard
 from ledgerguard.refusal import Verdict
 from ledgerguard.request import Request
@@ -62,6 +64,7 @@ class Connection:
 
     plain: socket.socket
     guard: Guard
+    deadlines: Deadlines
     stop: threading.Event = field(default_factory=threading.Event)
     _buffer: bytearray = field(default_factory=bytearray)
     _answered: float | None = None
@@ -91,10 +94,14 @@ class Connection:
         else:
             self._skip(length)
             answer = self._other(path)
-        body, last = json.dumps(answer).encode(), self.stop.is_set()
-        self.plain.sendall(ANSWER % len(body) + (LAST if last else b"") + b"\r\n" + body)
+        last = self.stop.is_set()
+        self._send(answer, last)
         self._answered = None if self._buffer else time.monotonic()
         return last
+
+    def _send(self, answer: Mapping[str, Any], last: bool) -> None:
+        body = json.dumps(answer).encode()
+        self.plain.sendall(ANSWER % len(body) + (LAST if last else b"") + b"\r\n" + body)
 
     def _other(self, path: str) -> dict[str, Any]:
         if path == "/Plugin.Activate":
@@ -108,14 +115,30 @@ class Connection:
                 self._skip(length)
                 verdict = Verdict(False, f"a message of {length} bytes is not read")
             else:
-                verdict = self.guard.judge(message_of(self._take(length)))
+                verdict = self._in_time(message_of(self._take(length)))
         except (OSError, _Closed):
             raise
         except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error) as error:
             verdict = Verdict(False, f"the engine's message cannot be read: {error}")
         except Exception as error:  # a mistake of ours must not let anything through
             verdict = Verdict(False, f"the guard failed: {type(error).__name__}: {error}")
-        return {"Allow": True} if verdict.allow else {"Allow": False, "Msg": verdict.line}
+        return _told(verdict)
+
+    def _in_time(self, request: Request) -> Verdict:
+        """The guard's verdict; _Closed where its place was taken by `_late`."""
+        number = self.deadlines.begin(lambda: self._late(request))
+        try:
+            return self.guard.judge(request)
+        finally:
+            if not self.deadlines.end(number):
+                raise _Closed
+
+    def _late(self, request: Request) -> None:
+        """Answers in another thread what this one still thinks about, and closes: nobody may wait here any more."""
+        verdict = self.guard.late(request, self.deadlines.seconds)
+        with suppress(OSError):
+            self._send(_told(verdict), last=True)
+            self.plain.shutdown(socket.SHUT_RDWR)
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
@@ -155,6 +178,10 @@ class Connection:
         del self._buffer[:length]
 
 
+def _told(verdict: Verdict) -> dict[str, Any]:
+    return {"Allow": True} if verdict.allow else {"Allow": False, "Msg": verdict.line}
+
+
 def listen(path: Path) -> socket.socket:
     """systemd's socket if it handed one over, else one made here; another's that still answers is left alone."""
     if os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS") == "1":
@@ -182,11 +209,13 @@ class Server:
 
     plain: socket.socket
     guard: Guard
+    deadlines: Deadlines = field(default_factory=lambda: Deadlines(5.0))
     stop: threading.Event = field(default_factory=threading.Event)
     _places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_CONNECTIONS))
     _open: dict[int, Connection] = field(default_factory=dict)
 
     def run(self) -> None:
+        threading.Thread(target=self.deadlines.watch, args=(self.stop,), daemon=True).start()
         self.plain.settimeout(0.5)
         while not self.stop.is_set():
             try:
@@ -217,7 +246,7 @@ class Server:
             time.sleep(0.01)
 
     def _serve(self, accepted: socket.socket) -> None:
-        one = Connection(accepted, self.guard, self.stop)
+        one = Connection(accepted, self.guard, self.deadlines, self.stop)
         self._open[id(one)] = one
         try:
             one.serve()

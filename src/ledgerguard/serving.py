@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ledgerguard import server
 from ledgerguard.audit import Audit
+from ledgerguard.deadlines import Deadlines
 from ledgerguard.decide import decide
 from ledgerguard.engine_api import EngineApi
 from ledgerguard.engine_files import EngineFiles
@@ -63,7 +64,6 @@ def guard_of(settings: Settings, decider: Decide = decide) -> Guard:
         places=places,
         mode=settings.mode,
         profile=settings.profile,
-        deadline=settings.deadline,
         decide=decider,
     )
 
@@ -75,7 +75,7 @@ def serve(settings: Settings, decider: Decide = decide) -> None:
     guard = guard_of(settings, decider)
     guard.program, guard.arguments = program_digest(Path(sys.argv[0])), tuple(sys.argv[1:])
     with server.listen(settings.socket) as plain:
-        running = server.Server(plain, guard)
+        running = server.Server(plain, guard, Deadlines(settings.deadline))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: running.stop.set())
         threading.Thread(target=_beat, args=(guard, settings, running.stop), daemon=True).start()

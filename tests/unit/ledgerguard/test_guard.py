@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from ledgerguard import audit, guard
+from ledgerguard import audit
 from ledgerguard.audit import Audit
-from ledgerguard.decide import decide
 from ledgerguard.declarations import Declarations, to_json
 from ledgerguard.guard import Guard, Watched
 from ledgerguard.refusal import LookupFailed, Verdict
@@ -119,43 +117,6 @@ def test_an_unlock_that_cannot_be_written_down_is_not_used(tmp_path: Path) -> No
     one.audit.file = tmp_path / "no such directory/audit.jsonl"
     assert not one.judge(REMOVE).allow
     assert one.audit.lost > 0
-
-
-def test_a_decision_that_takes_too_long_is_a_refusal_and_others_go_on(tmp_path: Path) -> None:
-    release = threading.Event()
-
-    def slow(*arguments: Any) -> Verdict:
-        if arguments[0].uri.endswith(PLAIN):
-            release.wait(30)
-        return decide(*arguments)
-
-    one = made(tmp_path, deadline=0.2, decide=slow)
-    found = one.judge(HARMLESS)
-    assert not found.allow
-    assert "no decision within 0.2 s" in found.line
-    assert one.judge(request("GET", "/_ping")).allow
-    assert one.judge(request("DELETE", "/volumes/nothing")).allow
-    release.set()
-
-
-def test_when_all_workers_hang_it_refuses_and_reads_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "WORKERS", 1)
-    release = threading.Event()
-    one = made(tmp_path, deadline=0.1, decide=lambda *_: release.wait(30) and Verdict(True))
-    assert not one.judge(HARMLESS).allow
-    found = one.judge(HARMLESS)
-    assert "decisions are waiting" in found.line
-    assert one.judge(request("GET", "/containers/json")).allow
-    release.set()
-
-
-def test_when_no_thread_can_be_had_it_refuses_and_goes_on_afterwards(tmp_path: Path) -> None:
-    one = made(tmp_path, deadline=0.2)
-    one._workers.shutdown()  # its submit then raises as one without threads does
-    for _ in range(guard.WORKERS + 1):
-        assert "no decision: " in one.judge(HARMLESS).line
-    one._workers = ThreadPoolExecutor(1)
-    assert one.judge(HARMLESS).allow
 
 
 def test_a_decider_that_raises_is_a_refusal(tmp_path: Path) -> None:

@@ -16,6 +16,9 @@ from typing import Any
 import pytest
 
 from ledgerguard import server, serving
+from ledgerguard.deadlines import Deadlines
+from ledgerguard.decide import decide
+from ledgerguard.refusal import Verdict
 from ledgerguard.server import Server, ask_status, listen
 from ledgerguard.serving import Settings, guard_of, write_state
 from tests.unit.ledgerguard.known import PLAIN, VOLUME
@@ -23,9 +26,9 @@ from tests.unit.ledgerguard.test_guard import made
 
 
 @contextmanager
-def running(tmp_path: Path) -> Iterator[Path]:
+def running(tmp_path: Path, seconds: float = 5.0, **more: Any) -> Iterator[Path]:
     path = tmp_path / "run/ledgerguard.sock"
-    one = Server(listen(path), made(tmp_path))
+    one = Server(listen(path), made(tmp_path, **more), Deadlines(seconds))
     thread = threading.Thread(target=one.run)
     thread.start()
     try:
@@ -156,6 +159,43 @@ def test_when_no_thread_can_be_had_the_connection_is_closed_and_the_next_one_ser
         monkeypatch.setattr(threading.Thread, "start", plain_start)
         with client(path) as second:
             assert post(second, "/Plugin.Activate", b"") == {"Implements": ["authz"]}
+
+
+@pytest.mark.parametrize(("mode", "allowed"), [("enforce", False), ("observe", True)])
+def test_a_decision_that_takes_too_long_is_answered_for_and_others_go_on(
+    tmp_path: Path, mode: str, allowed: bool
+) -> None:
+    release, ended = threading.Event(), threading.Event()
+
+    def slow(*arguments: Any) -> Verdict:
+        if arguments[0].uri.endswith(PLAIN):
+            release.wait(30)
+            ended.set()
+        return decide(*arguments)
+
+    with running(tmp_path, seconds=0.2, mode=mode, decide=slow) as path, client(path) as first, client(path) as second:
+        told = post(first, "/AuthZPlugin.AuthZReq", message("DELETE", f"/volumes/{PLAIN}"))
+        assert told["Allow"] is allowed
+        assert allowed or "no decision within 0.2 s" in told["Msg"]
+        assert first.recv(10) == b"", "a connection that is still at work must not be asked again"
+        assert post(second, "/AuthZPlugin.AuthZReq", message("GET", "/_ping"))["Allow"]
+        assert post(second, "/AuthZPlugin.AuthZReq", message("DELETE", "/volumes/nothing"))["Allow"]
+        status = post(second, server.STATUS, b"")
+        assert status["decisions"]["refused" if mode == "enforce" else "would-refuse"] == 1
+        assert "no decision" in status["last_refusal"]["reason"]
+        release.set()
+        assert ended.wait(10)
+
+
+def test_a_verdict_that_comes_late_is_not_answered_a_second_time(tmp_path: Path) -> None:
+    def late(*_: Any) -> Verdict:
+        time.sleep(0.5)
+        return Verdict(True)
+
+    with running(tmp_path, seconds=0.1, decide=late) as path, client(path) as plain:
+        assert not post(plain, "/AuthZPlugin.AuthZReq", message("DELETE", f"/volumes/{PLAIN}"))["Allow"]
+        time.sleep(0.6)
+        assert plain.recv(10) == b""
 
 
 def test_an_error_of_ours_is_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
