@@ -119,8 +119,9 @@ class _Rows:
             self._table.__exit__(*problem)
 
     def begin(self, header: bytes) -> None:
-        """`COPY … FROM stdin;`. Into a table emptied in the same transaction PostgreSQL writes rows without a log; one
-        that has rows got them from its extension and keeps them."""
+        """`COPY … FROM stdin;`. Into a table emptied in the same transaction PostgreSQL writes rows without a log, and
+        frozen, so that no reader has to mark them as committed; one that has rows got them from its extension and keeps
+        them."""
         self.end()
         table = split.table(header)
         if table is None:
@@ -132,6 +133,7 @@ class _Rows:
         filled = self._connection.execute(b"SELECT EXISTS (SELECT FROM ONLY " + table + b")").fetchone()
         if filled == (False,):
             self._connection.execute(b"TRUNCATE ONLY " + table)
+            header = header.removesuffix(b";\n") + b" (FREEZE);\n"
         self._copy = self._table.enter_context(self._connection.cursor().copy(header))
 
     def add(self, piece: bytes) -> None:
