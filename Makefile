@@ -55,6 +55,12 @@ health-check: ## asks every service whether it is ready; fails if one is not
 down: ## stops the stack; the data stays
 	@scripts/play down
 
+uninstall: #: removes the stack's containers, its networks and the engine's guard; the data stays, and it says where
+	@scripts/play uninstall
+
+nuke: #: removes a dev stack with its data, after a proven backup that is kept; asks for the word DESTROY
+	@scripts/play nuke
+
 destroy: #: removes a ci stack with its data, after its name was given (CONFIRM=ledger-ci); never prod
 	@scripts/play destroy
 
