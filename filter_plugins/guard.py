@@ -53,7 +53,7 @@ def guard_mode(seen: Facts, wanted: str) -> dict[str, str]:
     if wanted != "auto":
         return {"mode": wanted, "reason": f"volume_guard_mode is {wanted}"}
     foreign = list(seen["engine"]["foreign"])
-    if "enforce" in (seen["installed_mode"], seen["status"].get("mode")):
+    if "--mode=enforce" in seen["options"] or seen["status"].get("mode") == "enforce":
         return {"mode": "enforce", "reason": "auto: the guard enforces already"}
     if foreign:
         shown = ", ".join(foreign[:5]) + (", …" if len(foreign) > 5 else "")
@@ -135,6 +135,12 @@ def _socket_step(seen: Facts, plan: Plan) -> str:
     return "restart" if SOCKET_UNIT in plan.stale else ""
 
 
+def still_asked(before: Facts, after: Facts) -> bool:
+    """Whether the engine asked the guard between two looks, each of which reads its counts, then calls the engine."""
+    first, second = (sum((one["status"].get("decisions") or {}).values()) for one in (before, after))
+    return int(second) > int(first)
+
+
 # --- what is refused ------------------------------------------------------------------------------------------------
 
 
@@ -207,6 +213,7 @@ class FilterModule:
             "guard_mode": guard_mode,
             "guard_plan": guard_plan,
             "guard_shell_command": shell_command,
+            "guard_still_asked": still_asked,
             "guard_unit_command": unit_command,
             "guard_would_refuse_lines": would_refuse_lines,
         }

@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     shown.add_argument("--verdict", default="", help="refused, would-refuse, unlocked …")
     shown.add_argument("--json", action="store_true")
     declare = command("declare", _declare, "adds or replaces declared volumes (root)")
-    declare.add_argument("file", metavar="FILE", help="- for what comes in")
+    declare.add_argument("file", metavar="FILE")
     declare.add_argument("--only", action="store_true", help="what FILE does not name is declared no longer")
     unlock = command("unlock", _unlock, "lets one operation through, once (root)")
     unlock.add_argument("volume", metavar="VOLUME")
@@ -198,7 +198,7 @@ def _declare(given: argparse.Namespace) -> int:
         return COULD_NOT
     file, place = Path(given.file), Path(given.config)
     try:
-        text = sys.stdin.read() if given.file == "-" else file.read_text()
+        text = file.read_text()
     except (OSError, ValueError) as error:
         _say("declare", f"{file}: {error}", "ledgerguard declare FILE")
         return COULD_NOT
@@ -212,9 +212,6 @@ def _declare(given: argparse.Namespace) -> int:
         after = declarations.merged(known, new)
         if given.only:
             after = Declarations({name: after.volumes[name] for name in new.volumes})
-        if place.exists() and after == known:
-            print(f"as declared before: {', '.join(sorted(new.volumes)) or 'nothing'}")
-            return HOLDS
         _write(place, declarations.to_json(after))
     except (OSError, DeclarationError) as error:
         _say("declare", str(error), f"mend {place} or put it back from its copy")

@@ -12,6 +12,7 @@ import http.client
 import json
 import os
 import re
+import shlex
 import socket
 import stat
 import subprocess
@@ -137,11 +138,12 @@ def unit_facts(text: str) -> Facts:
         "active": pairs.get("ActiveState") == "active",
         "enabled": pairs.get("UnitFileState") == "enabled",
         "stale": pairs.get("NeedDaemonReload") == "yes",
+        "known": pairs.get("LoadState") == "loaded",
     }
 
 
 def _unit(name: str, systemd: bool) -> Facts:
-    wanted = "--property=ActiveState,UnitFileState,NeedDaemonReload"
+    wanted = "--property=ActiveState,UnitFileState,NeedDaemonReload,LoadState"
     return unit_facts(_output("systemctl", "show", wanted, name) if systemd else "")
 
 
@@ -155,10 +157,14 @@ def _supervisor() -> int:
     return pid if b"ledgerguard-supervise" in command else 0
 
 
-def installed_mode(texts: list[str]) -> str:
-    """The mode that the installed service starts with; "" where none is installed."""
-    found = [match.group(1) for text in texts if (match := re.search(r"--mode=(\w+)", text))]
-    return found[0] if found else ""
+def installed_options(text: str) -> list[str]:
+    """The options of `serve` in a unit or a shell script as this role writes them; [] where there are none."""
+    line = next((one for one in text.splitlines() if re.search(r'ledgerguard"? "?serve', one)), "")
+    try:
+        words = shlex.split(line.replace("$$", "$").replace("%%", "%") if line.startswith("ExecStart=") else line)
+    except ValueError:
+        return []
+    return [word for word in words if word.startswith("--")]
 
 
 def _text(path: str) -> str:
@@ -189,7 +195,7 @@ def observe(files: list[str]) -> Facts:
         "socket": _unit(SOCKET, systemd),
         "supervisor": _supervisor(),
         "status": ask(GUARD_SOCKET, GUARD_SECONDS, "POST", "/Ledgerguard.Status") or {},
-        "installed_mode": installed_mode([_text(path) for path in STARTERS]),
+        "options": installed_options("\n".join(_text(path) for path in STARTERS)),
         "plugins": [str(one) for one in plugins] if isinstance(plugins, list) else [],
         "reload_pending": Path(RELOAD_PENDING).exists(),
         "data_root": str(options.get("data-root") or ""),

@@ -23,7 +23,7 @@ GOOD_UNIT = {"active": True, "enabled": True, "stale": False}
 ENGINE = {"running": True, "version": "29.3.1", "root_dir": "/var/lib/docker", "foreign": []}
 NEW: dict[str, Any] = {
     "files": {}, "systemd": True, "service": NO_UNIT, "socket": NO_UNIT, "supervisor": 0, "status": {},
-    "installed_mode": "", "plugins": [], "reload_pending": False, "data_root": "", "engine": ENGINE, "python": "3.11.2",
+    "options": [], "plugins": [], "reload_pending": False, "data_root": "", "engine": ENGINE, "python": "3.11.2",
 }  # fmt: skip
 COMMAND = g.guard_command(NEW, SETTINGS)
 STATUS = {"mode": "enforce", "program": SHA, "arguments": COMMAND[1:]}
@@ -35,7 +35,7 @@ def there(files: list[dict[str, str]]) -> dict[str, Any]:
 
 GUARDED: dict[str, Any] = {
     **NEW, "files": there(FILES), "service": GOOD_UNIT, "socket": GOOD_UNIT, "status": STATUS,
-    "installed_mode": "enforce", "plugins": ["other", "ledgerguard"],
+    "options": COMMAND[2:], "plugins": ["other", "ledgerguard"],
 }  # fmt: skip
 BARE: dict[str, Any] = {
     **GUARDED, "systemd": False, "files": there(BARE_FILES), "service": NO_UNIT, "socket": NO_UNIT, "supervisor": 7,
@@ -126,7 +126,7 @@ def test_auto_observes_only_beside_foreign_containers_that_hold_volumes() -> Non
     assert g.guard_mode(foreign, "enforce")["mode"] == "enforce"
 
 
-@pytest.mark.parametrize("known", [{"installed_mode": "enforce"}, {"status": {"mode": "enforce"}}])
+@pytest.mark.parametrize("known", [{"options": ["--mode=enforce"]}, {"status": {"mode": "enforce"}}])
 def test_auto_never_turns_an_enforcing_guard_back(known: dict[str, Any]) -> None:
     foreign = {**NEW, "engine": {**ENGINE, "foreign": ["shop"]}, **known}
     assert g.guard_mode(foreign, "auto")["mode"] == "enforce"
@@ -205,3 +205,10 @@ def test_what_would_have_been_refused_is_counted_by_kind() -> None:
 
 def test_all_filters_are_there() -> None:
     assert {name for name in g.FilterModule().filters() if not name.startswith("guard_")} == set()
+
+
+def test_the_guard_still_counts_while_the_engine_asks_it() -> None:
+    before = {**NEW, "status": {"decisions": {"allowed": 5}}}
+    assert not g.still_asked(before, before)
+    assert g.still_asked(before, {**NEW, "status": {"decisions": {"allowed": 7}}})
+    assert not g.still_asked({**NEW, "status": {}}, {**NEW, "status": {}})
