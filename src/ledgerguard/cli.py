@@ -15,11 +15,14 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
+from urllib.parse import quote
 
-from ledgerguard import __version__, audit, checking, declarations, proven
+from ledgerguard import __version__, audit, checking, containers, declarations, granting, proven
 from ledgerguard.declarations import DeclarationError, Declarations, Declared
+from ledgerguard.engine_api import EngineApi
+from ledgerguard.granting import GrantError
 from ledgerguard.model import MODES, PROFILES
-from ledgerguard.refusal import OPERATIONS, printable
+from ledgerguard.refusal import OPERATIONS, LookupFailed, Refused, printable
 from ledgerguard.server import ask_status
 from ledgerguard.serving import Settings, serve
 from ledgerguard.unlocks import Unlock, UnlockError, Unlocks, seconds_of
@@ -28,6 +31,7 @@ HOLDS, BAD, COULD_NOT, USAGE = 0, 1, 2, 64
 CONFIG, STATE, AUDIT_FILE = "/etc/ledgerguard/volumes.json", "/var/lib/ledgerguard", "/var/log/ledgerguard/audit.jsonl"
 SOCKET, ENGINE, DATA_ROOT = "/run/docker/plugins/ledgerguard.sock", "unix:///run/docker.sock", "/var/lib/docker"
 PROVEN_HOURS = 24.0
+GRANT_SECONDS = 10.0
 
 
 class _Parser(argparse.ArgumentParser):
@@ -81,6 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     declare = command("declare", _declare, "adds or replaces declared volumes (root)")
     declare.add_argument("file", metavar="FILE")
     declare.add_argument("--only", action="store_true", help="what FILE does not name is declared no longer")
+    grant = command("grant", _grant, "what a container would need to be granted, as JSON: {volume: grant}; only reads")
+    grant.add_argument("container", metavar="CONTAINER", help="created or running")
+    grant.add_argument("--volume", action="append", default=[], help="only of this one (again for more); default: all")
     unlock = command("unlock", _unlock, "lets one operation through, once (root)")
     unlock.add_argument("volume", metavar="VOLUME")
     unlock.add_argument("--operation", required=True, choices=OPERATIONS)
@@ -221,6 +228,27 @@ def _declare(given: argparse.Namespace) -> int:
     print(f"declared: {', '.join(sorted(new.volumes)) or 'nothing'}")
     if gone:
         print(f"no longer declared: {', '.join(gone)} (a label still protects)")
+    return HOLDS
+
+
+def _grant(given: argparse.Namespace) -> int:
+    api = EngineApi(given.engine.removeprefix("unix://"), GRANT_SECONDS)
+    try:
+        shown = api.get(f"/containers/{quote(given.container, safe='')}/json")
+        image = api.image(str(shown["Image"])) if shown else None
+    except LookupFailed as error:
+        _say("grant", f"the engine at {given.engine} could not be asked: {error}", "docker info")
+        return COULD_NOT
+    if shown is None or image is None:
+        what = "no such container" if shown is None else f"the engine has no image {shown['Image']}"
+        _say("grant", f"{given.container}: {what}", "docker ps -a")
+        return COULD_NOT
+    try:
+        made = granting.grants_of(containers.inspected(shown), image, given.volume)
+    except (GrantError, Refused) as error:
+        _say("grant", str(error), "start the container without it, or leave the volume read-only in it (:ro)")
+        return BAD
+    print(json.dumps({name: granting.to_data(one) for name, one in made.items()}, indent=1, sort_keys=True))
     return HOLDS
 
 
