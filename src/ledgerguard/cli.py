@@ -68,7 +68,12 @@ def _parser() -> argparse.ArgumentParser:
         return made
 
     serve = command("serve", _serve, "answers the engine, until it is stopped")
-    serve.add_argument("--state-file", action="append", default=[], help="also write the state here (again for more)")
+    serve.add_argument(
+        "--state-file",
+        action="append",
+        default=[],
+        help="also write the state here, * for any directory (again for more)",
+    )
     serve.add_argument("--mode", choices=MODES, default="enforce")
     serve.add_argument("--deadline", type=float, default=5.0, help="seconds for one decision")
     serve.add_argument("--hook", action="append", default=[], help="a program that gets each line; again for arguments")
@@ -83,8 +88,10 @@ def _parser() -> argparse.ArgumentParser:
     shown.add_argument("--verdict", default="", help="refused, would-refuse, unlocked …")
     shown.add_argument("--json", action="store_true")
     declare = command("declare", _declare, "adds or replaces declared volumes (root)")
-    declare.add_argument("file", metavar="FILE")
-    declare.add_argument("--only", action="store_true", help="what FILE does not name is declared no longer")
+    declare.add_argument(
+        "files", metavar="FILE", nargs="+", help="- for what comes in; the files of a directory are one"
+    )
+    declare.add_argument("--only", action="store_true", help="what no FILE names is declared no longer")
     grant = command("grant", _grant, "what a container would need to be granted, as JSON: {volume: grant}; only reads")
     grant.add_argument("container", metavar="CONTAINER", help="created or running")
     grant.add_argument("--volume", action="append", default=[], help="only of this one (again for more); default: all")
@@ -202,33 +209,47 @@ def _audit(given: argparse.Namespace) -> int:
 def _declare(given: argparse.Namespace) -> int:
     if not _root("declare"):
         return COULD_NOT
-    file, place = Path(given.file), Path(given.config)
     try:
-        text = file.read_text()
-    except (OSError, ValueError) as error:
-        _say("declare", f"{file}: {error}", "ledgerguard declare FILE")
+        new = declarations.joined([_read_declarations(file) for given_file in given.files for file in _all(given_file)])
+    except (OSError, UnicodeDecodeError) as error:
+        _say("declare", str(error), "ledgerguard declare FILE")
         return COULD_NOT
-    try:
-        new = declarations.read(text)
     except DeclarationError as error:
-        _say("declare", f"{file}: {error}", "docs/guard-declarations.schema.json says what is read")
+        _say("declare", str(error), "docs/guard-declarations.schema.json says what is read")
         return BAD
+    place = Path(given.config)
     try:
         known = declarations.load(place)
         after = declarations.merged(known, new)
         if given.only:
             after = Declarations({name: after.volumes[name] for name in new.volumes})
+        if after == known and place.exists():
+            print(f"as declared before: {', '.join(sorted(new.volumes)) or 'nothing'}")
+            return HOLDS
         _write(place, declarations.to_json(after))
     except (OSError, DeclarationError) as error:
         _say("declare", str(error), f"mend {place} or put it back from its copy")
         return COULD_NOT
     gone = sorted(set(known.volumes) - set(after.volumes))
     log = audit.Audit(Path(given.audit_file))
-    log.write("declared", volumes=sorted(new.volumes), no_longer=gone, reason=str(file))
+    log.write("declared", volumes=sorted(new.volumes), no_longer=gone, reason=", ".join(given.files))
     print(f"declared: {', '.join(sorted(new.volumes)) or 'nothing'}")
     if gone:
         print(f"no longer declared: {', '.join(gone)} (a label still protects)")
     return HOLDS
+
+
+def _all(file: str) -> list[str]:
+    """The file itself, or the JSON files of a directory."""
+    place = Path(file)
+    return [str(one) for one in sorted(place.glob("*.json"))] if place.is_dir() else [file]
+
+
+def _read_declarations(file: str) -> Declarations:
+    try:
+        return declarations.read(sys.stdin.read() if file == "-" else Path(file).read_text())
+    except DeclarationError as error:
+        raise DeclarationError(f"{file}: {error}") from None
 
 
 def _grant(given: argparse.Namespace) -> int:

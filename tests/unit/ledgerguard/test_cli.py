@@ -77,6 +77,26 @@ def test_what_is_declared_is_merged_and_noted(place: Path, capsys: pytest.Captur
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["volumes"] == ["new"]
 
 
+def test_several_files_are_declared_as_one_and_a_second_time_nothing_changes(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two = place / "volumes-of-mine.json", place / "web.json"
+    one.write_text(json.dumps({"schema": 1, "volumes": {"new": {"environment": "dev", "labels": {"a": "b"}}}}))
+    granted = {"container": "web", "images": ["sha256:" + "1" * 64], "target": "/x"}
+    two.write_text(json.dumps({"schema": 1, "volumes": {"new": {"environment": "dev", "grants": [granted]}}}))
+    assert run(place, "declare", str(one), str(two)) == 0
+    new = load(place / "volumes.json").volumes["new"]
+    assert (new.labels, [grant.container for grant in new.grants]) == ({"a": "b"}, ["web"])
+    before = (place / "volumes.json").stat()
+    folder = place / "declarations"
+    folder.mkdir()
+    for file in (one, two):
+        file.rename(folder / file.name)
+    assert run(place, "declare", str(folder)) == 0
+    assert capsys.readouterr().out == "declared: new\nas declared before: new\n"
+    assert (place / "volumes.json").stat() == before
+
+
 def test_what_is_declared_no_longer_is_said_and_noted(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = place / "new.json"
     file.write_text(json.dumps({"schema": 1, "volumes": {"new": {"environment": "dev"}}}))
