@@ -8,6 +8,7 @@ import os
 import pty
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,26 @@ def test_what_is_declared_is_merged_and_noted(place: Path, capsys: pytest.Captur
     assert (place / "volumes.json").stat().st_mode & 0o777 == 0o644
     assert run(place, "audit", "--verdict", "declared", "--json") == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["volumes"] == ["new"]
+
+
+def test_several_files_are_declared_as_one_and_a_second_time_nothing_changes(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two = place / "volumes-of-mine.json", place / "web.json"
+    one.write_text(json.dumps({"schema": 1, "volumes": {"new": {"environment": "dev", "labels": {"a": "b"}}}}))
+    granted = {"container": "web", "images": ["sha256:" + "1" * 64], "target": "/x"}
+    two.write_text(json.dumps({"schema": 1, "volumes": {"new": {"environment": "dev", "grants": [granted]}}}))
+    assert run(place, "declare", str(one), str(two)) == 0
+    new = load(place / "volumes.json").volumes["new"]
+    assert (new.labels, [grant.container for grant in new.grants]) == ({"a": "b"}, ["web"])
+    before = (place / "volumes.json").stat()
+    folder = place / "declarations"
+    folder.mkdir()
+    for file in (one, two):
+        file.rename(folder / file.name)
+    assert run(place, "declare", str(folder)) == 0
+    assert capsys.readouterr().out == "declared: new\nas declared before: new\n"
+    assert (place / "volumes.json").stat() == before
 
 
 def test_what_is_declared_no_longer_is_said_and_noted(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -400,3 +421,44 @@ def test_what_cannot_be_looked_at_is_said(place: Path, capsys: pytest.CaptureFix
     assert findings(place, capsys, "--existing")[1]["existing"] == ["could not check"]
     assert code == 1
     assert checking.exit_code([]) == 2
+
+
+# --- grant ------------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def recorded_engine(place: Path) -> Iterator[None]:
+    """An engine that knows the recorded containers and nothing else."""
+    recorded = json.loads(Path(__file__).with_name("containers.json").read_text())
+    known = {
+        **{f"/containers/{name}/json": one["inspect"] for name, one in recorded["containers"].items()},
+        **{f"/images/{name}/json": one for name, one in recorded["images"].items()},
+    }
+    with stub_engine(place, lambda _method, path: (200, known[path]) if path in known else (404, {})):
+        yield
+
+
+def test_a_grant_is_shown_for_each_volume(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with recorded_engine(place):
+        assert run(place, "grant", "owner") == 0
+        assert set(json.loads(capsys.readouterr().out)) == {"backups", "scratch"}
+        assert run(place, "grant", "owner", "--volume", "backups") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (set(found), found["backups"]["command"]) == ({"backups"}, ["schedule"])
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "told"),
+    [("twice", 1, "container twice: no grant"), ("nobody", 2, "nobody: no such container"), ("owner", 1, "media is")],
+)
+def test_what_cannot_be_granted_is_said(
+    place: Path, name: str, code: int, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with recorded_engine(place):
+        assert run(place, "grant", name, *(["--volume", "media"] if name == "owner" else [])) == code
+    out, err = capsys.readouterr()
+    assert (out, told in err, "HINT: " in err) == ("", True, True)
+
+
+def test_an_engine_that_is_not_there_is_no_grant(place: Path) -> None:
+    assert run(place, "grant", "owner") == 2

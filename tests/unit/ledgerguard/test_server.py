@@ -200,7 +200,10 @@ def settings(tmp_path: Path, **more: Any) -> Settings:
 def test_serving_writes_its_state_and_ends_when_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     handlers: dict[int, Any] = {}
     monkeypatch.setattr(serving.signal, "signal", lambda number, handler: handlers.update({number: handler}))
-    chosen = settings(tmp_path, state_files=(tmp_path / "guard.json", tmp_path / "no/such/place.json"))
+    for stack in ("a", "b"):
+        (tmp_path / "stacks" / stack).mkdir(parents=True)
+    files = (tmp_path / "guard.json", tmp_path / "no/such/place.json", tmp_path / "stacks/*/guard.json")
+    chosen = settings(tmp_path, state_files=files)
     thread = threading.Thread(target=serving.serve, args=(chosen,))
     thread.start()
     end = time.monotonic() + 10
@@ -208,6 +211,7 @@ def test_serving_writes_its_state_and_ends_when_told(tmp_path: Path, monkeypatch
         time.sleep(0.02)
     assert json.loads((tmp_path / "guard.json").read_text())["mode"] == "enforce"
     assert json.loads((tmp_path / "state_dir/guard.json").read_text())["pid"] == os.getpid()
+    assert all((tmp_path / "stacks" / stack / "guard.json").exists() for stack in ("a", "b"))
     for handler in handlers.values():
         handler(15, None)
     thread.join(10)
