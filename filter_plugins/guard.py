@@ -57,6 +57,9 @@ def guard_mode(seen: Facts, wanted: str) -> dict[str, str]:
         return {"mode": "enforce", "reason": f"{wanted}: the guard enforces already"}
     if wanted == "observe-first":
         return {"mode": "observe", "reason": "observe-first: it has not enforced yet"}
+    if seen["engine"]["unseen"]:
+        what = f"the engine does not run and keeps {seen['engine']['unseen']} containers: whose they are is not known"
+        return {"mode": "observe", "reason": f"auto: {what}"}
     if foreign:
         shown = ", ".join(foreign[:5]) + (", …" if len(foreign) > 5 else "")
         return {"mode": "observe", "reason": f"auto: containers that are not LedgerFlow's hold volumes: {shown}"}

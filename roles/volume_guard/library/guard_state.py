@@ -42,6 +42,7 @@ guard:
 
 GUARD_SOCKET = "/run/docker/plugins/ledgerguard.sock"
 ENGINE_SOCKET = "/run/docker.sock"
+DATA_ROOT = "/var/lib/docker"
 DAEMON_JSON = "/etc/docker/daemon.json"
 RELOAD_PENDING = "/etc/docker/.ledgerflow-reload-pending"
 STARTERS = ("/etc/systemd/system/ledgerguard.service", "/usr/local/sbin/ledgerguard-supervise")
@@ -102,7 +103,15 @@ def foreign(containers: list[Facts]) -> list[str]:
     )
 
 
-def _engine() -> Facts:
+def kept_containers(data_root: str) -> int:
+    """How many containers an engine keeps, running or not; it need not run."""
+    try:
+        return sum(entry.is_dir() for entry in (Path(data_root) / "containers").iterdir())
+    except OSError:
+        return 0
+
+
+def _engine(data_root: str) -> Facts:
     info = ask(ENGINE_SOCKET, ENGINE_SECONDS, "GET", "/info") or {}
     running = bool(info.get("ServerVersion"))
     containers = ask(ENGINE_SOCKET, ENGINE_SECONDS, "GET", "/containers/json") if running else []
@@ -111,6 +120,7 @@ def _engine() -> Facts:
         "version": info.get("ServerVersion", ""),
         "root_dir": info.get("DockerRootDir", ""),
         "foreign": foreign(containers or []),
+        "unseen": 0 if running else kept_containers(data_root),
     }
 
 
@@ -187,7 +197,7 @@ def observe(files: list[str]) -> Facts:
     """Everything about this host's guard."""
     systemd = Path("/run/systemd/system").is_dir()
     options = daemon_options(_text(DAEMON_JSON))
-    plugins = options.get("authorization-plugins")
+    plugins, data_root = options.get("authorization-plugins"), str(options.get("data-root") or "")
     return {
         "files": {path: file_facts(path) for path in files},
         "systemd": systemd,
@@ -198,8 +208,8 @@ def observe(files: list[str]) -> Facts:
         "options": installed_options("\n".join(_text(path) for path in STARTERS)),
         "plugins": [str(one) for one in plugins] if isinstance(plugins, list) else [],
         "reload_pending": Path(RELOAD_PENDING).exists(),
-        "data_root": str(options.get("data-root") or ""),
-        "engine": _engine(),
+        "data_root": data_root,
+        "engine": _engine(data_root or DATA_ROOT),
         "python": _output(SYSTEM_PYTHON, "-I", "-c", "import platform; print(platform.python_version())"),
         "uid": os.geteuid(),
     }

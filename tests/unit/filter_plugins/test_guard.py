@@ -21,7 +21,7 @@ FILES: list[dict[str, str]] = [
 BARE_FILES = [FILES[0], {"path": "/usr/local/sbin/ledgerguard-supervise", "mode": "0755", "content": "sh\n"}]
 NO_UNIT = {"active": False, "enabled": False, "stale": False}
 GOOD_UNIT = {"active": True, "enabled": True, "stale": False}
-ENGINE = {"running": True, "version": "29.3.1", "root_dir": "/var/lib/docker", "foreign": []}
+ENGINE = {"running": True, "version": "29.3.1", "root_dir": "/var/lib/docker", "foreign": [], "unseen": 0}
 NEW: dict[str, Any] = {
     "files": {}, "systemd": True, "service": NO_UNIT, "socket": NO_UNIT, "supervisor": 0, "status": {},
     "options": [], "plugins": [], "reload_pending": False, "data_root": "", "engine": ENGINE, "python": "3.11.2",
@@ -124,6 +124,8 @@ def test_auto_observes_only_beside_foreign_containers_that_hold_volumes() -> Non
     assert made["mode"] == "observe"
     assert "shop4, …" in made["reason"]
     assert g.guard_mode(NEW, "auto")["mode"] == "enforce"
+    stopped = g.guard_mode({**NEW, "engine": {**ENGINE, "running": False, "unseen": 2}}, "auto")
+    assert (stopped["mode"], "keeps 2 containers" in stopped["reason"]) == ("observe", True)
     assert g.guard_mode(foreign, "enforce")["mode"] == "enforce"
 
 

@@ -61,12 +61,18 @@ def test_a_daemon_json_that_is_none_is_left_to_role_docker_engine(text: str, opt
 
 
 def test_a_host_without_guard_and_engine_is_looked_at_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("GUARD_SOCKET", "ENGINE_SOCKET", "DAEMON_JSON", "RELOAD_PENDING"):
+    for name in ("GUARD_SOCKET", "ENGINE_SOCKET", "DATA_ROOT", "DAEMON_JSON", "RELOAD_PENDING"):
         monkeypatch.setattr(state, name, str(tmp_path / "none"))
     monkeypatch.setattr(state, "STARTERS", ())
     monkeypatch.setattr(state, "SUPERVISOR_PID", tmp_path / "none")
     seen = state.observe([str(tmp_path / "program")])
     assert seen["files"] == {str(tmp_path / "program"): {}}
     assert (seen["status"], seen["plugins"], seen["supervisor"], seen["options"]) == ({}, [], 0, [])
-    assert seen["engine"] == {"running": False, "version": "", "root_dir": "", "foreign": []}
+    assert seen["engine"] == {"running": False, "version": "", "root_dir": "", "foreign": [], "unseen": 0}
     assert seen["python"].startswith("3.")
+
+
+def test_containers_of_an_engine_that_does_not_run_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "containers/abc").mkdir(parents=True)
+    (tmp_path / "containers/lock").touch()
+    assert state.kept_containers(str(tmp_path)) == 1
