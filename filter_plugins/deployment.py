@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-
 GUARD_SILENT_SECONDS = 30  # it writes each 5 seconds
 
 

@@ -149,6 +149,19 @@ def _merge_value(name: str, seen: Any, wanted: Any) -> tuple[Any, list[str], lis
     return seen, [], [{"option": name, "existing": seen, "wanted": wanted}]
 
 
+def without_options(existing: Facts, removed: Facts) -> dict[str, Any]:
+    """{merged, changed}: `existing` without the entries of lists that `removed` names; an emptied list goes too."""
+    merged, changed = dict(existing), []
+    for key, entries in removed.items():
+        seen = merged.get(key)
+        if isinstance(seen, list) and any(entry in seen for entry in entries):
+            merged[key] = [entry for entry in seen if entry not in entries]
+            changed.append(key)
+            if not merged[key]:
+                del merged[key]
+    return {"merged": merged, "changed": changed}
+
+
 def conflict_text(conflict: Facts) -> str:
     """The refusal of one conflict, with both values."""
     seen, wanted = json.dumps(conflict["existing"]), json.dumps(conflict["wanted"])
@@ -221,7 +234,7 @@ def _user_directory(facts: Facts, variable: str, below_home: str) -> str:
 def engine_plan(engine: Facts, settings: Facts) -> dict[str, Any]:
     """What to do to an engine and what is refused.
 
-    `settings`: manage (auto, always, never), options, fresh_options, restart_allowed,
+    `settings`: manage (auto, always, never), options, removed_options, fresh_options, restart_allowed,
     packages ({platform: {engine, compose, buildx, extra, suite}}).
     """
     plan = Plan()
@@ -339,11 +352,13 @@ def _plan_daemon_json(plan: Plan, engine: Facts, settings: Facts) -> None:
     merge = merge_daemon_json(existing, {**recommended, **settings["options"]})
     plan.refusals += [conflict_text(conflict) for conflict in merge["conflicts"]]
     plan.refusals += [_flag_refusal(key) for key in settings["options"] if _given_as_flag(key, engine)]
-    plan.write = bool(merge["changed"])
-    plan.daemon_json = json.dumps(merge["merged"], indent=2) + "\n" if plan.write else ""
+    less = without_options(merge["merged"], settings.get("removed_options") or {})
+    changed = [*merge["changed"], *less["changed"]]
+    plan.write = bool(changed)
+    plan.daemon_json = json.dumps(less["merged"], indent=2) + "\n" if plan.write else ""
     plan.validate = plan.write and bool(engine.get("binary")) and version_numbers(str(engine.get("version"))) >= (23,)
-    if running and (merge["changed"] or engine.get("reload_pending")):
-        _plan_apply(plan, merge["changed"], settings)
+    if running and (changed or engine.get("reload_pending")):
+        _plan_apply(plan, changed, settings)
 
 
 def _plan_apply(plan: Plan, changed: Sequence[str], settings: Facts) -> None:
@@ -421,11 +436,12 @@ def unanswered_text(engine: Facts) -> str:
 
 
 def unapplied_options(engine: Facts, options: Facts) -> list[str]:
-    """The wanted options that the running engine, asked again, still does not have; only those that it shows."""
+    """The wanted options that the running engine, asked again, still does not have; only those that it shows.
+
+    Of its authorization plugins it lists those it was started with, whatever a reload changed.
+    """
     shown = {"live-restore": bool(engine.get("live_restore"))}
     wrong = [key for key, value in shown.items() if key in options and options[key] != value]
-    wanted, active = options.get("authorization-plugins") or [], engine.get("authorization") or []
-    wrong += [f"authorization-plugins ({name})" for name in wanted if name not in active]
     hint = "journalctl -u docker, then reload the engine"
     return [refusal("engine", f"{key} was not taken over on reload", hint) for key in wrong]
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ledgerguard import holding, server
+from ledgerguard import audit, holding, server
 from ledgerguard.declarations import DeclarationError, load
-from ledgerguard.engine_api import EngineApi, call
+from ledgerguard.engine_api import call
 from ledgerguard.model import PROTECT
 from ledgerguard.policy import Policy, Scene
 from ledgerguard.refusal import LookupFailed, Refused, printable
@@ -38,6 +38,7 @@ class Finding:
 
 
 def check(settings: Settings, daemon_json: Path, existing: bool) -> list[Finding]:
+    """`settings.mode` is the mode it is meant to have."""
     found = [*_running(settings), *_attacked(settings), *_configured(settings, daemon_json), *_owned(settings)]
     found += _volumes(settings)
     return found + (list(_containers(settings)) if existing else [])
@@ -60,16 +61,19 @@ def _running(settings: Settings) -> Iterator[Finding]:
         yield Finding("guard-answers", BAD, f"{settings.socket}: {error}", hint)
         return
     yield Finding("guard-answers", GOOD, f"process {status.get('pid')}, started {status.get('started')}")
-    mode = status.get("mode")
-    yield Finding(
-        "mode", GOOD if mode == "enforce" else BAD, f"mode {mode}", "" if mode == "enforce" else "serve --mode enforce"
-    )
+    mode, wanted = status.get("mode"), settings.mode
+    told = f"mode {mode}" + ("" if mode == wanted else f", expected {wanted}")
+    yield Finding("mode", GOOD if mode == wanted else BAD, told, "" if mode == wanted else f"serve --mode {wanted}")
     if status.get("fault"):
         yield Finding("declarations", BAD, str(status["fault"]), "ledgerguard declare FILE")
 
 
 def _attacked(settings: Settings) -> Iterator[Finding]:
-    """Deletes the canary through the engine. Only a refusal, and the canary's file still there, is good."""
+    """Deletes the canary through the engine. Only a refusal, and the canary's file still there, is good; of a guard
+    that is meant to observe, a line of the audit; one that is off is not attacked."""
+    if settings.mode == "off":
+        yield Finding("canary", GOOD, "not attacked: the guard is meant to be off, and protects nothing")
+        return
     file = settings.data_root / "volumes" / CANARY / "_data" / "canary"
     try:
         made = _call(settings, "POST", "/volumes/create", {"Name": CANARY, "Labels": {PROTECT: "true"}})
@@ -77,12 +81,17 @@ def _attacked(settings: Settings) -> Iterator[Finding]:
             yield Finding("canary", UNKNOWN, f"it cannot be made: {made[0]} {made[1][:200]}", "ledgerguard audit")
             return
         file.write_text(CANARY_TEXT)
+        before = len(_observed(settings))
         status, text = _call(settings, "DELETE", f"/volumes/{CANARY}")
     except OSError as error:
         yield Finding("canary", UNKNOWN, f"the engine at {settings.engine} does not answer: {error}", "docker info")
         return
     there = file.exists() and file.read_text() == CANARY_TEXT
-    if status == 403 and settings.socket.stem in text and there:
+    if settings.mode == "observe" and status == 204:
+        seen = len(_observed(settings)) > before
+        told = "its removal was let through and written down" if seen else "NOT ACTIVE: its removal was not seen"
+        yield Finding("canary", GOOD if seen else BAD, told, "" if seen else "docs/troubleshooting.md")
+    elif status == 403 and settings.socket.stem in text and there:
         yield Finding("canary", GOOD, "its removal was refused and its file is there")
     elif there:
         yield Finding("canary", UNKNOWN, f"its removal was answered {status} {text[:160]!r}, not by a refusal of ours")
@@ -90,6 +99,11 @@ def _attacked(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "canary", BAD, f"NOT ACTIVE: the engine removed a protected volume ({status})", "docs/troubleshooting.md"
         )
+
+
+def _observed(settings: Settings) -> list[dict[str, Any]]:
+    found = audit.lines(settings.audit_file)
+    return [line for line in found if line.get("verdict") == "would-refuse" and CANARY in line.get("volumes", [])]
 
 
 def _call(settings: Settings, method: str, path: str, body: Any = None) -> tuple[int, str]:
@@ -102,6 +116,7 @@ def _call(settings: Settings, method: str, path: str, body: Any = None) -> tuple
 
 
 def _configured(settings: Settings, daemon_json: Path) -> Iterator[Finding]:
+    """The engine is not asked: it lists the plugins it was started with, whatever a reload changed."""
     name = settings.socket.stem
     hint = f'"authorization-plugins": ["{name}"] in {daemon_json}, then reload the engine'
     try:
@@ -110,12 +125,6 @@ def _configured(settings: Settings, daemon_json: Path) -> Iterator[Finding]:
         yield Finding("daemon.json", GOOD if found else BAD, f"authorization-plugins {plugins}", "" if found else hint)
     except (OSError, ValueError, AttributeError) as error:
         yield Finding("daemon.json", BAD, f"{daemon_json}: {error}", hint)
-    try:
-        listed = (EngineApi(str(settings.engine)).get("/info") or {}).get("Plugins", {}).get("Authorization") or []
-        there = name in listed
-        yield Finding("engine-lists", GOOD if there else BAD, f"the engine lists {listed}", "" if there else hint)
-    except LookupFailed as error:
-        yield Finding("engine-lists", UNKNOWN, str(error), "docker info")
 
 
 def _owned(settings: Settings) -> Iterator[Finding]:

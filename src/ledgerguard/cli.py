@@ -80,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     command("status", _status, "what the running guard says of itself").add_argument("--json", action="store_true")
     check = command("check", _check, "attacks a volume of its own, looks at files, owners and volumes")
     check.add_argument("--existing", action="store_true", help="also judge every container there is")
+    check.add_argument("--mode", choices=MODES, default="enforce", help="the mode it is meant to have")
     check.add_argument("--daemon-json", default="/etc/docker/daemon.json")
     check.add_argument("--json", action="store_true")
     shown = command("audit", _audit, "refusals and unlocks")

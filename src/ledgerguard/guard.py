@@ -63,7 +63,10 @@ class Watched:
 
 @dataclass
 class Guard:
-    """One engine's guard. `deadline`: seconds after which a decision that is not there is a refusal."""
+    """One engine's guard. `deadline`: seconds after which a decision that is not there is a refusal.
+
+    `program` and `arguments` tell what runs, so that whoever installs another one knows whether to start it: sha256 of
+    the one file it is, and its command line."""
 
     lookups: Lookups
     watched: Watched
@@ -76,6 +79,8 @@ class Guard:
     decide: Decide = decide
     counts: Counter[str] = field(default_factory=Counter)
     started: str = field(default_factory=now)
+    program: str = ""
+    arguments: tuple[str, ...] = ()
     last_refusal: dict[str, Any] | None = None
     _workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(WORKERS, "decision"))
     _slots: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(WORKERS))
@@ -157,6 +162,7 @@ class Guard:
         profile = Policy(known, self.profile).profile
         found = {
             "schema": 1, "version": __version__, "pid": os.getpid(), "started": self.started, "updated": now(),
+            "program": self.program, "arguments": list(self.arguments),
             "mode": self.mode, "profile": profile, "declared": sorted(known.volumes), "fault": wrong,
             "decisions": dict(self.counts), "last_refusal": self.last_refusal, "audit_lines_lost": self.audit.lost,
             "unlocks": [

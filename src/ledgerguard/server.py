@@ -3,6 +3,9 @@
 A module of its own, and a small HTTP reader instead of http.server's: each call of the engine costs two requests here,
 and what is read is bounded. Answers of the engine (AuthZRes) are passed unread: a refusal then would come after the
 deed.
+
+Told to stop, it answers what was asked before it goes: the engine asks once more when a connection breaks, but then
+without the body it has sent already, and that could only be refused.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import os
 import socket
 import stat
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,9 +29,12 @@ from ledgerguard.request import Request
 
 MAX_HEAD, MAX_BODY, CHUNK = 64 << 10, 8 << 20, 64 << 10
 MAX_CONNECTIONS, IDLE_SECONDS = 256, 600.0
+# Of a guard that stops: how long it waits for the answers still due, and how long a connection has to be quiet.
+DRAIN_SECONDS, QUIET_SECONDS = 8.0, 0.25
 STATUS = "/Ledgerguard.Status"
 ACTIVATED_FD = 3
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.plugins.v1+json\r\nContent-Length: %d\r\n\r\n"
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.plugins.v1+json\r\nContent-Length: %d\r\n"
+LAST = b"Connection: close\r\n"
 
 
 class _Closed(Exception):
@@ -51,22 +58,30 @@ def message_of(body: bytes) -> Request:
 
 @dataclass
 class Connection:
-    """One kept connection: requests in order until it is closed."""
+    """One kept connection: requests in order until it is closed, or until the one during which `stop` was set."""
 
     plain: socket.socket
     guard: Guard
+    stop: threading.Event = field(default_factory=threading.Event)
     _buffer: bytearray = field(default_factory=bytearray)
+    _answered: float | None = None
+
+    def quiet(self, seconds: float) -> bool:
+        """Whether it has had its answers, and asked nothing for so long."""
+        answered = self._answered
+        return answered is not None and time.monotonic() - answered >= seconds
 
     def serve(self) -> None:
         with self.plain:
             self.plain.settimeout(IDLE_SECONDS)
             try:
-                while True:
-                    self._one()
+                while not self._one():
+                    pass
             except (OSError, _Closed):
                 return
 
-    def _one(self) -> None:
+    def _one(self) -> bool:
+        """Answers one request; whether it was the last."""
         path, length = self._head()
         if path == "/AuthZPlugin.AuthZRes":
             self._skip(length)
@@ -76,8 +91,10 @@ class Connection:
         else:
             self._skip(length)
             answer = self._other(path)
-        body = json.dumps(answer).encode()
-        self.plain.sendall(ANSWER % len(body) + body)
+        body, last = json.dumps(answer).encode(), self.stop.is_set()
+        self.plain.sendall(ANSWER % len(body) + (LAST if last else b"") + b"\r\n" + body)
+        self._answered = None if self._buffer else time.monotonic()
+        return last
 
     def _other(self, path: str) -> dict[str, Any]:
         if path == "/Plugin.Activate":
@@ -106,6 +123,7 @@ class Connection:
         chunk = self.plain.recv(CHUNK)
         if not chunk:
             raise _Closed
+        self._answered = None
         self._buffer += chunk
 
     def _head(self) -> tuple[str, int]:
@@ -159,12 +177,14 @@ def listen(path: Path) -> socket.socket:
 
 @dataclass
 class Server:
-    """Accepts until `stop` is set; one thread for each connection, at most MAX_CONNECTIONS."""
+    """Accepts until `stop` is set, then gives the answers that are due; one thread for each connection, at most
+    MAX_CONNECTIONS."""
 
     plain: socket.socket
     guard: Guard
     stop: threading.Event = field(default_factory=threading.Event)
     _places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_CONNECTIONS))
+    _open: dict[int, Connection] = field(default_factory=dict)
 
     def run(self) -> None:
         self.plain.settimeout(0.5)
@@ -184,11 +204,25 @@ class Server:
             except RuntimeError:  # no thread left
                 accepted.close()
                 self._places.release()
+        self._drain()
+
+    def _drain(self) -> None:
+        """Until nobody waits for an answer. A connection in use ends with its next answer, a quiet one at once."""
+        end = time.monotonic() + DRAIN_SECONDS
+        while self._open and time.monotonic() < end:
+            for one in tuple(self._open.values()):
+                if one.quiet(QUIET_SECONDS):
+                    with suppress(OSError):  # closed meanwhile
+                        one.plain.shutdown(socket.SHUT_RDWR)
+            time.sleep(0.01)
 
     def _serve(self, accepted: socket.socket) -> None:
+        one = Connection(accepted, self.guard, self.stop)
+        self._open[id(one)] = one
         try:
-            Connection(accepted, self.guard).serve()
+            one.serve()
         finally:
+            del self._open[id(one)]
             self._places.release()
 
 

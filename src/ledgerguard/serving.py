@@ -5,9 +5,11 @@ A module of its own because it puts the parts together; the parts know nothing o
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
+import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
@@ -71,6 +73,7 @@ def serve(settings: Settings, decider: Decide = decide) -> None:
     for place in (settings.state_dir, settings.audit_file.parent):
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
     guard = guard_of(settings, decider)
+    guard.program, guard.arguments = program_digest(Path(sys.argv[0])), tuple(sys.argv[1:])
     with server.listen(settings.socket) as plain:
         running = server.Server(plain, guard)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -79,6 +82,14 @@ def serve(settings: Settings, decider: Decide = decide) -> None:
         server.notify("READY=1")
         running.run()
         server.notify("STOPPING=1")
+
+
+def program_digest(file: Path) -> str:
+    """sha256 of the zipapp that runs; "" where the guard is not one file."""
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def _beat(guard: Guard, settings: Settings, stop: threading.Event) -> None:

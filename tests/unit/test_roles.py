@@ -26,6 +26,7 @@ LOOKS = ROUTES | {
     "community.docker.docker_host_info",
     "community.docker.docker_network_info",
     "community.docker.docker_volume_info",
+    "guard_state",
     "host_probe",
 }
 # Words that may stand beside a module in a task.

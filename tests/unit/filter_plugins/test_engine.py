@@ -476,10 +476,21 @@ def test_a_guard_that_is_not_there_is_named_as_the_likely_cause() -> None:
 
 def test_options_the_engine_shows_are_checked_after_a_reload() -> None:
     options = {"live-restore": True, "authorization-plugins": ["ledgerguard"], "debug": True}
-    taken = {"live_restore": True, "authorization": ["ledgerguard"]}
-    assert e.unapplied_options(taken, options) == []
-    assert len(e.unapplied_options({"live_restore": False, "authorization": []}, options)) == 2
+    # It lists the plugins it was started with: after a reload that says nothing.
+    assert e.unapplied_options({"live_restore": True, "authorization": []}, options) == []
+    assert len(e.unapplied_options({"live_restore": False, "authorization": []}, options)) == 1
     assert e.unapplied_options({"live_restore": True}, {}) == []
+
+
+def test_only_the_entry_that_is_ours_is_taken_out_and_reloaded() -> None:
+    removed = {"authorization-plugins": ["ledgerguard"]}
+    there = {**RUNNING, "daemon_json": '{"bip": "x", "authorization-plugins": ["other", "ledgerguard"]}'}
+    made = plan(there, removed_options=removed)
+    assert json.loads(made["daemon_json"]) == {"bip": "x", "authorization-plugins": ["other"]}
+    assert (made["apply"], made["refusals"]) == ("reload", [])
+    alone = {**RUNNING, "daemon_json": '{"authorization-plugins": ["ledgerguard"]}'}
+    assert json.loads(plan(alone, removed_options=removed)["daemon_json"]) == {}
+    assert plan(RUNNING, removed_options=removed)["settled"]
 
 
 # Versions

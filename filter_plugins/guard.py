@@ -1,0 +1,212 @@
+"""Decides what has to happen to a host's guard, its mode, and on which engines it could not keep its word.
+
+A module of its own because these decisions are the risky half of the role volume_guard: pure functions can be tried on
+every kind of host without having one. The facts come from the role's module guard_state; whether an engine has the fix
+is decided where engines are (`engine.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = str(Path(__file__).resolve().parents[1])
+if ROOT not in sys.path:
+    sys.path.append(ROOT)
+from filter_plugins.engine import has_fix, version_numbers  # noqa: E402 Ansible loads a filter by its file alone
+
+Facts = Mapping[str, Any]
+
+PROGRAM = "/usr/local/sbin/ledgerguard"
+DATA_ROOT = "/var/lib/docker"
+PLUGIN = "ledgerguard"
+OLDEST_PYTHON = (3, 11)
+SOCKET_UNIT = "/etc/systemd/system/ledgerguard.socket"
+UNITS = "/etc/systemd/system/"
+
+
+@dataclass
+class Plan:
+    """What the role volume_guard will do. Nothing set means that there is nothing to do."""
+
+    stale: list[str] = field(default_factory=list)
+    reload_units: bool = False
+    enable: bool = False
+    socket: str = ""
+    service: str = ""
+    turn_on: bool = False
+    settled: bool = False
+
+
+# --- mode and command -----------------------------------------------------------------------------------------------
+
+
+def guard_mode(seen: Facts, wanted: str) -> dict[str, str]:
+    """{mode, reason}. `auto` never turns an enforcing guard back."""
+    if wanted != "auto":
+        return {"mode": wanted, "reason": f"volume_guard_mode is {wanted}"}
+    foreign = list(seen["engine"]["foreign"])
+    if "enforce" in (seen["installed_mode"], seen["status"].get("mode")):
+        return {"mode": "enforce", "reason": "auto: the guard enforces already"}
+    if foreign:
+        shown = ", ".join(foreign[:5]) + (", …" if len(foreign) > 5 else "")
+        return {"mode": "observe", "reason": f"auto: containers that are not LedgerFlow's hold volumes: {shown}"}
+    return {"mode": "enforce", "reason": "auto: no foreign container holds a volume"}
+
+
+def data_root(seen: Facts) -> str:
+    """Where the engine keeps its things, running or not."""
+    return str(seen["engine"]["root_dir"] or seen["data_root"] or DATA_ROOT)
+
+
+def guard_command(seen: Facts, settings: Facts) -> list[str]:
+    """The command line of the service. `settings`: mode (decided), profile, state_files, hook."""
+    words = [f"--mode={settings['mode']}", f"--profile={settings['profile']}", f"--data-root={data_root(seen)}"]
+    words += [f"--state-file={file}" for file in settings["state_files"]]
+    return [PROGRAM, "serve", *words, *(f"--hook={word}" for word in settings["hook"])]
+
+
+def unit_command(words: Sequence[str]) -> str:
+    """A command line as systemd reads it."""
+    escapes = {"\\": "\\\\", '"': '\\"', "%": "%%", "$": "$$"}
+    return " ".join('"' + "".join(escapes.get(c, c) for c in word) + '"' for word in words)
+
+
+def shell_command(words: Sequence[str]) -> str:
+    """A command line as a shell reads it."""
+    return shlex.join(words)
+
+
+# --- the plan -------------------------------------------------------------------------------------------------------
+
+
+def file_digests(files: Sequence[Facts], program: str) -> list[dict[str, str]]:
+    """{path, mode, sha256} of each wanted file: of its `content`, or of the program where it has none."""
+    return [
+        {
+            "path": str(one["path"]),
+            "mode": str(one["mode"]),
+            "sha256": hashlib.sha256(str(one["content"]).encode()).hexdigest() if "content" in one else program,
+        }
+        for one in files
+    ]
+
+
+def guard_plan(seen: Facts, files: Sequence[Facts], command: Sequence[str]) -> dict[str, Any]:
+    """What to do on a host. `files`: {path, mode, content}, the program without content but with sha256."""
+    program = next(str(one["sha256"]) for one in files if "content" not in one)
+    plan = Plan(stale=[one["path"] for one in file_digests(files, program) if not _as_wanted(seen, one)])
+    plan.turn_on = PLUGIN not in seen["plugins"] or seen["reload_pending"] or not seen["engine"]["running"]
+    status, answers = seen["status"], bool(seen["status"])
+    other = status.get("program") != program or list(status.get("arguments", [])) != list(command[1:])
+    if seen["systemd"]:
+        units = [path for path in plan.stale if path.startswith(UNITS)]
+        plan.reload_units = bool(units) or seen["service"]["stale"] or seen["socket"]["stale"]
+        plan.enable = not (seen["service"]["enabled"] and seen["socket"]["enabled"])
+        plan.socket = _socket_step(seen, plan)
+        running = answers and seen["service"]["active"]
+        other = other or plan.reload_units
+    else:
+        running = answers and bool(seen["supervisor"])
+        other = other or any(path.endswith("ledgerguard-supervise") for path in plan.stale)
+    plan.service = "restart" if running and other else "" if running else "start"
+    plan.settled = not (plan.stale or plan.reload_units or plan.enable or plan.socket or plan.service)
+    return asdict(plan)
+
+
+def _as_wanted(seen: Facts, wanted: Facts) -> bool:
+    there = seen["files"].get(wanted["path"]) or {}
+    return (there.get("sha256"), there.get("mode"), there.get("uid"), there.get("gid")) == (
+        wanted["sha256"], wanted["mode"], 0, 0,
+    )  # fmt: skip
+
+
+def _socket_step(seen: Facts, plan: Plan) -> str:
+    """The socket is left alone while it is right: only so does an exchange of the service refuse nothing."""
+    if not seen["socket"]["active"]:
+        return "start"
+    return "restart" if SOCKET_UNIT in plan.stale else ""
+
+
+# --- what is refused ------------------------------------------------------------------------------------------------
+
+
+def guard_faults(seen: Facts, engine: Facts, environment: str, good: Sequence[str]) -> dict[str, list[str]]:
+    """{refusals, warnings} of a host. `engine`: version, package_version, distribution; `good`: known to be mended."""
+    found: dict[str, list[str]] = {"refusals": [], "warnings": []}
+    python = version_numbers(str(seen.get("python", "")))
+    if python < OLDEST_PYTHON:
+        what = f"/usr/bin/python3 is {seen.get('python') or 'missing'}; the guard needs 3.11 or newer"
+        found["refusals"].append(
+            _told("guard", what, "apt-get install python3, or a newer release of the distribution")
+        )
+    fault = engine_fault(engine, good)
+    if fault:
+        found["refusals" if environment == "prod" else "warnings"].append(fault)
+    return found
+
+
+def engine_fault(engine: Facts, good: Sequence[str]) -> str:
+    """Why requests could be hidden from the guard on this engine; "" where they cannot, or where there is none yet."""
+    version, package = str(engine.get("version") or ""), str(engine.get("package_version") or "")
+    if not version or {version, package} & set(good) or has_fix(engine) is True:
+        return ""
+    seen = package or version
+    what = f"{seen} is not known to have the fix of CVE-2026-34040: large requests are hidden from the guard"
+    hint = "apt-get upgrade, or docker_engine_manage: always where it is the distribution's; if it is mended, add it to"
+    return _told("engine", what, f"{hint} volume_guard_good_engines")
+
+
+def _told(where: str, what: str, hint: str) -> str:
+    return f"{where}: {what}\nHINT: {hint}"
+
+
+def check_text(output: str) -> str:
+    """The findings of `ledgerguard check --json` that are not well, or what it said where that is no JSON."""
+    try:
+        findings = [one for one in json.loads(output)["findings"] if one["verdict"] != "ok"]
+    except (ValueError, KeyError, TypeError):
+        return _told("guard", f"check said {output.strip()[:500]!r}", "sudo ledgerguard check")
+    lines = [
+        f"guard: {one['id']}: {one['verdict']}: {one['what']}\nHINT: {one.get('hint') or 'sudo ledgerguard check'}"
+        for one in findings
+    ]
+    return "\n".join(lines)
+
+
+def would_refuse_lines(output: str, volume: str) -> list[str]:
+    """Of `ledgerguard audit --json`: each kind of request that would have been refused, how often, and when last."""
+    kinds: dict[tuple[str, str], tuple[int, str]] = {}
+    for text in output.splitlines():
+        line = json.loads(text)
+        if volume and volume not in line.get("volumes", []):
+            continue
+        key = (re.sub(r"[0-9a-f]{64}", "…", f"{line.get('method')} {line.get('uri')}"), str(line.get("reason")))
+        kinds[key] = (kinds.get(key, (0, ""))[0] + 1, str(line.get("time")))
+    return [f"{count} times {what}: {why} (last {when})" for (what, why), (count, when) in kinds.items()]
+
+
+class FilterModule:
+    """The filters, for Ansible."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Name → filter."""
+        return {
+            "guard_check_text": check_text,
+            "guard_command": guard_command,
+            "guard_data_root": data_root,
+            "guard_engine_fault": engine_fault,
+            "guard_faults": guard_faults,
+            "guard_mode": guard_mode,
+            "guard_plan": guard_plan,
+            "guard_shell_command": shell_command,
+            "guard_unit_command": unit_command,
+            "guard_would_refuse_lines": would_refuse_lines,
+        }

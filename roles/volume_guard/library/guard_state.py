@@ -1,0 +1,210 @@
+#!/usr/bin/python
+"""What is known about a host's guard and its engine before anything is done to them.
+
+A module of its own because one look replaces a dozen tasks, and because it needs nothing: the standard library, no
+engine, no guard. It changes nothing; what follows from it is decided by the filters in filter_plugins/guard.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import os
+import re
+import socket
+import stat
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+module: guard_state
+short_description: Report a host's guard, its files, and what the engine says of itself
+description: Changes nothing, so it does the same in check mode.
+options:
+  files:
+    description: Files whose content, mode and owner are wanted.
+    type: list
+    elements: path
+    default: []
+author: [LedgerFlow]
+"""
+RETURN = r"""
+guard:
+  description: What was seen. What is not there is empty, never absent.
+  type: dict
+  returned: always
+"""
+
+GUARD_SOCKET = "/run/docker/plugins/ledgerguard.sock"
+ENGINE_SOCKET = "/run/docker.sock"
+DAEMON_JSON = "/etc/docker/daemon.json"
+RELOAD_PENDING = "/etc/docker/.ledgerflow-reload-pending"
+STARTERS = ("/etc/systemd/system/ledgerguard.service", "/usr/local/sbin/ledgerguard-supervise")
+SUPERVISOR_PID = Path("/run/ledgerguard.pid")
+SYSTEM_PYTHON = "/usr/bin/python3"
+SERVICE, SOCKET = "ledgerguard.service", "ledgerguard.socket"
+# A dead guard makes the engine wait for it 15 seconds; the guard itself answers at once.
+GUARD_SECONDS, ENGINE_SECONDS = 5.0, 20.0
+
+Facts = dict[str, Any]
+
+
+class _SocketConnection(http.client.HTTPConnection):
+    """HTTP over a unix socket."""
+
+    def __init__(self, path: str, seconds: float) -> None:
+        super().__init__("localhost", timeout=seconds)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def ask(path: str, seconds: float, method: str, route: str) -> Any:
+    """The JSON answer, or None where nothing useful answers."""
+    connection = _SocketConnection(path, seconds)
+    try:
+        connection.request(method, route)
+        response = connection.getresponse()
+        body = json.loads(response.read())
+        return body if response.status == 200 else None
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
+
+
+def _output(*argv: str) -> str:
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip()
+
+
+# --- what answers ---------------------------------------------------------------------------------------------------
+
+
+def foreign(containers: list[Facts]) -> list[str]:
+    """Names of the containers that hold a volume and are none of LedgerFlow's."""
+    return sorted(
+        str((one.get("Names") or ["/"])[0]).lstrip("/")
+        for one in containers
+        if any(mount.get("Type") == "volume" for mount in one.get("Mounts") or [])
+        and "com.ledgerflow.stack" not in (one.get("Labels") or {})
+    )
+
+
+def _engine() -> Facts:
+    info = ask(ENGINE_SOCKET, ENGINE_SECONDS, "GET", "/info") or {}
+    running = bool(info.get("ServerVersion"))
+    containers = ask(ENGINE_SOCKET, ENGINE_SECONDS, "GET", "/containers/json") if running else []
+    return {
+        "running": running,
+        "version": info.get("ServerVersion", ""),
+        "root_dir": info.get("DockerRootDir", ""),
+        "foreign": foreign(containers or []),
+    }
+
+
+# --- what is installed ----------------------------------------------------------------------------------------------
+
+
+def file_facts(path: str) -> Facts:
+    """{sha256, mode, uid, gid} of a regular file; {} where there is none."""
+    file = Path(path)
+    try:
+        status = file.lstat()
+        if not stat.S_ISREG(status.st_mode):
+            return {}
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError:
+        return {}
+    mode = f"{stat.S_IMODE(status.st_mode):04o}"
+    return {"sha256": digest, "mode": mode, "uid": status.st_uid, "gid": status.st_gid}
+
+
+def unit_facts(text: str) -> Facts:
+    """What `systemctl show` says of one unit."""
+    pairs = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    return {
+        "active": pairs.get("ActiveState") == "active",
+        "enabled": pairs.get("UnitFileState") == "enabled",
+        "stale": pairs.get("NeedDaemonReload") == "yes",
+    }
+
+
+def _unit(name: str, systemd: bool) -> Facts:
+    wanted = "--property=ActiveState,UnitFileState,NeedDaemonReload"
+    return unit_facts(_output("systemctl", "show", wanted, name) if systemd else "")
+
+
+def _supervisor() -> int:
+    """The process that starts the guard again where there is no systemd; 0 where there is none."""
+    try:
+        pid = int(SUPERVISOR_PID.read_text())
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (OSError, ValueError):
+        return 0
+    return pid if b"ledgerguard-supervise" in command else 0
+
+
+def installed_mode(texts: list[str]) -> str:
+    """The mode that the installed service starts with; "" where none is installed."""
+    found = [match.group(1) for text in texts if (match := re.search(r"--mode=(\w+)", text))]
+    return found[0] if found else ""
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def daemon_options(text: str) -> Facts:
+    """The options of a daemon.json; {} where it is not one: the role docker_engine refuses that."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def observe(files: list[str]) -> Facts:
+    """Everything about this host's guard."""
+    systemd = Path("/run/systemd/system").is_dir()
+    options = daemon_options(_text(DAEMON_JSON))
+    plugins = options.get("authorization-plugins")
+    return {
+        "files": {path: file_facts(path) for path in files},
+        "systemd": systemd,
+        "service": _unit(SERVICE, systemd),
+        "socket": _unit(SOCKET, systemd),
+        "supervisor": _supervisor(),
+        "status": ask(GUARD_SOCKET, GUARD_SECONDS, "POST", "/Ledgerguard.Status") or {},
+        "installed_mode": installed_mode([_text(path) for path in STARTERS]),
+        "plugins": [str(one) for one in plugins] if isinstance(plugins, list) else [],
+        "reload_pending": Path(RELOAD_PENDING).exists(),
+        "data_root": str(options.get("data-root") or ""),
+        "engine": _engine(),
+        "python": _output(SYSTEM_PYTHON, "-I", "-c", "import platform; print(platform.python_version())"),
+        "uid": os.geteuid(),
+    }
+
+
+def main() -> None:
+    """Entry point of Ansible."""
+    spec = {"files": {"type": "list", "elements": "path", "default": []}}
+    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
+    module.exit_json(changed=False, guard=observe(module.params["files"]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,207 @@
+"""What happens to a host's guard, on hosts given as data; every refusal beside a twin that is allowed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from filter_plugins import guard as g
+
+SHA = "a" * 64
+UNIT = "/etc/systemd/system/ledgerguard.service"
+SETTINGS: dict[str, Any] = {"mode": "enforce", "profile": "standard", "state_files": [], "hook": []}
+FILES: list[dict[str, str]] = [
+    {"path": g.PROGRAM, "mode": "0755", "sha256": SHA},
+    {"path": g.SOCKET_UNIT, "mode": "0644", "content": "socket\n"},
+    {"path": UNIT, "mode": "0644", "content": "service\n"},
+]
+BARE_FILES = [FILES[0], {"path": "/usr/local/sbin/ledgerguard-supervise", "mode": "0755", "content": "sh\n"}]
+NO_UNIT = {"active": False, "enabled": False, "stale": False}
+GOOD_UNIT = {"active": True, "enabled": True, "stale": False}
+ENGINE = {"running": True, "version": "29.3.1", "root_dir": "/var/lib/docker", "foreign": []}
+NEW: dict[str, Any] = {
+    "files": {}, "systemd": True, "service": NO_UNIT, "socket": NO_UNIT, "supervisor": 0, "status": {},
+    "installed_mode": "", "plugins": [], "reload_pending": False, "data_root": "", "engine": ENGINE, "python": "3.11.2",
+}  # fmt: skip
+COMMAND = g.guard_command(NEW, SETTINGS)
+STATUS = {"mode": "enforce", "program": SHA, "arguments": COMMAND[1:]}
+
+
+def there(files: list[dict[str, str]]) -> dict[str, Any]:
+    return {one["path"]: {**one, "uid": 0, "gid": 0} for one in g.file_digests(files, SHA)}
+
+
+GUARDED: dict[str, Any] = {
+    **NEW, "files": there(FILES), "service": GOOD_UNIT, "socket": GOOD_UNIT, "status": STATUS,
+    "installed_mode": "enforce", "plugins": ["other", "ledgerguard"],
+}  # fmt: skip
+BARE: dict[str, Any] = {
+    **GUARDED, "systemd": False, "files": there(BARE_FILES), "service": NO_UNIT, "socket": NO_UNIT, "supervisor": 7,
+}  # fmt: skip
+
+
+def plan(seen: dict[str, Any], files: list[dict[str, str]] = FILES, command: list[str] = COMMAND) -> dict[str, Any]:
+    """What is to be done, without what is not."""
+    return {name: value for name, value in g.guard_plan(seen, files, command).items() if value}
+
+
+# The plan
+
+
+def test_a_guarded_host_is_left_alone() -> None:
+    assert plan(GUARDED) == {"settled": True}
+    assert plan(BARE, BARE_FILES) == {"settled": True}
+
+
+def test_a_new_host_gets_everything_and_the_key_last() -> None:
+    everything = [one["path"] for one in FILES]
+    assert plan(NEW) == {
+        "stale": everything, "reload_units": True, "enable": True, "socket": "start", "service": "start",
+        "turn_on": True,
+    }  # fmt: skip
+    bare = {**NEW, "systemd": False}
+    assert plan(bare, BARE_FILES) == {
+        "stale": [one["path"] for one in BARE_FILES], "service": "start", "turn_on": True,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("change", [{"mode": "0777"}, {"uid": 1000}, {"gid": 1000}, {"sha256": "b" * 64}])
+def test_a_program_that_others_could_have_changed_is_installed_anew(change: dict[str, Any]) -> None:
+    files = {**GUARDED["files"], g.PROGRAM: {**GUARDED["files"][g.PROGRAM], **change}}
+    assert plan({**GUARDED, "files": files}) == {"stale": [g.PROGRAM]}
+
+
+@pytest.mark.parametrize("status", [{**STATUS, "program": "b" * 64}, {**STATUS, "arguments": ["serve"]}, {"mode": "x"}])
+@pytest.mark.parametrize(("seen", "files"), [(GUARDED, FILES), (BARE, BARE_FILES)])
+def test_what_runs_is_exchanged_where_it_is_not_what_is_installed(
+    seen: dict[str, Any], files: list[dict[str, str]], status: dict[str, Any]
+) -> None:
+    """Also after a run that was killed between the installation and the exchange."""
+    assert plan({**seen, "status": status}, files) == {"service": "restart"}
+
+
+def test_a_unit_that_changed_is_read_again_but_the_socket_is_kept() -> None:
+    files = {path: one for path, one in GUARDED["files"].items() if path != UNIT}
+    assert plan({**GUARDED, "files": files}) == {"stale": [UNIT], "reload_units": True, "service": "restart"}
+    told = {**GUARDED, "service": {**GOOD_UNIT, "stale": True}}
+    assert plan(told) == {"reload_units": True, "service": "restart"}
+
+
+def test_only_another_socket_unit_exchanges_the_socket() -> None:
+    files = {path: one for path, one in GUARDED["files"].items() if path != g.SOCKET_UNIT}
+    assert plan({**GUARDED, "files": files})["socket"] == "restart"
+
+
+@pytest.mark.parametrize(
+    ("seen", "files"),
+    [
+        ({**GUARDED, "status": {}}, FILES),
+        ({**GUARDED, "service": {**GOOD_UNIT, "active": False}}, FILES),
+        ({**BARE, "status": {}}, BARE_FILES),
+        ({**BARE, "supervisor": 0}, BARE_FILES),
+    ],
+)
+def test_a_guard_that_does_not_run_is_started(seen: dict[str, Any], files: list[dict[str, str]]) -> None:
+    assert plan(seen, files) == {"service": "start"}
+
+
+@pytest.mark.parametrize(
+    "change", [{"plugins": ["other"]}, {"reload_pending": True}, {"engine": {**ENGINE, "running": False}}]
+)
+def test_the_engine_is_told_where_it_may_not_know(change: dict[str, Any]) -> None:
+    assert plan({**GUARDED, **change}) == {"turn_on": True, "settled": True}
+
+
+# Mode and command
+
+
+def test_auto_observes_only_beside_foreign_containers_that_hold_volumes() -> None:
+    foreign = {**NEW, "engine": {**ENGINE, "foreign": [f"shop{number}" for number in range(7)]}}
+    made = g.guard_mode(foreign, "auto")
+    assert made["mode"] == "observe"
+    assert "shop4, …" in made["reason"]
+    assert g.guard_mode(NEW, "auto")["mode"] == "enforce"
+    assert g.guard_mode(foreign, "enforce")["mode"] == "enforce"
+
+
+@pytest.mark.parametrize("known", [{"installed_mode": "enforce"}, {"status": {"mode": "enforce"}}])
+def test_auto_never_turns_an_enforcing_guard_back(known: dict[str, Any]) -> None:
+    foreign = {**NEW, "engine": {**ENGINE, "foreign": ["shop"]}, **known}
+    assert g.guard_mode(foreign, "auto")["mode"] == "enforce"
+    assert g.guard_mode(foreign, "observe")["mode"] == "observe"
+
+
+def test_the_engines_directory_is_known_while_the_engine_is_down() -> None:
+    stopped = {**ENGINE, "running": False, "root_dir": ""}
+    assert g.data_root({**NEW, "engine": stopped, "data_root": "/data"}) == "/data"
+    assert g.data_root({**NEW, "engine": stopped}) == "/var/lib/docker"
+    assert g.data_root({**NEW, "engine": {**ENGINE, "root_dir": "/other"}}) == "/other"
+
+
+def test_a_command_line_survives_systemd_and_the_shell() -> None:
+    words = g.guard_command(NEW, {**SETTINGS, "state_files": ["/a b/g.json"], "hook": ["mail", '100 % "of" $HOME\\']})
+    assert words[-3:] == ["--state-file=/a b/g.json", "--hook=mail", '--hook=100 % "of" $HOME\\']
+    assert g.unit_command(words[-1:]) == '"--hook=100 %% \\"of\\" $$HOME\\\\"'
+    assert g.shell_command(["a b", "c"]) == "'a b' c"
+
+
+# What is refused
+
+
+@pytest.mark.parametrize("python", ["", "3.9.2", "3.10.12"])
+def test_a_python_that_is_too_old_is_refused(python: str) -> None:
+    (told,) = g.guard_faults({**NEW, "python": python}, ENGINE, "dev", [])["refusals"]
+    assert "3.11 or newer\nHINT: " in told
+
+
+OLD = {"version": "26.1.5+dfsg1", "package_version": "26.1.5+dfsg1-9+b9", "distribution": "debian"}
+
+
+@pytest.mark.parametrize("engine", [OLD, {"version": "20.10.24"}, {"version": "27.5.1", "distribution": "ubuntu"}])
+def test_an_engine_without_the_fix_is_refused_in_prod_and_a_warning_elsewhere(engine: dict[str, str]) -> None:
+    prod, dev = (g.guard_faults(NEW, engine, name, []) for name in ("prod", "dev"))
+    assert "CVE-2026-34040" in prod["refusals"][0]
+    assert "volume_guard_good_engines" in prod["refusals"][0]
+    assert (prod["warnings"], dev["refusals"]) == ([], [])
+    assert dev["warnings"] == prod["refusals"]
+
+
+@pytest.mark.parametrize(
+    ("engine", "good"),
+    [
+        ({"version": "29.3.1"}, []),
+        ({**OLD, "package_version": "26.1.5+dfsg1-9+deb13u1"}, []),
+        (OLD, [OLD["package_version"]]),
+        ({"version": "27.5.1"}, ["27.5.1"]),
+        ({}, []),  # not installed yet: looked at again once it is
+    ],
+)
+def test_an_engine_that_has_it_or_is_known_to_passes(engine: dict[str, str], good: list[str]) -> None:
+    assert g.guard_faults(NEW, engine, "prod", good) == {"refusals": [], "warnings": []}
+
+
+def test_what_check_found_is_told_with_its_way_out() -> None:
+    findings = [
+        {"id": "canary", "verdict": "bad", "what": "NOT ACTIVE", "hint": ""},
+        {"id": "mode", "verdict": "ok", "what": "", "hint": ""},
+    ]
+    told = g.check_text(json.dumps({"exit": 1, "findings": findings}))
+    assert told == "guard: canary: bad: NOT ACTIVE\nHINT: sudo ledgerguard check"
+    assert "guard: check said 'Traceback'" in g.check_text("Traceback")
+
+
+def test_what_would_have_been_refused_is_counted_by_kind() -> None:
+    line = {"time": "t", "method": "DELETE", "uri": "/volumes/v", "volumes": ["v"], "reason": "why"}
+    container = {**line, "time": "u", "uri": f"/containers/{SHA}/exec"}
+    output = "\n".join(map(json.dumps, [line, container, {**container, "uri": f"/containers/{'b' * 64}/exec"}]))
+    assert g.would_refuse_lines(output, "v") == [
+        "1 times DELETE /volumes/v: why (last t)",
+        "2 times DELETE /containers/…/exec: why (last u)",
+    ]
+    assert g.would_refuse_lines(output, "w") == []
+
+
+def test_all_filters_are_there() -> None:
+    assert {name for name in g.FilterModule().filters() if not name.startswith("guard_")} == set()

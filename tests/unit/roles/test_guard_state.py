@@ -1,0 +1,67 @@
+"""What the look at a host's guard makes of files, units and containers."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from roles.volume_guard.library import guard_state as state
+
+
+def test_a_files_content_mode_and_owner_are_seen(tmp_path: Path) -> None:
+    file = tmp_path / "program"
+    file.write_text("x")
+    file.chmod(0o755)
+    assert state.file_facts(str(file)) == {
+        "sha256": hashlib.sha256(b"x").hexdigest(), "mode": "0755", "uid": os.getuid(), "gid": file.stat().st_gid,
+    }  # fmt: skip
+    assert state.file_facts(str(tmp_path / "none")) == {}
+
+
+def test_a_link_is_no_program_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/bin/true")
+    assert state.file_facts(str(tmp_path / "link")) == {}
+
+
+def test_only_containers_of_others_that_hold_volumes_are_foreign() -> None:
+    volume, bind = [{"Type": "volume", "Name": "v"}], [{"Type": "bind", "Source": "/srv"}]
+    ours = {"com.ledgerflow.stack": "ledger"}
+    containers = [
+        {"Names": ["/shop"], "Mounts": volume, "Labels": {"other": "x"}},
+        {"Names": ["/bare"], "Mounts": volume, "Labels": None},
+        {"Names": ["/ours"], "Mounts": volume, "Labels": ours},
+        {"Names": ["/bound"], "Mounts": bind},
+        {"Names": ["/none"], "Mounts": None},
+    ]
+    assert state.foreign(containers) == ["bare", "shop"]
+
+
+def test_a_unit_is_read_as_systemd_shows_it() -> None:
+    shown = "ActiveState=active\nUnitFileState=enabled\nNeedDaemonReload=no\n"
+    assert state.unit_facts(shown) == {"active": True, "enabled": True, "stale": False}
+    assert state.unit_facts("") == {"active": False, "enabled": False, "stale": False}
+
+
+def test_the_installed_mode_is_that_of_the_first_starter_there_is() -> None:
+    assert state.installed_mode(["", 'x "--mode=observe" "--profile=strict"']) == "observe"
+    assert state.installed_mode(["", ""]) == ""
+
+
+@pytest.mark.parametrize(("text", "options"), [("", {}), ("[]", {}), ("{", {}), ('{"a": 1}', {"a": 1})])
+def test_a_daemon_json_that_is_none_is_left_to_role_docker_engine(text: str, options: dict[str, int]) -> None:
+    assert state.daemon_options(text) == options
+
+
+def test_a_host_without_guard_and_engine_is_looked_at_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("GUARD_SOCKET", "ENGINE_SOCKET", "DAEMON_JSON", "RELOAD_PENDING"):
+        monkeypatch.setattr(state, name, str(tmp_path / "none"))
+    monkeypatch.setattr(state, "STARTERS", ())
+    monkeypatch.setattr(state, "SUPERVISOR_PID", tmp_path / "none")
+    seen = state.observe([str(tmp_path / "program")])
+    assert seen["files"] == {str(tmp_path / "program"): {}}
+    assert (seen["status"], seen["plugins"], seen["supervisor"], seen["installed_mode"]) == ({}, [], 0, "")
+    assert seen["engine"] == {"running": False, "version": "", "root_dir": "", "foreign": []}
+    assert seen["python"].startswith("3.")
