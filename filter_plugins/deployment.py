@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+GUARD_SILENT_SECONDS = 30  # it writes each 5 seconds
+
 
 def stack_containers(containers: Mapping[str, Any], stack: Mapping[str, str]) -> dict[str, Any]:
     """The stack's containers by service name, in order of name."""
@@ -61,6 +63,27 @@ def unwell_services(probe: Mapping[str, Any], stack: Mapping[str, str], expected
     return findings
 
 
+def guard_findings(guard: Mapping[str, Any], wanted: str, environment: str) -> list[dict[str, str]]:
+    """What is not well with the engine's guard: `guard` is what it wrote of itself last, `wanted` its mode."""
+    told = guard_text(guard)
+    if wanted == "off" or (told == f"{guard.get('mode')}, {guard.get('profile')}" and _as_wanted(guard, wanted)):
+        return []
+    hint = f"systemctl status ledgerguard; sudo ledgerguard check; make deploy ENV={environment}"
+    return [{"where": "engine guard", "what": f"{told} (wanted: {wanted})", "hint": hint}]
+
+
+def guard_text(guard: Mapping[str, Any]) -> str:
+    """One line of what the guard does now."""
+    if not guard or guard["age_seconds"] > GUARD_SILENT_SECONDS:
+        return "NOT ACTIVE here" + (f": silent for {guard['age_seconds']} s" if guard else "")
+    text = f"{guard.get('mode')}, {guard.get('profile')}"
+    return f"{text}; fault: {guard['fault']}" if guard.get("fault") else text
+
+
+def _as_wanted(guard: Mapping[str, Any], wanted: str) -> bool:
+    return guard.get("mode") in (("enforce", "observe") if wanted == "auto" else (wanted,))
+
+
 def foreign_sentinels(sentinels: Mapping[str, str | None], stack: str, environment: str) -> list[str]:
     """Directories whose sentinel names another stack or environment, or cannot be read as one."""
     foreign = []
@@ -85,6 +108,8 @@ class FilterModule:
         return {
             "deployment_facts": deployment_facts,
             "foreign_sentinels": foreign_sentinels,
+            "guard_findings": guard_findings,
+            "guard_text": guard_text,
             "proven_backup_due": proven_backup_due,
             "services_of_roles": services_of_roles,
             "stack_containers": stack_containers,

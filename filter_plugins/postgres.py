@@ -1,6 +1,7 @@
-"""PostgreSQL's memory settings from the memory its container is given.
+"""PostgreSQL's memory settings from the memory its container is given, and how its administrator's psql is asked.
 
-A module of its own because it is the arithmetic of PostgreSQL's own documentation and of no other service.
+A module of its own because it is the arithmetic of PostgreSQL's own documentation and of no other service; and because
+playbooks and the guard's declarations must mean the same words by a question.
 """
 
 from __future__ import annotations
@@ -31,9 +32,14 @@ def postgres_sizing(memory_mb: int, cores: int) -> dict[str, Any]:
     }
 
 
+def postgres_query_pattern(statement: str, database: str = "*") -> dict[str, list[str]]:
+    """The command that asks one statement inside the container; without a database, the guard's pattern of it."""
+    return {"argv": ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", statement]}
+
+
 class FilterModule:
     """What Ansible loads."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """The filters by the name that playbooks use."""
-        return {"postgres_sizing": postgres_sizing}
+        return {"postgres_query_pattern": postgres_query_pattern, "postgres_sizing": postgres_sizing}

@@ -5,7 +5,8 @@ A module of its own because every service role hands the same kind of descriptio
 
 A description (see roles/service/meta/argument_specs.yml) is a mapping with `name`, `image`, `uid` and, as wanted,
 `command`, `entrypoint`, `environment`, `networks`, `ports`, `protected` (volume → target), `volumes`, `tmpfs`,
-`memory_mb`, `healthcheck`, `secrets` (file → template), `files` (path → content), `inputs`.
+`memory_mb`, `healthcheck`, `secrets` (file → template), `files` (path → content), `inputs`, `exec` (commands that the
+engine's guard lets be run inside).
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ Stack = Mapping[str, str]
 _HEALTH = {"interval": "10s", "timeout": "5s", "retries": 6, "start_period": "60s"}
 _START_INTERVAL_SINCE = 25  # the engine's major version that can check more often while a container starts
 _KNOWN = {
-    "cap_add", "command", "entrypoint", "environment", "files", "gates", "grace_seconds", "healthcheck", "image",
-    "inputs", "memory_mb", "mounts", "name", "networks", "oneoff", "ports", "protected", "read_only", "secrets",
-    "shm_mb", "stop_signal", "tmpfs", "uid", "volumes", "working_dir",
+    "cap_add", "command", "entrypoint", "environment", "exec", "files", "gates", "grace_seconds", "healthcheck",
+    "image", "inputs", "memory_mb", "mounts", "name", "networks", "oneoff", "ports", "protected", "read_only",
+    "secrets", "shm_mb", "stop_signal", "tmpfs", "uid", "volumes", "working_dir",
 }  # fmt: skip
 _SECRET = re.compile(r"\{(?:secret|url|sha256):([a-z0-9_]+)\}")  # a reference in a secret's template
 _NEEDED = {"name", "image", "uid", "networks", "memory_mb"}
@@ -181,13 +182,14 @@ def service_stands(description: Description, probe: Mapping[str, Any], stack: St
 
     Every part is looked at afresh by the probe: the recorded fingerprint must match the inputs, the rendered files
     must be as they were left (content, owner, mode), the store must have its secrets, and the container must run the
-    same image in good health.
+    same image in good health. Where a guard is (`stack` has guarded), what may hold its volumes must be declared.
     """
     name = str(description["name"])
     recorded = probe["fingerprints"].get(name, {})
     container = probe["containers"].get(f"{stack['id']}-{name}", {})
     return (
         bool(recorded)
+        and (not stack.get("guarded") or not description.get("protected") or name in probe["declarations"])
         and not service_changed(description, probe, sources)
         and recorded.get("files") == probe["files"].get(name)
         and recorded.get("image_id") == container.get("image_id")

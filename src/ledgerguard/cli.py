@@ -16,11 +16,14 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
+from urllib.parse import quote
 
-from ledgerguard import __version__, audit, checking, declarations, proven
+from ledgerguard import __version__, audit, checking, containers, declarations, granting, proven
 from ledgerguard.declarations import DeclarationError, Declarations, Declared
+from ledgerguard.engine_api import EngineApi
+from ledgerguard.granting import GrantError
 from ledgerguard.model import MODES, PROFILES
-from ledgerguard.refusal import OPERATIONS, printable
+from ledgerguard.refusal import OPERATIONS, LookupFailed, Refused, printable
 from ledgerguard.server import ask_status
 from ledgerguard.serving import Settings, serve
 from ledgerguard.unlocks import Unlock, UnlockError, Unlocks, seconds_of
@@ -29,6 +32,7 @@ HOLDS, BAD, COULD_NOT, USAGE = 0, 1, 2, 64
 CONFIG, STATE, AUDIT_FILE = "/etc/ledgerguard/volumes.json", "/var/lib/ledgerguard", "/var/log/ledgerguard/audit.jsonl"
 SOCKET, ENGINE, DATA_ROOT = "/run/docker/plugins/ledgerguard.sock", "unix:///run/docker.sock", "/var/lib/docker"
 PROVEN_HOURS = 24.0
+GRANT_SECONDS = 10.0
 
 
 class _Parser(argparse.ArgumentParser):
@@ -65,7 +69,12 @@ def _parser() -> argparse.ArgumentParser:
         return made
 
     serve = command("serve", _serve, "answers the engine, until it is stopped")
-    serve.add_argument("--state-file", action="append", default=[], help="also write the state here (again for more)")
+    serve.add_argument(
+        "--state-file",
+        action="append",
+        default=[],
+        help="also write the state here, * for any directory (again for more)",
+    )
     serve.add_argument("--mode", choices=MODES, default="enforce")
     serve.add_argument("--deadline", type=float, default=5.0, help="seconds for one decision")
     serve.add_argument("--hook", action="append", default=[], help="a program that gets each line; again for arguments")
@@ -81,8 +90,13 @@ def _parser() -> argparse.ArgumentParser:
     shown.add_argument("--verdict", default="", help="refused, would-refuse, unlocked …")
     shown.add_argument("--json", action="store_true")
     declare = command("declare", _declare, "adds or replaces declared volumes (root)")
-    declare.add_argument("file", metavar="FILE", help="- for what comes in")
-    declare.add_argument("--only", action="store_true", help="what FILE does not name is declared no longer")
+    declare.add_argument(
+        "files", metavar="FILE", nargs="+", help="- for what comes in; the files of a directory are one"
+    )
+    declare.add_argument("--only", action="store_true", help="what no FILE names is declared no longer")
+    grant = command("grant", _grant, "what a container would need to be granted, as JSON: {volume: grant}; only reads")
+    grant.add_argument("container", metavar="CONTAINER", help="created or running")
+    grant.add_argument("--volume", action="append", default=[], help="only of this one (again for more); default: all")
     unlock = command("unlock", _unlock, "lets one operation through, once (root)")
     unlock.add_argument("volume", metavar="VOLUME")
     unlock.add_argument("--operation", required=True, choices=OPERATIONS)
@@ -199,23 +213,21 @@ def _audit(given: argparse.Namespace) -> int:
 def _declare(given: argparse.Namespace) -> int:
     if not _root("declare"):
         return COULD_NOT
-    file, place = Path(given.file), Path(given.config)
     try:
-        text = sys.stdin.read() if given.file == "-" else file.read_text()
-    except (OSError, ValueError) as error:
-        _say("declare", f"{file}: {error}", "ledgerguard declare FILE")
+        new = declarations.joined([_read_declarations(file) for given_file in given.files for file in _all(given_file)])
+    except (OSError, UnicodeDecodeError) as error:
+        _say("declare", str(error), "ledgerguard declare FILE")
         return COULD_NOT
-    try:
-        new = declarations.read(text)
     except DeclarationError as error:
-        _say("declare", f"{file}: {error}", "docs/guard-declarations.schema.json says what is read")
+        _say("declare", str(error), "docs/guard-declarations.schema.json says what is read")
         return BAD
+    place = Path(given.config)
     try:
         known = declarations.load(place)
         after = declarations.merged(known, new)
         if given.only:
             after = Declarations({name: after.volumes[name] for name in new.volumes})
-        if place.exists() and after == known:
+        if after == known and place.exists():
             print(f"as declared before: {', '.join(sorted(new.volumes)) or 'nothing'}")
             return HOLDS
         _write(place, declarations.to_json(after))
@@ -224,10 +236,44 @@ def _declare(given: argparse.Namespace) -> int:
         return COULD_NOT
     gone = sorted(set(known.volumes) - set(after.volumes))
     log = audit.Audit(Path(given.audit_file))
-    log.write("declared", volumes=sorted(new.volumes), no_longer=gone, reason=str(file))
+    log.write("declared", volumes=sorted(new.volumes), no_longer=gone, reason=", ".join(given.files))
     print(f"declared: {', '.join(sorted(new.volumes)) or 'nothing'}")
     if gone:
         print(f"no longer declared: {', '.join(gone)} (a label still protects)")
+    return HOLDS
+
+
+def _all(file: str) -> list[str]:
+    """The file itself, or the JSON files of a directory."""
+    place = Path(file)
+    return [str(one) for one in sorted(place.glob("*.json"))] if place.is_dir() else [file]
+
+
+def _read_declarations(file: str) -> Declarations:
+    try:
+        return declarations.read(sys.stdin.read() if file == "-" else Path(file).read_text())
+    except DeclarationError as error:
+        raise DeclarationError(f"{file}: {error}") from None
+
+
+def _grant(given: argparse.Namespace) -> int:
+    api = EngineApi(given.engine.removeprefix("unix://"), GRANT_SECONDS)
+    try:
+        shown = api.get(f"/containers/{quote(given.container, safe='')}/json")
+        image = api.image(str(shown["Image"])) if shown else None
+    except LookupFailed as error:
+        _say("grant", f"the engine at {given.engine} could not be asked: {error}", "docker info")
+        return COULD_NOT
+    if shown is None or image is None:
+        what = "no such container" if shown is None else f"the engine has no image {shown['Image']}"
+        _say("grant", f"{given.container}: {what}", "docker ps -a")
+        return COULD_NOT
+    try:
+        made = granting.grants_of(containers.inspected(shown), image, given.volume)
+    except (GrantError, Refused) as error:
+        _say("grant", str(error), "start the container without it, or leave the volume read-only in it (:ro)")
+        return BAD
+    print(json.dumps({name: granting.to_data(one) for name, one in made.items()}, indent=1, sort_keys=True))
     return HOLDS
 
 

@@ -6,6 +6,7 @@ asked for and what was made are judged by the same rules.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Mapping
 
 from ledgerguard import gojson
@@ -35,7 +36,7 @@ def created(name: str, body: bytes, image_of: ImageOf) -> Container:
             raise Refused(f"unknown key {key!r} in the container's configuration", "put it below HostConfig")
     host = gojson.struct(config.get("hostconfig"), "HostConfig")
     reference = gojson.text(config.get("image"), "Image")
-    mounts = (*_binds(host), *_mounts(host), *_anonymous(config))
+    mounts = (*asked_mounts(host), *_anonymous(config))
     return _container(name, config, host, image_of(reference, mounts), mounts)
 
 
@@ -70,7 +71,7 @@ def recorded(config_v2: Mapping[str, Json], hostconfig: Mapping[str, Json], imag
     host = gojson.struct(hostconfig, "HostConfig")
     state = gojson.struct(config_v2.get("State"), "State")
     points = gojson.mapping(config_v2.get("MountPoints"), "MountPoints")
-    asked = {mount.target: mount for mount in (*_binds(host), *_mounts(host))}
+    asked = {posixpath.normpath(mount.target): mount for mount in asked_mounts(host)}
     mounts = tuple(_point(target, gojson.struct(point, target), asked.get(target)) for target, point in points.items())
     name = gojson.text(config_v2.get("Name"), "Name").lstrip("/")
     made = _container(name, config, host, image, mounts)
@@ -103,7 +104,24 @@ def _point(target: str, point: Mapping[str, Json], asked: Mount | None) -> Mount
     )
 
 
+def inspected(shown: Mapping[str, Json]) -> Container:
+    """The container that the engine's inspect shows."""
+    host = gojson.struct(shown.get("HostConfig"), "HostConfig")
+    named = {mount.source for mount in asked_mounts(host) if mount.kind == "volume"}
+    points = {}
+    for one in gojson.items(shown.get("Mounts"), "Mounts"):
+        name, source = one.get("Name"), one.get("Source")
+        asked = source if one.get("Type") != "volume" else name if name in named else ""
+        points[str(one.get("Destination"))] = {**one, "Spec": {"Source": asked}}  # which inspect leaves out
+    return recorded({**shown, "ID": shown.get("Id"), "MountPoints": points}, host, None)
+
+
 # --- mounts ---------------------------------------------------------------------------------------------------------
+
+
+def asked_mounts(host: Mapping[str, Json]) -> tuple[Mount, ...]:
+    """The mounts of a host configuration (by folded key) as they were asked for."""
+    return (*_binds(host), *_mounts(host))
 
 
 def _binds(host: Mapping[str, Json]) -> list[Mount]:

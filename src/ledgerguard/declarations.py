@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -264,6 +264,40 @@ def to_json(declarations: Declarations) -> str:
 def merged(known: Declarations, new: Declarations) -> Declarations:
     """`new` over `known`: a volume is replaced whole, but earlier image ids stay until five newer ones have come."""
     return Declarations({**known.volumes, **{name: _with_history(known, one) for name, one in new.volumes.items()}})
+
+
+def joined(documents: Sequence[Declarations]) -> Declarations:
+    """All documents as one. What a volume is, one of them says; the others repeat it or leave it out, and add grants.
+    Of a grant others may add commands. Raises DeclarationError where two disagree."""
+    volumes: dict[str, Declared] = {}
+    for document in documents:
+        for name, one in document.volumes.items():
+            volumes[name] = _both(volumes[name], one) if name in volumes else one
+    return Declarations(volumes)
+
+
+def _both(first: Declared, second: Declared) -> Declared:
+    where = f"volumes.{first.name}"
+    if first.environment != second.environment:
+        raise _refuse(f"{where}.environment", f"{first.environment!r} and {second.environment!r}")
+    left_out = Declared(first.name, first.environment)
+    said = {}
+    for key in ("driver", "options", "labels", "profile"):
+        values = [getattr(one, key) for one in (first, second) if getattr(one, key) != getattr(left_out, key)]
+        if len(values) > 1 and values[0] != values[1]:
+            raise _refuse(f"{where}.{key}", f"declared twice: {values[0]!r} and {values[1]!r}")
+        said[key] = values[0] if values else getattr(left_out, key)
+    grants = {grant.container: grant for grant in first.grants}
+    for grant in second.grants:
+        known = grants.get(grant.container)
+        grants[grant.container] = _one_grant(known, grant, where) if known else grant
+    return replace(first, grants=tuple(grants.values()), **said)
+
+
+def _one_grant(first: Grant, second: Grant, where: str) -> Grant:
+    if replace(first, exec=()) != replace(second, exec=()):
+        raise _refuse(f"{where}.grants", f"container {first.container!r} is granted in two ways")
+    return replace(first, exec=tuple(dict.fromkeys([*first.exec, *second.exec])))
 
 
 def _with_history(known: Declarations, new: Declared) -> Declared:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ledgerguard import gojson, hosts, options, places
 from ledgerguard.declarations import Grant, OtherMount
-from ledgerguard.model import Container, Mount
+from ledgerguard.model import Container, Image, Mount
 from ledgerguard.policy import Scene
 from ledgerguard.refusal import Refused, lost
 
@@ -97,7 +97,13 @@ def _check_owner(container: Container, held: tuple[Mount, ...], scene: Scene, to
 def owner_fault(container: Container, held: tuple[Mount, ...], scene: Scene, to_be_created: bool = False) -> str:
     """What is not as granted; "" when the container is an owner of all it holds."""
     name = final_name(container.name) if to_be_created else container.name
-    grants = scene.policy.declarations.grants_of(name)
+    return grants_fault(container, held, scene.policy.declarations.grants_of(name), scene.lookups.image)
+
+
+def grants_fault(
+    container: Container, held: tuple[Mount, ...], grants: Mapping[str, Grant], image_of: Callable[[str], Image | None]
+) -> str:
+    """What is not as these grants (by volume) say; "" when they let the container hold all it holds."""
     inside = hosts.reaches_inside(container.host) or ", ".join(hosts.joined(container.host))
     if inside:
         return f"an owner with {inside}"
@@ -105,7 +111,7 @@ def owner_fault(container: Container, held: tuple[Mount, ...], scene: Scene, to_
         grant = grants.get(mount.source)
         if grant is None:
             return "no grant names this container" if not grants else f"its grants do not name {mount.source}"
-        wrong = _mount_fault(mount, grant) or _program_fault(container, grant, scene)
+        wrong = _mount_fault(mount, grant) or _program_fault(container, grant, image_of)
         if wrong:
             return wrong
     hidden = _hidden(container, held)
@@ -126,18 +132,18 @@ def _hidden(container: Container, held: tuple[Mount, ...]) -> str:
 
 
 def _mount_fault(mount: Mount, grant: Grant) -> str:
-    if mount.target != grant.target:
+    if posixpath.normpath(mount.target) != grant.target:
         return f"target {mount.target!r}, granted {grant.target!r}"
     if grant.read_only and not mount.read_only:
         return "granted read-only"
     return mount.odd or ("shared propagation" if mount.propagates else "")
 
 
-def _program_fault(container: Container, grant: Grant, scene: Scene) -> str:
+def _program_fault(container: Container, grant: Grant, image_of: Callable[[str], Image | None]) -> str:
     """Image, entrypoint, command, user, directory, health check, environment: as granted, or as the image has it."""
     if container.image not in grant.images:
         return f"image {container.image[:19] or 'unknown to the engine'} is not granted"
-    image = scene.lookups.image(container.image)
+    image = image_of(container.image)
     if image is None:
         return f"image {container.image[:19]} is not known to the engine"
     if grant.entrypoint is None:

@@ -108,9 +108,15 @@ def _alive(guard: Guard) -> bool:
 
 def write_state(guard: Guard, settings: Settings) -> None:
     text = json.dumps(guard.status(), indent=1, sort_keys=True) + "\n"
-    for file in (settings.state_dir / "guard.json", *settings.state_files):
+    wanted = [settings.state_dir / "guard.json", *(one for file in settings.state_files for one in _every(file))]
+    for file in wanted:
         with suppress(OSError):
             aside = file.with_name(f".{file.name}.{os.getpid()}")
             aside.write_text(text)
             aside.chmod(0o644)
             aside.replace(file)
+
+
+def _every(file: Path) -> list[Path]:
+    """The file in each directory that its own path, a pattern, leads to: stacks come and go while the guard runs."""
+    return [place / file.name for place in Path("/").glob(str(file.parent).lstrip("/")) if place.is_dir()]

@@ -17,6 +17,7 @@ import shutil
 import socket
 import subprocess
 import tarfile
+import time
 import urllib.parse
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ author:
 Facts = dict[str, Any]
 IMAGES_STATE = Path("/etc/ledgerflow/images")
 SENTINEL = ".ledgerflow.json"
+GUARD = Path("/usr/local/sbin/ledgerguard")
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -299,6 +301,8 @@ def stack_facts(stack_dir: Path, data_dir: Path | None) -> Facts:
         "secrets_made": sorted(entry.name for entry in (stack_dir / "state/secrets").glob("*")),
         "weak_secrets": weak_secrets(stack_dir / "secrets"),
         "stack_directories": sorted(entry.name for entry in (stack_dir / "state").glob("*") if entry.is_dir()),
+        "declarations": sorted(path.stem for path in (stack_dir / "state/declarations").glob("*.json")),
+        "guard": guard_facts(stack_dir / "state/guard.json"),
         "gates": sorted(entry.name for entry in (stack_dir / "state/gates").glob("*")),
         "records": {path.stem: _read(path) for path in records},
         "initialised": sorted(path.stem for path in (stack_dir / "state/volumes").glob("*.initialised")),
@@ -308,6 +312,12 @@ def stack_facts(stack_dir: Path, data_dir: Path | None) -> Facts:
         "deployment": _json_object(_read(stack_dir / "state/deployment.json")),
         "vault": _json_object(_read(stack_dir / "state/vault/vault.json")),
     }
+
+
+def guard_facts(file: Path) -> Facts:
+    """What the engine's guard last wrote of itself, and how many seconds ago; empty where it never did."""
+    told = _json_object(_read(file))
+    return {**told, "age_seconds": round(time.time() - file.stat().st_mtime)} if told else {}
 
 
 def weak_secrets(store: Path) -> Facts:
@@ -379,6 +389,7 @@ def probe(
         "ports": port_facts(ports, objects["containers"]),
         **objects,
         "images_state": images_state(images_dir),
+        "guard_program": GUARD.exists(),
         **stack,
     }
 

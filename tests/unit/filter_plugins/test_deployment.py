@@ -12,6 +12,8 @@ from filter_plugins.deployment import (
     FilterModule,
     deployment_facts,
     foreign_sentinels,
+    guard_findings,
+    guard_text,
     proven_backup_due,
     services_of_roles,
     stack_containers,
@@ -116,7 +118,7 @@ def test_our_own_sentinels_and_directories_without_one_are_not_foreign() -> None
 
 def test_ansible_finds_the_filters_by_these_names() -> None:
     names = {"deployment_facts", "foreign_sentinels", "proven_backup_due", "services_of_roles", "stack_containers"}
-    names |= {"unwell_services"}
+    names |= {"guard_findings", "guard_text", "unwell_services"}
     assert set(FilterModule().filters()) == names
 
 
@@ -134,3 +136,28 @@ def test_ansible_finds_the_filters_by_these_names() -> None:
 )
 def test_a_proven_backup_is_due_unless_a_young_one_is_told_of(vault: dict[str, Any], due: bool) -> None:
     assert proven_backup_due(vault, 24, datetime(2026, 11, 21, 12, tzinfo=UTC)) is due
+
+
+GUARD = {"mode": "enforce", "profile": "strict", "fault": "", "age_seconds": 3}
+
+
+@pytest.mark.parametrize("wanted", ["enforce", "auto", "off"])
+def test_a_guard_that_does_what_is_wanted_is_well(wanted: str) -> None:
+    assert guard_text(GUARD) == "enforce, strict"
+    assert guard_findings(GUARD, wanted, "dev") == []
+
+
+@pytest.mark.parametrize(
+    ("guard", "wanted", "told"),
+    [
+        ({}, "enforce", "NOT ACTIVE here"),
+        ({**GUARD, "age_seconds": 31}, "auto", "NOT ACTIVE here: silent for 31 s"),
+        ({**GUARD, "mode": "observe"}, "enforce", "observe, strict"),
+        ({**GUARD, "mode": "off"}, "auto", "off, strict"),
+        ({**GUARD, "fault": "cannot be read"}, "enforce", "enforce, strict; fault: cannot be read"),
+    ],
+)
+def test_a_guard_that_does_not_is_found(guard: dict[str, Any], wanted: str, told: str) -> None:
+    (found,) = guard_findings(guard, wanted, "dev")
+    assert (found["where"], found["what"]) == ("engine guard", f"{told} (wanted: {wanted})")
+    assert guard_findings(guard, "off", "dev") == []

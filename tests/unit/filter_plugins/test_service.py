@@ -301,6 +301,16 @@ def test_a_service_something_has_happened_to_does_not_stand_and_is_not_another_o
     assert service_changed(description(), facts, SOURCES) == (happening == "the record is gone")
 
 
+def test_where_a_guard_is_a_service_stands_only_if_what_may_hold_its_volumes_is_declared() -> None:
+    made, facts = description(protected={"redis_data": "/data"}, command=["redis-server"]), standing()
+    facts["fingerprints"]["cache"]["inputs"] = service_inputs(made, SOURCES)
+    assert service_stands(made, facts, STACK, SOURCES)
+    for declared in ([], ["queue"], ["cache", "queue"]):
+        facts["declarations"] = declared
+        assert service_stands(made, facts, {**STACK, "guarded": True}, SOURCES) is ("cache" in declared)
+    assert not service_changed(made, facts, SOURCES)
+
+
 def test_a_service_whose_secret_is_gone_from_the_store_is_made_anew_and_one_that_uses_others_stands() -> None:
     secrets = {"url": "redis://:{url:queue}@host/{secret:name}", "acl": "#{sha256:queue}", "none": "{secret:}"}
     facts = standing()

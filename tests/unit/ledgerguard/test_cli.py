@@ -7,7 +7,8 @@ import json
 import os
 import pty
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from ledgerguard import __version__, checking, cli
+from ledgerguard.audit import Audit
 from ledgerguard.declarations import Declarations, load, to_json
 from ledgerguard.model import PROTECT
 from tests.unit.ledgerguard.known import DECLARED, VOLUME
@@ -74,6 +76,26 @@ def test_what_is_declared_is_merged_and_noted(place: Path, capsys: pytest.Captur
     assert (place / "volumes.json").stat().st_mode & 0o777 == 0o644
     assert run(place, "audit", "--verdict", "declared", "--json") == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["volumes"] == ["new"]
+
+
+def test_several_files_are_declared_as_one_and_a_second_time_nothing_changes(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two = place / "volumes-of-mine.json", place / "web.json"
+    one.write_text(json.dumps({"schema": 1, "volumes": {"new": {"environment": "dev", "labels": {"a": "b"}}}}))
+    granted = {"container": "web", "images": ["sha256:" + "1" * 64], "target": "/x"}
+    two.write_text(json.dumps({"schema": 1, "volumes": {"new": {"environment": "dev", "grants": [granted]}}}))
+    assert run(place, "declare", str(one), str(two)) == 0
+    new = load(place / "volumes.json").volumes["new"]
+    assert (new.labels, [grant.container for grant in new.grants]) == ({"a": "b"}, ["web"])
+    before = (place / "volumes.json").stat()
+    folder = place / "declarations"
+    folder.mkdir()
+    for file in (one, two):
+        file.rename(folder / file.name)
+    assert run(place, "declare", str(folder)) == 0
+    assert capsys.readouterr().out == "declared: new\nas declared before: new\n"
+    assert (place / "volumes.json").stat() == before
 
 
 def test_what_is_declared_no_longer_is_said_and_noted(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -267,7 +289,7 @@ def test_serve_refuses_a_place_where_another_guard_answers(place: Path, capsys: 
 
 
 def engine_of(
-    place: Path, deletes: tuple[int, bytes], canary: bool = True, listed: tuple[str, ...] = ("ledgerguard",)
+    place: Path, deletes: tuple[int, bytes], canary: bool = True, on_delete: Callable[[], None] = lambda: None
 ) -> Any:
     """An engine that answers a deletion like this; `canary`: whether its file is still there afterwards."""
 
@@ -277,10 +299,11 @@ def engine_of(
             file.mkdir(parents=True, exist_ok=True)
             return 201, {}
         if method == "DELETE":
+            on_delete()
             if not canary:
                 (file / "canary").unlink()
             return deletes
-        return 200, {"Plugins": {"Authorization": list(listed)}, "Version": "26.1"}
+        return 200, {"Version": "26.1"}
 
     return stub_engine(place, answer)
 
@@ -357,6 +380,25 @@ def test_a_guard_that_the_engine_dropped_is_found_by_its_canary(
     assert (code, found["canary"]) == (1, ["bad"])
 
 
+@pytest.mark.parametrize(("noted", "verdict"), [(True, "ok"), (False, "bad")])
+def test_a_guard_that_is_meant_to_observe_has_to_have_seen_the_attack(
+    backed: Path, capsys: pytest.CaptureFixture[str], noted: bool, verdict: str
+) -> None:
+    def note() -> None:
+        if noted:
+            Audit(backed / "log/audit.jsonl").write("would-refuse", volumes=[checking.CANARY])
+
+    with engine_of(backed, (204, b""), canary=False, on_delete=note), running_beside(backed):
+        found = findings(backed, capsys, "--mode=observe")[1]
+    assert (found["canary"], found["mode"]) == ([verdict], ["bad"])  # it enforces here, which is told as well
+
+
+def test_a_guard_that_is_meant_to_be_off_is_not_attacked(backed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with engine_of(backed, (204, b""), canary=False), running_beside(backed):
+        found = findings(backed, capsys, "--mode=off")[1]
+    assert (found["canary"], found["mode"]) == (["ok"], ["bad"])
+
+
 @pytest.mark.parametrize("answer", [(204, b""), (409, b"in use"), (403, b"authorization denied by plugin other")])
 def test_an_answer_that_is_no_refusal_of_ours_proves_nothing(
     backed: Path, answer: tuple[int, bytes], capsys: pytest.CaptureFixture[str]
@@ -374,7 +416,7 @@ def test_everything_that_is_wrong_is_named(backed: Path, capsys: pytest.CaptureF
     mounts = {"/x": {"Type": "volume", "Name": VOLUME, "Destination": "/x", "RW": True, "Spec": {"Source": VOLUME}}}
     (foreign / "config.v2.json").write_text(json.dumps({**CONFIG, "MountPoints": mounts}))
     (foreign / "hostconfig.json").write_text("{}")
-    with engine_of(backed, REFUSAL, listed=()):
+    with engine_of(backed, REFUSAL):
         code, found = findings(backed, capsys, "--existing")
         assert run(backed, "check", "--daemon-json=/nothing", "--existing") == 1
     assert "HINT: " in capsys.readouterr().out
@@ -400,3 +442,44 @@ def test_what_cannot_be_looked_at_is_said(place: Path, capsys: pytest.CaptureFix
     assert findings(place, capsys, "--existing")[1]["existing"] == ["could not check"]
     assert code == 1
     assert checking.exit_code([]) == 2
+
+
+# --- grant ------------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def recorded_engine(place: Path) -> Iterator[None]:
+    """An engine that knows the recorded containers and nothing else."""
+    recorded = json.loads(Path(__file__).with_name("containers.json").read_text())
+    known = {
+        **{f"/containers/{name}/json": one["inspect"] for name, one in recorded["containers"].items()},
+        **{f"/images/{name}/json": one for name, one in recorded["images"].items()},
+    }
+    with stub_engine(place, lambda _method, path: (200, known[path]) if path in known else (404, {})):
+        yield
+
+
+def test_a_grant_is_shown_for_each_volume(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with recorded_engine(place):
+        assert run(place, "grant", "owner") == 0
+        assert set(json.loads(capsys.readouterr().out)) == {"backups", "scratch"}
+        assert run(place, "grant", "owner", "--volume", "backups") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (set(found), found["backups"]["command"]) == ({"backups"}, ["schedule"])
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "told"),
+    [("twice", 1, "container twice: no grant"), ("nobody", 2, "nobody: no such container"), ("owner", 1, "media is")],
+)
+def test_what_cannot_be_granted_is_said(
+    place: Path, name: str, code: int, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with recorded_engine(place):
+        assert run(place, "grant", name, *(["--volume", "media"] if name == "owner" else [])) == code
+    out, err = capsys.readouterr()
+    assert (out, told in err, "HINT: " in err) == ("", True, True)
+
+
+def test_an_engine_that_is_not_there_is_no_grant(place: Path) -> None:
+    assert run(place, "grant", "owner") == 2

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ledgerguard import declarations
-from ledgerguard.declarations import DeclarationError, Declarations, load, merged, read, to_json
+from ledgerguard.declarations import DeclarationError, Declarations, joined, load, merged, read, to_json
 from tests.unit.ledgerguard.known import DECLARED, GRANT, IMAGE, VOLUME
 
 SCHEMA = Path(__file__).resolve().parents[3] / "docs/guard-declarations.schema.json"
@@ -100,3 +100,37 @@ def test_the_published_schema_names_every_key_that_is_read() -> None:
     volume = schema["properties"]["volumes"]["additionalProperties"]
     assert set(volume["properties"]) == declarations._DECLARED
     assert set(volume["properties"]["grants"]["items"]["properties"]) == declarations._GRANT
+
+
+def read_all(*volumes: dict[str, Any]) -> Declarations:
+    return joined([read(document(**one)) for one in volumes])
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (1, 2, 0)])
+def test_several_documents_are_one_and_one_of_them_says_what_the_volume_is(order: tuple[int, ...]) -> None:
+    head: dict[str, Any] = {"options": {"device": "/srv/v"}, "labels": {"a": "b"}, "profile": "strict"}
+    given = (head, grant(), {**head, **grant(container="d")})
+    found = read_all(*(given[number] for number in order)).volumes["v"]
+    assert (found.options, found.labels, found.profile) == ({"device": "/srv/v"}, {"a": "b"}, "strict")
+    assert [one.container for one in found.grants] == ["c", "d"]
+
+
+def test_a_grant_may_be_given_more_commands_and_nothing_else() -> None:
+    more = read_all(grant(exec=[{"argv": ["a"]}]), grant(exec=[{"argv": ["a"]}, {"argv": ["b"]}])).volumes["v"].grants
+    assert [one.argv for one in more[0].exec] == [("a",), ("b",)]
+    assert len(more) == 1
+    with pytest.raises(DeclarationError, match="container 'c' is granted in two ways"):
+        read_all(grant(), grant(user="0:0"))
+
+
+@pytest.mark.parametrize(
+    ("second", "told"),
+    [
+        ({"environment": "prod"}, "environment: 'dev' and 'prod'"),
+        ({"options": {"device": "/other"}}, "options: declared twice"),
+        ({"labels": {"a": "c"}}, "labels: declared twice"),
+    ],
+)
+def test_documents_that_disagree_about_a_volume_are_refused(second: dict[str, Any], told: str) -> None:
+    with pytest.raises(DeclarationError, match=told):
+        read_all({"options": {"device": "/srv/v"}, "labels": {"a": "b"}}, second)

@@ -1,0 +1,91 @@
+"""From a container, as the engine shows it, to the grants that let exactly this container hold its volumes. Pure.
+
+A module of its own because it is the judge's question turned round: `holding` compares a container with its grants, and
+what is made here is tried on `holding` before anybody declares it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import asdict
+from typing import Any
+
+from ledgerguard import containers, holding
+from ledgerguard.declarations import NAME, Grant, OtherMount, Pattern
+from ledgerguard.model import Container, Image, Mount
+
+
+class GrantError(ValueError):
+    """What keeps a container from being granted, with the value seen."""
+
+
+def grants_of(
+    container: Container, image: Image, volumes: Collection[str] = (), patterns: tuple[Pattern, ...] = ()
+) -> dict[str, Grant]:
+    """volume → grant, of the volumes named or of all that the container mounts by name. `patterns`: what may be run
+    inside.
+
+    What the container has from its image is left to the image. Of the environment names are kept and no values, as
+    those may be secrets. Raises GrantError where there is no volume, or no grant would let the container in.
+    """
+    known = [mount for mount in container.mounts if mount.kind == "volume" and mount.source]
+    held = tuple(mount for mount in known if (mount.source in volumes if volumes else mount.named))
+    if not held and not volumes:
+        raise GrantError(f"container {container.name}: it mounts no volume by its name, so there is nothing to grant")
+    if missing := sorted(set(volumes) - {mount.source for mount in held}):
+        there = ", ".join(mount.source for mount in known) or "none"
+        raise GrantError(f"container {container.name}: volume {missing[0]} is not mounted (mounted: {there})")
+    if not NAME.fullmatch(container.name):
+        raise GrantError(f"container {container.name!r}: not a name that can be granted")
+    made = {mount.source: _grant(container, image, mount, patterns) for mount in held}
+    fault = holding.grants_fault(container, held, made, {container.image: image}.get)
+    if fault:
+        raise GrantError(f"container {container.name}: no grant lets it hold its volumes: {fault}")
+    return made
+
+
+def to_data(grant: Grant) -> dict[str, Any]:
+    """The grant as declarations write it, without what is as by default."""
+    return {key: value for key, value in asdict(grant).items() if value not in (None, (), False)}
+
+
+def _grant(container: Container, image: Image, held: Mount, patterns: tuple[Pattern, ...]) -> Grant:
+    own_entrypoint = container.entrypoint != image.entrypoint
+    # With an entrypoint of its own nothing of the image's command is left.
+    own_command = container.command != (() if own_entrypoint else image.command)
+    return Grant(
+        container=container.name,
+        images=(container.image,),
+        target=held.target,
+        read_only=held.read_only,
+        entrypoint=container.entrypoint if own_entrypoint else None,
+        command=container.command if own_command else None,
+        user=container.user if container.user != image.user else None,
+        working_dir=container.working_dir if container.working_dir != image.working_dir else None,
+        healthcheck=container.healthcheck if container.healthcheck != image.healthcheck else None,
+        environment=_names(container, image),
+        mounts=_others(container, held),
+        exec=patterns,
+    )
+
+
+def _names(container: Container, image: Image) -> tuple[str, ...]:
+    own = (one for one in container.environment if one not in image.environment)
+    return tuple(sorted({one.partition("=")[0] for one in own}))
+
+
+def _others(container: Container, held: Mount) -> tuple[OtherMount, ...]:
+    """All other mounts: as the engine has them, and as they were asked for, because the next request says it so."""
+    asked = containers.asked_mounts(container.host)
+    spelt = [form for mount in (*container.mounts, *asked) if _other(mount, held) for form in _forms(mount)]
+    return tuple(dict.fromkeys(spelt))
+
+
+def _other(mount: Mount, held: Mount) -> bool:
+    return mount.kind != "tmpfs" and (mount.kind, mount.source) != (held.kind, held.source)
+
+
+def _forms(mount: Mount) -> list[OtherMount]:
+    """An anonymous volume has no name at first; compose hands it on to the next container by its name."""
+    sources = [mount.source] if mount.named else ["", mount.source]
+    return [OtherMount(source, mount.target, mount.read_only) for source in dict.fromkeys(sources)]

@@ -1,0 +1,178 @@
+"""What a deploy declares lets its own containers, and no other, hold its volumes: judged by the guard's own rules."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from filter_plugins.declarations import FilterModule, service_declarations, volume_declarations, with_commands
+from filter_plugins.postgres import postgres_query_pattern
+from filter_plugins.service import compose_project
+from filter_plugins.volumes import declared_volumes
+from ledgerguard import commands, containers, holding
+from ledgerguard.declarations import Declarations, joined, read
+from ledgerguard.engine_api import image_of
+from ledgerguard.model import Container, Exec, Volume
+from ledgerguard.policy import Policy, Scene
+from ledgerguard.refusal import Refused
+from tests.unit.filter_plugins.test_service import STACK, description
+from tests.unit.ledgerguard.known import Known
+
+IMAGE = "sha256:" + "c" * 64
+INSPECT: dict[str, Any] = {
+    "Id": IMAGE,
+    "Config": {
+        "Entrypoint": ["docker-entrypoint"],
+        "Cmd": ["redis-server"],
+        "User": "redis",
+        "Env": ["PATH=/bin"],
+        "WorkingDir": "/data",
+        "Volumes": {"/data": {}, "/left": {}, "/tmp": {}},
+    },
+}
+ITEMS = [{"name": "redis_data", "service": "cache"}, {"name": "media"}]
+LABELS = {"protected": {"com.ledgerflow.protect": "true"}, "scratch": {"com.ledgerflow.scratch": "true"}}
+PLACE = {"name": "ledger", "environment": "dev", "root": "/srv", "bind_backed": True}
+DESCRIPTIONS: dict[str, dict[str, Any]] = {
+    "the least": {"entrypoint": ["redis-server", "/config/redis.conf"]},
+    "a command of its own": {"command": ["redis-server", "--save"]},
+    "all there is": {
+        "entrypoint": ["redis-server"],
+        "command": ["--port", "$$PORT"],
+        "environment": {"A": 1, "B": "two"},
+        "working_dir": "/tmp",
+        "gates": True,
+        "mounts": {"scratch": "/scratch"},
+        "volumes": ["/etc/ledgerflow/ledger-dev/state:/state:ro"],
+        "healthcheck": {"test": ["CMD-SHELL", 'test "$$(redis-cli ping)" = PONG']},
+        "exec": [{"argv": ["redis-cli", "ping"]}],
+    },
+    "a step": {"oneoff": True, "command": ["sh"]},
+}
+
+
+def described(name: str) -> dict[str, Any]:
+    return description(protected={"redis_data": "/data"}, **DESCRIPTIONS[name])
+
+
+def head(profile: str = "strict") -> dict[str, Any]:
+    return volume_declarations(declared_volumes(ITEMS, [{"name": "scratch"}], PLACE, LABELS), "dev", profile)
+
+
+def declared(name: str) -> dict[str, Any]:
+    made = described(name)
+    return service_declarations(compose_project(made, STACK), INSPECT, "dev", ["redis_data"], made.get("exec", ()))
+
+
+def known(*documents: dict[str, Any]) -> Declarations:
+    return joined([read(json.dumps(one)) for one in documents])
+
+
+def asked_for(name: str) -> Container:
+    """The container as compose asks the engine for it."""
+    project = compose_project(described(name), STACK)
+    (service,) = project["services"].values()
+    volumes = {short: one["name"] for short, one in project["volumes"].items()}
+    specs = [spec.split(":") for spec in service["volumes"]]
+    binds = [":".join(spec) if len(spec) > 2 else ":".join([*spec, "rw"]) for spec in specs if spec[0] not in volumes]
+    mounts = [
+        {"Type": "volume", "Source": volumes[spec[0]], "Target": spec[1], "VolumeOptions": {}}
+        for spec in specs
+        if spec[0] in volumes
+    ]
+    plain = json.loads(json.dumps(service).replace("$$", "$"))
+    body = {
+        "Image": service["image"],
+        "User": service["user"],
+        "Entrypoint": plain.get("entrypoint"),
+        "Cmd": plain.get("command"),
+        "WorkingDir": service.get("working_dir", ""),
+        "Env": [f"{key}={value}" for key, value in service.get("environment", {}).items()],
+        "Healthcheck": {"Test": ["NONE"] if "test" not in service["healthcheck"] else plain["healthcheck"]["test"]},
+        "HostConfig": {"Binds": binds, "Mounts": mounts, "Tmpfs": {"/tmp": "mode=1777"}},
+    }
+    image = image_of(INSPECT)
+    return containers.created(service["container_name"], json.dumps(body).encode(), lambda *_: image)
+
+
+def scene(*documents: dict[str, Any]) -> Scene:
+    found = known(*documents)
+    volumes = {
+        name: Volume(name, one.driver, dict(one.labels), dict(one.options)) for name, one in found.volumes.items()
+    }
+    volumes["ledger_dev_scratch"] = Volume("ledger_dev_scratch")
+    return Scene(Policy(found), Known(volumes, images={IMAGE: image_of(INSPECT)}))
+
+
+@pytest.mark.parametrize("name", DESCRIPTIONS)
+def test_a_described_service_may_be_made_and_hold_its_volume(name: str) -> None:
+    holding.check(asked_for(name), scene(head(), declared(name)), to_be_created=True)
+
+
+@pytest.mark.parametrize("name", DESCRIPTIONS)
+def test_it_may_be_started_with_the_volumes_its_image_declares(name: str) -> None:
+    made = asked_for(name)
+    anonymous = tuple(
+        replace(made.mounts[0], kind="volume", source="f" * 64, target=target, named=False) for target in ("/left",)
+    )
+    holding.check(replace(made, mounts=made.mounts + anonymous), scene(head(), declared(name)), to_be_created=False)
+
+
+@pytest.mark.parametrize("name", DESCRIPTIONS)
+def test_before_it_is_declared_it_may_not(name: str) -> None:
+    with pytest.raises(Refused, match="no grant names this container"):
+        holding.check(asked_for(name), scene(head()), to_be_created=True)
+
+
+@pytest.mark.parametrize(
+    "change", [{"user": "0:0"}, {"image": "sha256:" + "0" * 64}, {"command": ("sh",)}, {"environment": ("C=3",)}]
+)
+def test_another_than_the_described_one_may_not(change: dict[str, Any]) -> None:
+    with pytest.raises(Refused, match="may not write to it"):
+        wanted = replace(asked_for("all there is"), **change)
+        holding.check(wanted, scene(head(), declared("all there is")), to_be_created=True)
+
+
+def test_volumes_are_declared_exactly_and_scratch_ones_not_at_all() -> None:
+    volumes = known(head()).volumes
+    assert set(volumes) == {"ledger_dev_redis_data", "ledger_dev_media"}
+    one = volumes["ledger_dev_redis_data"]
+    assert (one.environment, one.profile, one.grants) == ("dev", "strict", ())
+    assert one.options == {"type": "none", "o": "bind", "device": "/srv/ledger/dev/redis_data"}
+    assert one.labels["com.ledgerflow.service"] == "cache"
+
+
+def test_the_commands_of_a_service_are_declared_and_more_can_be_added() -> None:
+    (grant,) = known(declared("all there is")).volumes["ledger_dev_redis_data"].grants
+    assert [one.argv for one in grant.exec] == [("redis-cli", "ping")]
+    more = with_commands(declared("all there is"), [{"argv": ["redis-cli", "save"]}])
+    (grant,) = known(declared("all there is"), more).volumes["ledger_dev_redis_data"].grants
+    assert [one.argv for one in grant.exec] == [("redis-cli", "ping"), ("redis-cli", "save")]
+
+
+def test_a_service_without_a_protected_volume_declares_nothing() -> None:
+    project = compose_project(description(), STACK)
+    assert service_declarations(project, INSPECT, "dev", []) == {"schema": 1, "volumes": {}}
+
+
+def test_a_question_to_the_database_fits_its_pattern_in_any_database_and_nothing_else_does() -> None:
+    (grant,) = (
+        known(with_commands(declared("the least"), [postgres_query_pattern("SELECT 1")]))
+        .volumes["ledger_dev_redis_data"]
+        .grants
+    )
+    owner = asked_for("the least")
+
+    def may(argv: list[str]) -> bool:
+        return commands.allowed(Exec(owner.name, tuple(argv)), owner, grant.exec)
+
+    assert may(postgres_query_pattern("SELECT 1", "ledger")["argv"])
+    assert not may(postgres_query_pattern("DROP TABLE x", "ledger")["argv"])
+    assert not may([*postgres_query_pattern("SELECT 1", "ledger")["argv"], "-c", "DROP TABLE x"])
+
+
+def test_the_filters_have_the_names_that_roles_use() -> None:
+    assert set(FilterModule().filters()) == {"service_declarations", "volume_declarations", "with_commands"}
