@@ -37,7 +37,7 @@ STACK = ("deploy", "volumes", "reachability", "secrets", "refusals", "address_po
 BROWSER = "tests/browser"  # on the stack that the tests behind it share
 # Too long for every push: an ordinary user's own deploy, whose decisions are tested there by facts given as data; and
 # one over ssh, with all images in an engine of its own: on a push the workflow's steps run up to Ansible's door.
-SOAKED = ("reduced", "remote")
+SOAKED = ("reduced", "remote", "nuke")
 FUZZ = {"LEDGERGUARD_EXAMPLES": "20000", "LEDGERGUARD_MUTATIONS": "1000000"}
 RUNNING: set[subprocess.Popen[bytes]] = set()
 STOPPED = threading.Event()
