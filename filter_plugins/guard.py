@@ -26,7 +26,7 @@ Facts = Mapping[str, Any]
 
 PROGRAM = "/usr/local/sbin/ledgerguard"
 DATA_ROOT = "/var/lib/docker"
-PLUGIN = "ledgerguard"
+PLUGIN, CANARY = "ledgerguard", "ledgerguard-canary"
 OLDEST_PYTHON = (3, 11)
 SOCKET_UNIT = "/etc/systemd/system/ledgerguard.socket"
 UNITS = "/etc/systemd/system/"
@@ -49,12 +49,17 @@ class Plan:
 
 
 def guard_mode(seen: Facts, wanted: str) -> dict[str, str]:
-    """{mode, reason}. `auto` never turns an enforcing guard back."""
-    if wanted != "auto":
+    """{mode, reason}. `auto` and `observe-first` never turn an enforcing guard back."""
+    if wanted not in ("auto", "observe-first"):
         return {"mode": wanted, "reason": f"volume_guard_mode is {wanted}"}
     foreign = list(seen["engine"]["foreign"])
-    if "enforce" in (seen["installed_mode"], seen["status"].get("mode")):
-        return {"mode": "enforce", "reason": "auto: the guard enforces already"}
+    if "--mode=enforce" in seen["options"] or seen["status"].get("mode") == "enforce":
+        return {"mode": "enforce", "reason": f"{wanted}: the guard enforces already"}
+    if wanted == "observe-first":
+        return {"mode": "observe", "reason": "observe-first: it has not enforced yet"}
+    if seen["engine"]["unseen"]:
+        what = f"the engine does not run and keeps {seen['engine']['unseen']} containers: whose they are is not known"
+        return {"mode": "observe", "reason": f"auto: {what}"}
     if foreign:
         shown = ", ".join(foreign[:5]) + (", …" if len(foreign) > 5 else "")
         return {"mode": "observe", "reason": f"auto: containers that are not LedgerFlow's hold volumes: {shown}"}
@@ -135,6 +140,12 @@ def _socket_step(seen: Facts, plan: Plan) -> str:
     return "restart" if SOCKET_UNIT in plan.stale else ""
 
 
+def still_asked(before: Facts, after: Facts) -> bool:
+    """Whether the engine asked the guard between two looks, each of which reads its counts, then calls the engine."""
+    first, second = (sum((one["status"].get("decisions") or {}).values()) for one in (before, after))
+    return int(second) > int(first)
+
+
 # --- what is refused ------------------------------------------------------------------------------------------------
 
 
@@ -181,12 +192,44 @@ def check_text(output: str) -> str:
     return "\n".join(lines)
 
 
-def would_refuse_lines(output: str, volume: str) -> list[str]:
-    """Of `ledgerguard audit --json`: each kind of request that would have been refused, how often, and when last."""
+# --- another's volume -----------------------------------------------------------------------------------------------
+
+
+def foreign_declaration(volume: Facts, grants: Sequence[Facts], known: Facts, settings: Facts) -> dict[str, Any]:
+    """The declaration of a volume as the engine has it, for the containers that hold it now.
+
+    `volume`: as the engine shows it; `grants`: results of `ledgerguard grant`, of which those that failed are left out;
+    `known`: what is declared already, whose grants for containers that are not there now stay; `settings`: environment,
+    profile.
+    """
+    name = str(volume["Name"])
+    granted = [json.loads(one["stdout"])[name] for one in grants if one["rc"] == 0]
+    holders = {str(one["item"]) for one in grants}
+    before = (known.get("volumes") or {}).get(name) or {}
+    kept = [one for one in before.get("grants", []) if one["container"] not in holders]
+    return {
+        "environment": settings["environment"],
+        "driver": volume["Driver"],
+        "options": volume.get("Options") or {},
+        "labels": volume.get("Labels") or {},
+        "profile": settings["profile"],
+        "grants": [*granted, *kept],
+    }
+
+
+def ungranted(grants: Sequence[Facts]) -> list[str]:
+    """What `ledgerguard grant` said of the containers that hold a volume and cannot be granted."""
+    return [str(one["stderr"]).strip() for one in grants if one["rc"] != 0]
+
+
+def would_refuse_lines(output: str) -> list[str]:
+    """Of `ledgerguard audit --json`: each kind of request that would have been refused, how often, and when last.
+
+    What `ledgerguard check` does to its canary is left out.
+    """
     kinds: dict[tuple[str, str], tuple[int, str]] = {}
-    for text in output.splitlines():
-        line = json.loads(text)
-        if volume and volume not in line.get("volumes", []):
+    for line in map(json.loads, output.splitlines()):
+        if CANARY in line.get("volumes", []):
             continue
         key = (re.sub(r"[0-9a-f]{64}", "…", f"{line.get('method')} {line.get('uri')}"), str(line.get("reason")))
         kinds[key] = (kinds.get(key, (0, ""))[0] + 1, str(line.get("time")))
@@ -204,9 +247,12 @@ class FilterModule:
             "guard_data_root": data_root,
             "guard_engine_fault": engine_fault,
             "guard_faults": guard_faults,
+            "guard_foreign_declaration": foreign_declaration,
             "guard_mode": guard_mode,
             "guard_plan": guard_plan,
             "guard_shell_command": shell_command,
+            "guard_still_asked": still_asked,
+            "guard_ungranted": ungranted,
             "guard_unit_command": unit_command,
             "guard_would_refuse_lines": would_refuse_lines,
         }

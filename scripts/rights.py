@@ -14,6 +14,7 @@ from filter_plugins.engine import engine_mode
 CHANGE_STEPS = (
     ("install the engine, compose and buildx from the distribution", "only where they are missing"),
     ("write /etc/docker/daemon.json", "only to add what is asked for"),
+    ("install ledgerguard, the engine's guard of protected volumes", "it runs as root, below /usr/local/sbin"),
     ("write /etc/ledgerflow", "the services' files and secrets, readable by root and the service alone"),
     ("make /srv/<stack>/<env>", "the protected data, so that no ordinary user can delete it"),
     ("talk to the engine", "its socket is root's"),

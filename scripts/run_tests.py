@@ -136,6 +136,7 @@ def parts() -> tuple[Part, ...]:
         ),
         Part("molecule docker_engine", (*molecule, "docker_engine"), 15, stage=Stage.BUILT),
         Part("molecule protected_volume", (*molecule, "protected_volume"), 15, stage=Stage.BUILT),
+        Part("molecule volume_guard", (*molecule, "volume_guard"), 15, stage=Stage.BUILT),
         pytest_part("integration", "tests/integration", 15, stage=Stage.BUILT),
         pytest_part("steps", "tests/workflows/test_steps.py", 10, stage=Stage.BUILT, lane=2),
         pytest_part("stack", deploy_files(STACK), 30, stage=Stage.BUILT),

@@ -241,7 +241,7 @@ def restart(name: str) -> None:
     systemd = "--without-systemd" not in command
     # Without systemd nothing ends the services in order anyway.
     output(["docker", "restart", f"--timeout={30 if systemd else 1}", name], f"host {name}")
-    wait(name, engine="-engine" in command, systemd=systemd)
+    wait(name, engine="-engine" in command and systemd, systemd=systemd)
 
 
 def stop(name: str) -> None:

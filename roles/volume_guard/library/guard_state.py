@@ -12,6 +12,7 @@ import http.client
 import json
 import os
 import re
+import shlex
 import socket
 import stat
 import subprocess
@@ -41,6 +42,7 @@ guard:
 
 GUARD_SOCKET = "/run/docker/plugins/ledgerguard.sock"
 ENGINE_SOCKET = "/run/docker.sock"
+DATA_ROOT = "/var/lib/docker"
 DAEMON_JSON = "/etc/docker/daemon.json"
 RELOAD_PENDING = "/etc/docker/.ledgerflow-reload-pending"
 STARTERS = ("/etc/systemd/system/ledgerguard.service", "/usr/local/sbin/ledgerguard-supervise")
@@ -101,7 +103,15 @@ def foreign(containers: list[Facts]) -> list[str]:
     )
 
 
-def _engine() -> Facts:
+def kept_containers(data_root: str) -> int:
+    """How many containers an engine keeps, running or not; it need not run."""
+    try:
+        return sum(entry.is_dir() for entry in (Path(data_root) / "containers").iterdir())
+    except OSError:
+        return 0
+
+
+def _engine(data_root: str) -> Facts:
     info = ask(ENGINE_SOCKET, ENGINE_SECONDS, "GET", "/info") or {}
     running = bool(info.get("ServerVersion"))
     containers = ask(ENGINE_SOCKET, ENGINE_SECONDS, "GET", "/containers/json") if running else []
@@ -110,6 +120,7 @@ def _engine() -> Facts:
         "version": info.get("ServerVersion", ""),
         "root_dir": info.get("DockerRootDir", ""),
         "foreign": foreign(containers or []),
+        "unseen": 0 if running else kept_containers(data_root),
     }
 
 
@@ -137,11 +148,12 @@ def unit_facts(text: str) -> Facts:
         "active": pairs.get("ActiveState") == "active",
         "enabled": pairs.get("UnitFileState") == "enabled",
         "stale": pairs.get("NeedDaemonReload") == "yes",
+        "known": pairs.get("LoadState") == "loaded",
     }
 
 
 def _unit(name: str, systemd: bool) -> Facts:
-    wanted = "--property=ActiveState,UnitFileState,NeedDaemonReload"
+    wanted = "--property=ActiveState,UnitFileState,NeedDaemonReload,LoadState"
     return unit_facts(_output("systemctl", "show", wanted, name) if systemd else "")
 
 
@@ -155,10 +167,14 @@ def _supervisor() -> int:
     return pid if b"ledgerguard-supervise" in command else 0
 
 
-def installed_mode(texts: list[str]) -> str:
-    """The mode that the installed service starts with; "" where none is installed."""
-    found = [match.group(1) for text in texts if (match := re.search(r"--mode=(\w+)", text))]
-    return found[0] if found else ""
+def installed_options(text: str) -> list[str]:
+    """The options of `serve` in a unit or a shell script as this role writes them; [] where there are none."""
+    line = next((one for one in text.splitlines() if re.search(r'ledgerguard"? "?serve', one)), "")
+    try:
+        words = shlex.split(line.replace("$$", "$").replace("%%", "%") if line.startswith("ExecStart=") else line)
+    except ValueError:
+        return []
+    return [word for word in words if word.startswith("--")]
 
 
 def _text(path: str) -> str:
@@ -181,7 +197,7 @@ def observe(files: list[str]) -> Facts:
     """Everything about this host's guard."""
     systemd = Path("/run/systemd/system").is_dir()
     options = daemon_options(_text(DAEMON_JSON))
-    plugins = options.get("authorization-plugins")
+    plugins, data_root = options.get("authorization-plugins"), str(options.get("data-root") or "")
     return {
         "files": {path: file_facts(path) for path in files},
         "systemd": systemd,
@@ -189,11 +205,11 @@ def observe(files: list[str]) -> Facts:
         "socket": _unit(SOCKET, systemd),
         "supervisor": _supervisor(),
         "status": ask(GUARD_SOCKET, GUARD_SECONDS, "POST", "/Ledgerguard.Status") or {},
-        "installed_mode": installed_mode([_text(path) for path in STARTERS]),
+        "options": installed_options("\n".join(_text(path) for path in STARTERS)),
         "plugins": [str(one) for one in plugins] if isinstance(plugins, list) else [],
         "reload_pending": Path(RELOAD_PENDING).exists(),
-        "data_root": str(options.get("data-root") or ""),
-        "engine": _engine(),
+        "data_root": data_root,
+        "engine": _engine(data_root or DATA_ROOT),
         "python": _output(SYSTEM_PYTHON, "-I", "-c", "import platform; print(platform.python_version())"),
         "uid": os.geteuid(),
     }

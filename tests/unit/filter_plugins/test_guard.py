@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from filter_plugins import guard as g
+from ledgerguard.declarations import read
 
 SHA = "a" * 64
 UNIT = "/etc/systemd/system/ledgerguard.service"
@@ -20,10 +21,10 @@ FILES: list[dict[str, str]] = [
 BARE_FILES = [FILES[0], {"path": "/usr/local/sbin/ledgerguard-supervise", "mode": "0755", "content": "sh\n"}]
 NO_UNIT = {"active": False, "enabled": False, "stale": False}
 GOOD_UNIT = {"active": True, "enabled": True, "stale": False}
-ENGINE = {"running": True, "version": "29.3.1", "root_dir": "/var/lib/docker", "foreign": []}
+ENGINE = {"running": True, "version": "29.3.1", "root_dir": "/var/lib/docker", "foreign": [], "unseen": 0}
 NEW: dict[str, Any] = {
     "files": {}, "systemd": True, "service": NO_UNIT, "socket": NO_UNIT, "supervisor": 0, "status": {},
-    "installed_mode": "", "plugins": [], "reload_pending": False, "data_root": "", "engine": ENGINE, "python": "3.11.2",
+    "options": [], "plugins": [], "reload_pending": False, "data_root": "", "engine": ENGINE, "python": "3.11.2",
 }  # fmt: skip
 COMMAND = g.guard_command(NEW, SETTINGS)
 STATUS = {"mode": "enforce", "program": SHA, "arguments": COMMAND[1:]}
@@ -35,7 +36,7 @@ def there(files: list[dict[str, str]]) -> dict[str, Any]:
 
 GUARDED: dict[str, Any] = {
     **NEW, "files": there(FILES), "service": GOOD_UNIT, "socket": GOOD_UNIT, "status": STATUS,
-    "installed_mode": "enforce", "plugins": ["other", "ledgerguard"],
+    "options": COMMAND[2:], "plugins": ["other", "ledgerguard"],
 }  # fmt: skip
 BARE: dict[str, Any] = {
     **GUARDED, "systemd": False, "files": there(BARE_FILES), "service": NO_UNIT, "socket": NO_UNIT, "supervisor": 7,
@@ -123,10 +124,17 @@ def test_auto_observes_only_beside_foreign_containers_that_hold_volumes() -> Non
     assert made["mode"] == "observe"
     assert "shop4, …" in made["reason"]
     assert g.guard_mode(NEW, "auto")["mode"] == "enforce"
+    stopped = g.guard_mode({**NEW, "engine": {**ENGINE, "running": False, "unseen": 2}}, "auto")
+    assert (stopped["mode"], "keeps 2 containers" in stopped["reason"]) == ("observe", True)
     assert g.guard_mode(foreign, "enforce")["mode"] == "enforce"
 
 
-@pytest.mark.parametrize("known", [{"installed_mode": "enforce"}, {"status": {"mode": "enforce"}}])
+def test_observe_first_observes_wherever_nothing_enforces_yet() -> None:
+    assert g.guard_mode(NEW, "observe-first")["mode"] == "observe"
+    assert g.guard_mode(GUARDED, "observe-first")["mode"] == "enforce"
+
+
+@pytest.mark.parametrize("known", [{"options": ["--mode=enforce"]}, {"status": {"mode": "enforce"}}])
 def test_auto_never_turns_an_enforcing_guard_back(known: dict[str, Any]) -> None:
     foreign = {**NEW, "engine": {**ENGINE, "foreign": ["shop"]}, **known}
     assert g.guard_mode(foreign, "auto")["mode"] == "enforce"
@@ -195,13 +203,59 @@ def test_what_check_found_is_told_with_its_way_out() -> None:
 def test_what_would_have_been_refused_is_counted_by_kind() -> None:
     line = {"time": "t", "method": "DELETE", "uri": "/volumes/v", "volumes": ["v"], "reason": "why"}
     container = {**line, "time": "u", "uri": f"/containers/{SHA}/exec"}
-    output = "\n".join(map(json.dumps, [line, container, {**container, "uri": f"/containers/{'b' * 64}/exec"}]))
-    assert g.would_refuse_lines(output, "v") == [
+    canary = {**line, "volumes": [g.CANARY]}
+    lines = [line, container, canary, {**container, "uri": f"/containers/{'b' * 64}/exec"}]
+    assert g.would_refuse_lines("\n".join(map(json.dumps, lines))) == [
         "1 times DELETE /volumes/v: why (last t)",
         "2 times DELETE /containers/…/exec: why (last u)",
     ]
-    assert g.would_refuse_lines(output, "w") == []
+    assert g.would_refuse_lines("") == []
+
+
+# Another's volume
+
+SHOP = {"Name": "shop", "Driver": "local", "Options": None, "Labels": {"com.docker.compose.volume": "shop"}}
+GRANT = {"container": "shop-db-1", "images": ["sha256:" + SHA], "target": "/data"}
+
+
+def granted(container: str, **grant: Any) -> dict[str, Any]:
+    stdout = json.dumps({"shop": {**GRANT, "container": container, **grant}})
+    return {"item": container, "rc": 0, "stdout": stdout, "stderr": ""}
+
+
+def test_a_foreign_volume_is_declared_exactly_as_the_engine_has_it() -> None:
+    settings = {"environment": "dev", "profile": "standard"}
+    made = g.foreign_declaration(SHOP, [granted("shop-db-1")], {}, settings)
+    assert made == {
+        "environment": "dev", "driver": "local", "options": {}, "labels": SHOP["Labels"], "profile": "standard",
+        "grants": [GRANT],
+    }  # fmt: skip
+    whole = {"schema": 1, "volumes": {"shop": made}}
+    assert set(read(json.dumps(whole)).volumes) == {"shop"}
+
+
+def test_grants_of_containers_that_are_away_stay_and_those_that_changed_are_replaced() -> None:
+    away = {**GRANT, "container": "shop-job-1"}
+    known = {"volumes": {"shop": {"grants": [{**GRANT, "target": "/old"}, away]}, "other": {"grants": [GRANT]}}}
+    made = g.foreign_declaration(SHOP, [granted("shop-db-1")], known, {"environment": "dev", "profile": "strict"})
+    assert made["grants"] == [GRANT, away]
+
+
+def test_a_holder_that_cannot_be_granted_is_told_and_left_out() -> None:
+    failed = {"item": "odd", "rc": 1, "stdout": "", "stderr": "container odd: why\nHINT: x\n"}
+    known = {"volumes": {"shop": {"grants": [{**GRANT, "container": "odd"}]}}}
+    results = [granted("shop-db-1"), failed]
+    made = g.foreign_declaration(SHOP, results, known, {"environment": "dev", "profile": "standard"})
+    assert [one["container"] for one in made["grants"]] == ["shop-db-1"]
+    assert g.ungranted(results) == ["container odd: why\nHINT: x"]
 
 
 def test_all_filters_are_there() -> None:
     assert {name for name in g.FilterModule().filters() if not name.startswith("guard_")} == set()
+
+
+def test_the_guard_still_counts_while_the_engine_asks_it() -> None:
+    before = {**NEW, "status": {"decisions": {"allowed": 5}}}
+    assert not g.still_asked(before, before)
+    assert g.still_asked(before, {**NEW, "status": {"decisions": {"allowed": 7}}})
+    assert not g.still_asked({**NEW, "status": {}}, {**NEW, "status": {}})

@@ -7,7 +7,7 @@ import json
 import os
 import pty
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from ledgerguard import __version__, checking, cli
+from ledgerguard.audit import Audit
 from ledgerguard.declarations import Declarations, load, to_json
 from ledgerguard.model import PROTECT
 from tests.unit.ledgerguard.known import DECLARED, VOLUME
@@ -288,7 +289,7 @@ def test_serve_refuses_a_place_where_another_guard_answers(place: Path, capsys: 
 
 
 def engine_of(
-    place: Path, deletes: tuple[int, bytes], canary: bool = True, listed: tuple[str, ...] = ("ledgerguard",)
+    place: Path, deletes: tuple[int, bytes], canary: bool = True, on_delete: Callable[[], None] = lambda: None
 ) -> Any:
     """An engine that answers a deletion like this; `canary`: whether its file is still there afterwards."""
 
@@ -298,10 +299,11 @@ def engine_of(
             file.mkdir(parents=True, exist_ok=True)
             return 201, {}
         if method == "DELETE":
+            on_delete()
             if not canary:
                 (file / "canary").unlink()
             return deletes
-        return 200, {"Plugins": {"Authorization": list(listed)}, "Version": "26.1"}
+        return 200, {"Version": "26.1"}
 
     return stub_engine(place, answer)
 
@@ -378,6 +380,25 @@ def test_a_guard_that_the_engine_dropped_is_found_by_its_canary(
     assert (code, found["canary"]) == (1, ["bad"])
 
 
+@pytest.mark.parametrize(("noted", "verdict"), [(True, "ok"), (False, "bad")])
+def test_a_guard_that_is_meant_to_observe_has_to_have_seen_the_attack(
+    backed: Path, capsys: pytest.CaptureFixture[str], noted: bool, verdict: str
+) -> None:
+    def note() -> None:
+        if noted:
+            Audit(backed / "log/audit.jsonl").write("would-refuse", volumes=[checking.CANARY])
+
+    with engine_of(backed, (204, b""), canary=False, on_delete=note), running_beside(backed):
+        found = findings(backed, capsys, "--mode=observe")[1]
+    assert (found["canary"], found["mode"]) == ([verdict], ["bad"])  # it enforces here, which is told as well
+
+
+def test_a_guard_that_is_meant_to_be_off_is_not_attacked(backed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with engine_of(backed, (204, b""), canary=False), running_beside(backed):
+        found = findings(backed, capsys, "--mode=off")[1]
+    assert (found["canary"], found["mode"]) == (["ok"], ["bad"])
+
+
 @pytest.mark.parametrize("answer", [(204, b""), (409, b"in use"), (403, b"authorization denied by plugin other")])
 def test_an_answer_that_is_no_refusal_of_ours_proves_nothing(
     backed: Path, answer: tuple[int, bytes], capsys: pytest.CaptureFixture[str]
@@ -395,7 +416,7 @@ def test_everything_that_is_wrong_is_named(backed: Path, capsys: pytest.CaptureF
     mounts = {"/x": {"Type": "volume", "Name": VOLUME, "Destination": "/x", "RW": True, "Spec": {"Source": VOLUME}}}
     (foreign / "config.v2.json").write_text(json.dumps({**CONFIG, "MountPoints": mounts}))
     (foreign / "hostconfig.json").write_text("{}")
-    with engine_of(backed, REFUSAL, listed=()):
+    with engine_of(backed, REFUSAL):
         code, found = findings(backed, capsys, "--existing")
         assert run(backed, "check", "--daemon-json=/nothing", "--existing") == 1
     assert "HINT: " in capsys.readouterr().out

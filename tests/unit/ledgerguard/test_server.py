@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,16 +19,19 @@ from typing import Any
 import pytest
 
 from ledgerguard import server, serving
+from ledgerguard.refusal import Verdict
 from ledgerguard.server import Server, ask_status, listen
 from ledgerguard.serving import Settings, guard_of, write_state
 from tests.unit.ledgerguard.known import PLAIN, VOLUME
 from tests.unit.ledgerguard.test_guard import made
 
+RUNNING: dict[Path, Server] = {}
+
 
 @contextmanager
 def running(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "run/ledgerguard.sock"
-    one = Server(listen(path), made(tmp_path))
+    one = RUNNING[path] = Server(listen(path), made(tmp_path))
     thread = threading.Thread(target=one.run)
     thread.start()
     try:
@@ -167,6 +173,52 @@ def test_an_error_of_ours_is_a_refusal(tmp_path: Path, monkeypatch: pytest.Monke
         assert "ZeroDivisionError" in post(plain, "/AuthZPlugin.AuthZReq", b"{}")["Msg"]
 
 
+def raw_post(plain: socket.socket, path: str, body: bytes) -> bytes:
+    """Everything that is answered until the connection is closed."""
+    plain.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+    found = b""
+    while chunk := plain.recv(1000):
+        found += chunk
+    return found
+
+
+def test_told_to_stop_it_gives_the_answer_that_is_due_and_says_that_it_was_the_last(tmp_path: Path) -> None:
+    """The engine asks again when a connection breaks, but without the body it has sent already."""
+    asked, go_on = threading.Event(), threading.Event()
+
+    def slow(*_: Any) -> Verdict:
+        asked.set()
+        go_on.wait(10)
+        return Verdict(False, "considered")
+
+    path, body = tmp_path / "run/ledgerguard.sock", message("DELETE", f"/volumes/{VOLUME}")
+    one = Server(listen(path), made(tmp_path, decide=slow))
+    thread = threading.Thread(target=one.run)
+    thread.start()
+    with client(path) as plain, ThreadPoolExecutor() as pool:
+        answered = pool.submit(raw_post, plain, "/AuthZPlugin.AuthZReq", body)
+        assert asked.wait(10)
+        one.stop.set()
+        thread.join(1)
+        assert thread.is_alive(), "it went while an answer was due"
+        go_on.set()
+        found = answered.result(10)
+    assert b"Connection: close" in found
+    assert b"considered" in found
+    thread.join(10)
+    assert not thread.is_alive()
+    one.plain.close()
+
+
+def test_told_to_stop_it_waits_a_moment_for_kept_connections_and_closes_the_quiet_ones(tmp_path: Path) -> None:
+    with running(tmp_path) as path, client(path) as used, client(path) as quiet:
+        for plain in (used, quiet):
+            assert post(plain, "/Plugin.Activate", b"") == {"Implements": ["authz"]}
+        RUNNING[path].stop.set()
+        assert b"Connection: close" in raw_post(used, "/Plugin.Activate", b"")
+        assert quiet.recv(1) == b""
+
+
 def test_the_socket_is_its_owners_alone_and_a_second_guard_does_not_take_it(tmp_path: Path) -> None:
     with running(tmp_path) as path:
         assert path.stat().st_mode & 0o777 == 0o600
@@ -210,7 +262,8 @@ def test_serving_writes_its_state_and_ends_when_told(tmp_path: Path, monkeypatch
     while not (tmp_path / "guard.json").exists() and time.monotonic() < end:
         time.sleep(0.02)
     assert json.loads((tmp_path / "guard.json").read_text())["mode"] == "enforce"
-    assert json.loads((tmp_path / "state_dir/guard.json").read_text())["pid"] == os.getpid()
+    state = json.loads((tmp_path / "state_dir/guard.json").read_text())
+    assert (state["pid"], state["arguments"]) == (os.getpid(), sys.argv[1:])
     assert all((tmp_path / "stacks" / stack / "guard.json").exists() for stack in ("a", "b"))
     for handler in handlers.values():
         handler(15, None)
@@ -222,3 +275,10 @@ def test_the_watchdog_is_fed_only_while_the_guard_refuses_what_it_must(tmp_path:
     one = guard_of(settings(tmp_path))
     assert serving._alive(one)
     write_state(one, settings(tmp_path))  # no directory: nothing is raised
+
+
+def test_which_program_runs_is_told_by_its_digest(tmp_path: Path) -> None:
+    file = tmp_path / "program"
+    file.write_bytes(b"x")
+    assert serving.program_digest(file) == hashlib.sha256(b"x").hexdigest()
+    assert serving.program_digest(tmp_path) == ""

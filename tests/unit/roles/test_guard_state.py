@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from filter_plugins import guard
 from roles.volume_guard.library import guard_state as state
+from tests.unit.filter_plugins.test_guard import NEW, SETTINGS
 
 
 def test_a_files_content_mode_and_owner_are_seen(tmp_path: Path) -> None:
@@ -40,14 +42,17 @@ def test_only_containers_of_others_that_hold_volumes_are_foreign() -> None:
 
 
 def test_a_unit_is_read_as_systemd_shows_it() -> None:
-    shown = "ActiveState=active\nUnitFileState=enabled\nNeedDaemonReload=no\n"
-    assert state.unit_facts(shown) == {"active": True, "enabled": True, "stale": False}
-    assert state.unit_facts("") == {"active": False, "enabled": False, "stale": False}
+    shown = "ActiveState=active\nUnitFileState=enabled\nNeedDaemonReload=no\nLoadState=loaded\n"
+    assert state.unit_facts(shown) == {"active": True, "enabled": True, "stale": False, "known": True}
+    assert state.unit_facts("") == {"active": False, "enabled": False, "stale": False, "known": False}
 
 
-def test_the_installed_mode_is_that_of_the_first_starter_there_is() -> None:
-    assert state.installed_mode(["", 'x "--mode=observe" "--profile=strict"']) == "observe"
-    assert state.installed_mode(["", ""]) == ""
+def test_the_installed_options_are_read_from_a_unit_and_from_a_shell_script() -> None:
+    words = guard.guard_command(NEW, {**SETTINGS, "mode": "observe", "state_files": ["/a b"], "hook": ["50 % of $x"]})
+    unit = f"[Service]\nExecStart={guard.unit_command(words)}\nRestart=always\n"
+    script = f"#!/bin/sh\nwhile true; do\n  {guard.shell_command(words)} &\ndone\n"
+    assert state.installed_options(unit) == state.installed_options(script) == words[2:]
+    assert state.installed_options("") == state.installed_options("ledgerguard serve 'x") == []
 
 
 @pytest.mark.parametrize(("text", "options"), [("", {}), ("[]", {}), ("{", {}), ('{"a": 1}', {"a": 1})])
@@ -56,12 +61,18 @@ def test_a_daemon_json_that_is_none_is_left_to_role_docker_engine(text: str, opt
 
 
 def test_a_host_without_guard_and_engine_is_looked_at_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("GUARD_SOCKET", "ENGINE_SOCKET", "DAEMON_JSON", "RELOAD_PENDING"):
+    for name in ("GUARD_SOCKET", "ENGINE_SOCKET", "DATA_ROOT", "DAEMON_JSON", "RELOAD_PENDING"):
         monkeypatch.setattr(state, name, str(tmp_path / "none"))
     monkeypatch.setattr(state, "STARTERS", ())
     monkeypatch.setattr(state, "SUPERVISOR_PID", tmp_path / "none")
     seen = state.observe([str(tmp_path / "program")])
     assert seen["files"] == {str(tmp_path / "program"): {}}
-    assert (seen["status"], seen["plugins"], seen["supervisor"], seen["installed_mode"]) == ({}, [], 0, "")
-    assert seen["engine"] == {"running": False, "version": "", "root_dir": "", "foreign": []}
+    assert (seen["status"], seen["plugins"], seen["supervisor"], seen["options"]) == ({}, [], 0, [])
+    assert seen["engine"] == {"running": False, "version": "", "root_dir": "", "foreign": [], "unseen": 0}
     assert seen["python"].startswith("3.")
+
+
+def test_containers_of_an_engine_that_does_not_run_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "containers/abc").mkdir(parents=True)
+    (tmp_path / "containers/lock").touch()
+    assert state.kept_containers(str(tmp_path)) == 1

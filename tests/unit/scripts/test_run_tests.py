@@ -97,7 +97,7 @@ def test_the_fast_parts_need_no_engine() -> None:
 
 def test_parts_are_chosen_by_name_and_an_unknown_name_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert [part.name for part in run_tests.choose("unit,molecule", fast=False)] == [
-        "unit", "molecule docker_engine", "molecule protected_volume",
+        "unit", "molecule docker_engine", "molecule protected_volume", "molecule volume_guard",
     ]  # fmt: skip
     assert run_tests.main(["--only", "nonsense"]) == 64
     assert "HINT: one of: lint, unit" in capsys.readouterr().out

@@ -1,0 +1,205 @@
+"""The guard as a role puts it on a host: it refuses, survives, is exchanged, comes back, guards another's volume, goes.
+
+One story on all hosts at once, in the order of the file: each step stands on those before it, and a playbook takes as
+long for one host as for three.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import testinfra
+from testinfra.host import Host
+
+ROOT = Path(__file__).resolve().parents[3]
+HERE = Path(__file__).parent
+DENIED = "authorization denied by plugin ledgerguard: protected volume"
+BARE = "lf-guard-bare"
+PROTECTED = "/var/lib/docker/volumes/ours/_data/sentinel"
+FOREIGN = "/var/lib/docker/volumes/shop_data/_data/sentinel"
+# Every way in which the owner's data could have gone on the day of the incident.
+ATTACKS = ("docker volume rm -f {volume}", "docker volume prune -af", "docker system prune -af --volumes")
+PROJECT = """
+services:
+  db:
+    image: test/busybox:1
+    command: [sleep, "100000"]
+    init: true
+    restart: always
+    volumes: ["data:/data"]
+volumes:
+  data: {settings}
+"""
+OURS = "{external: true, name: ours}"
+
+
+@pytest.fixture(scope="session")
+def hosts() -> list[Host]:
+    found = testinfra.get_hosts(["ansible://all"], ansible_inventory=os.environ["MOLECULE_INVENTORY_FILE"])
+    return [host for host in found if host.backend.host != "localhost"]
+
+
+def name_of(host: Host) -> str:
+    return str(host.backend.host)
+
+
+def ok(host: Host, command: str) -> str:
+    done = host.run(command)
+    assert done.rc == 0, f"{name_of(host)}: {command}\n{done.stdout}{done.stderr}"
+    return str(done.stdout).strip()
+
+
+def refused(host: Host, command: str) -> None:
+    done = host.run(command)
+    assert done.rc != 0 and DENIED in done.stderr, f"{name_of(host)}: {command}\n{done.stdout}{done.stderr}"
+
+
+def play(playbook: str, *options: str, status: int = 0, **variables: Any) -> tuple[str, dict[str, int]]:
+    """Applies a playbook to all hosts; what it said, and the number of changes of each host."""
+    environment = {key: value for key, value in os.environ.items() if key != "ANSIBLE_FORCE_COLOR"}
+    environment |= {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_CACHE_PLUGIN": "memory"}
+    environment["ANSIBLE_PIPELINING"] = "true"
+    argv = ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], "--limit", "all:!localhost", *options]
+    argv += ["--extra-vars", json.dumps(variables), str(ROOT / playbook)]
+    done = subprocess.run(argv, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    text = done.stdout + done.stderr
+    assert done.returncode == status, text
+    return text, {name: int(number) for name, number in re.findall(r"^(\S+)\s.*\bchanged=(\d+)", text, re.MULTILINE)}
+
+
+def converge(*options: str, **variables: Any) -> dict[str, int]:
+    return play("molecule/volume_guard/converge.yml", *options, **variables)[1]
+
+
+def image(host: Host) -> None:
+    """An image of the host's own static busybox: no registry is asked."""
+    ok(
+        host,
+        "d=$(mktemp -d) && install -D /bin/busybox $d/bin/busybox && ln -s busybox $d/bin/sh && "
+        "for tool in cat sleep; do ln -s busybox $d/bin/$tool; done && tar -C $d -c . | docker import - test/busybox:1",
+    )
+
+
+def compose(host: Host, name: str, settings: str) -> None:
+    """Starts a project whose one service holds one volume, and puts a file into it."""
+    text = PROJECT.replace("{settings}", settings)
+    ok(host, f"mkdir -p /root/{name} && cat > /root/{name}/compose.yml <<'END'\n{text}\nEND")
+    ok(host, f"cd /root/{name} && docker compose up --detach")
+
+
+def started(host: Host, container: str) -> str:
+    return ok(host, f"docker inspect --format '{{{{.State.StartedAt}}}} {{{{.State.Pid}}}}' {container}")
+
+
+def test_it_is_active_on_each_host(hosts: list[Host]) -> None:
+    assert len(hosts) == 3
+    for host in hosts:
+        told = json.loads(ok(host, "ledgerguard check --existing --json"))
+        assert {one["verdict"] for one in told["findings"]} == {"ok"}, told
+        program = host.file("/usr/local/sbin/ledgerguard")
+        assert (program.user, program.group, program.mode) == ("root", "root", 0o755)
+        assert host.file("/usr/local/bin/ledger_docker").sha256sum == program.sha256sum
+
+
+def test_a_converged_host_shows_no_change_in_check_mode() -> None:
+    assert set(converge("--check", "--diff").values()) == {0}
+
+
+def test_the_incident_leaves_the_file_on_the_disk(hosts: list[Host]) -> None:
+    for host in hosts:
+        image(host)
+        ok(host, "docker volume create --label com.ledgerflow.protect=true ours")
+        ok(host, f"echo kept > {PROTECTED}")
+        ok(host, "docker volume create plain")
+        for attack in ATTACKS:
+            refused(host, attack.format(volume="ours"))
+        refused(host, "docker run --rm -v ours:/x test/busybox:1 cat /x/sentinel")
+        assert ok(host, "docker run --rm -v ours:/x:ro test/busybox:1 cat /x/sentinel") == "kept"
+        ok(host, "docker volume rm plain && docker volume prune -af --filter label!=com.ledgerflow.protect")
+        assert ok(host, f"cat {PROTECTED}") == "kept"
+
+
+def test_ledger_docker_refuses_before_anything_is_stopped(hosts: list[Host]) -> None:
+    done = hosts[0].run("ledger_docker volume rm -f ours")
+    assert (done.rc, "would remove the protected volume ours" in done.stderr) == (77, True), done.stderr
+    assert ok(hosts[0], "bash -lc 'echo $LEDGER_ENV'") == "ci"
+
+
+def test_a_killed_guard_is_back_by_itself(hosts: list[Host]) -> None:
+    for host in hosts:
+        ok(host, "kill -9 $(pgrep -o -x ledgerguard || pgrep -o -f '[/]ledgerguard serve')")
+        refused(host, "docker volume rm -f ours")
+
+
+def test_it_is_exchanged_under_eight_clients_and_no_answer_is_wrong(hosts: list[Host]) -> None:
+    host = next(host for host in hosts if "trixie" in name_of(host))
+    script = (HERE / "clients.py").read_text()
+    ok(host, f"cat > /root/clients.py <<'END'\n{script}\nEND")
+    told = json.loads(ok(host, "python3 /root/clients.py 5"))
+    assert told["wrong"] == []
+    assert told["calls"] > 100
+    assert len(set(told["guards"])) == 6, told["guards"]
+
+
+def test_it_is_active_after_a_reboot(hosts: list[Host]) -> None:
+    restart = [str(ROOT / "molecule/shared/hosts.py"), "restart"]
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda host: subprocess.run([*restart, name_of(host)], check=True), hosts))
+    bare = [host for host in hosts if name_of(host) == BARE]
+    converge("--limit", BARE)  # nothing starts services there; the next run does, the guard before the engine
+    for host in hosts:
+        ok(host, "ledgerguard check")
+        refused(host, "docker volume rm -f ours")
+        assert ok(host, f"cat {PROTECTED}") == "kept"
+    assert len(bare) == 1
+
+
+def test_without_the_word_it_is_not_removed(hosts: list[Host]) -> None:
+    text, changed = play("playbooks/unprotect.yml", status=2)
+    assert "confirm is not set" in text
+    assert set(changed.values()) == {0}
+    refused(hosts[0], "docker volume rm -f ours")
+
+
+def test_removed_it_leaves_an_engine_that_works_and_all_data(hosts: list[Host]) -> None:
+    play("playbooks/unprotect.yml", confirm="unprotect")
+    for host in hosts:
+        assert "authorization-plugins" not in json.loads(ok(host, "cat /etc/docker/daemon.json"))
+        assert not host.file("/usr/local/sbin/ledgerguard").exists
+        assert not host.file("/run/docker/plugins/ledgerguard.sock").exists
+        assert host.file("/var/log/ledgerguard/audit.jsonl").exists
+        assert ok(host, f"cat {PROTECTED}") == "kept"
+        compose(host, "shop", "{}")
+        ok(host, f"echo theirs > {FOREIGN}")
+
+
+def test_on_a_foreign_stack_it_observes_first_and_restarts_nothing(hosts: list[Host]) -> None:
+    before = [started(host, "shop-db-1") for host in hosts]
+    told, _changed = play("playbooks/protect.yml", volume="shop_data", volume_guard_environment="dev")
+    assert told.count("volume shop_data: declared; held by shop-db-1") == 3
+    assert [started(host, "shop-db-1") for host in hosts] == before
+    for host in hosts:
+        assert host.run("ledgerguard status").rc == 1  # it does not enforce
+        ok(host, "docker exec shop-db-1 cat /data/sentinel")
+        assert "would-refuse" in ok(host, "ledgerguard audit --volume shop_data")
+        assert not host.file("/etc/profile.d/ledgerflow.sh").exists
+
+
+def test_told_to_enforce_it_refuses_and_the_stack_lives_on(hosts: list[Host]) -> None:
+    before = [started(host, "shop-db-1") for host in hosts]
+    told, _changed = play("playbooks/protect.yml", volume="shop_data", mode="enforce", volume_guard_environment="dev")
+    assert "is not among the commands of its grant" in told
+    assert [started(host, "shop-db-1") for host in hosts] == before
+    for host in hosts:
+        refused(host, "cd /root/shop && docker compose down -v")
+        for attack in ATTACKS:
+            refused(host, attack.format(volume="shop_data"))
+        ok(host, "cd /root/shop && docker compose up --detach && docker compose up --detach --force-recreate")
+        assert ok(host, f"cat {FOREIGN}") == "theirs"

@@ -1,0 +1,76 @@
+"""What the role volume_guard writes for shells, run by real shells."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pytest
+
+from filter_plugins import guard
+
+TEMPLATES = Path(__file__).resolve().parents[3] / "roles/volume_guard/templates"
+
+
+def rendered(name: str, **variables: Any) -> str:
+    # Without a choice of its own it escapes nothing, as Ansible does: these are shell scripts, not pages.
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), trim_blocks=True)  # noqa: S701 the same
+    environment.filters |= guard.FilterModule().filters()
+    return environment.get_template(name).render(**variables)
+
+
+def prompt(tmp_path: Path, shell: str, environment: str) -> list[str]:
+    """LEDGER_ENV, the prompt at once, and the prompt after a person's own settings were read."""
+    file = tmp_path / "ledgerflow.sh"
+    file.write_text(rendered("profile.sh.j2", volume_guard_environment=environment))
+    script = f'PS1="$ "; . {file}; . {file}; echo "$LEDGER_ENV"; echo "$PS1"; PS1="mine$ "; eval "${{PROMPT_COMMAND-}}"'
+    argv = [shell, "-euc", f'{script}; echo "$PS1"']
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def test_in_prod_the_prompt_is_marked_once_and_stays_marked(tmp_path: Path) -> None:
+    assert prompt(tmp_path, "bash", "prod") == ["prod", "[PRODUCTION] $ ", "[PRODUCTION] mine$ "]
+    assert prompt(tmp_path, "sh", "prod")[:2] == ["prod", "[PRODUCTION] $ "]
+
+
+@pytest.mark.parametrize("shell", ["bash", "sh"])
+def test_elsewhere_the_prompt_is_left_alone(tmp_path: Path, shell: str) -> None:
+    assert prompt(tmp_path, shell, "staging") == ["staging", "$ ", "mine$ "]
+
+
+def test_a_shell_without_a_prompt_gets_none(tmp_path: Path) -> None:
+    text = rendered("profile.sh.j2", volume_guard_environment="prod")
+    argv = ["bash", "-euc", f'unset PS1; {text}\necho "${{PS1-none}}"']
+    assert subprocess.run(argv, capture_output=True, text=True, check=True).stdout == "none\n"
+
+
+def wait_for(lines: int, file: Path) -> list[int]:
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        found = [int(line) for line in file.read_text().split()] if file.exists() else []
+        if len(found) >= lines:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"{file}: no {lines} starts")
+
+
+def test_without_systemd_a_killed_guard_is_started_again_and_an_ended_supervisor_takes_it_along(tmp_path: Path) -> None:
+    script, starts = tmp_path / "supervise", tmp_path / "starts"
+    command = ["sh", "-c", f'echo $$ >> "{starts}"; exec sleep 100']
+    script.write_text(rendered("supervise.j2", __volume_guard_command=command))
+    supervisor = subprocess.Popen(["sh", str(script)], stderr=subprocess.DEVNULL)
+    try:
+        (first,) = wait_for(1, starts)
+        os.kill(first, signal.SIGKILL)
+        second = wait_for(2, starts)[1]
+        supervisor.terminate()
+        assert supervisor.wait(20) == 0
+        with pytest.raises(ProcessLookupError):
+            os.kill(second, 0)
+    finally:
+        supervisor.kill()
