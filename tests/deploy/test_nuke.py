@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import select
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,8 +45,14 @@ def nuke(stack: Stack, word: str) -> tuple[int, str]:
     if child == 0:
         os.chdir(REPOSITORY)
         os.execvpe("scripts/play", ["scripts/play", "nuke"], environment(stack))  # noqa: S606 at a terminal of its own
-    shown, asked = b"", False
+    shown = b""
     while True:
+        # What is typed before Ansible listens is thrown away by it, so it is typed until it is taken.
+        ready, _, _ = select.select([terminal], [], [], 3)
+        if not ready:
+            if QUESTION.encode() in shown:
+                os.write(terminal, f"{word}\r".encode())
+            continue
         try:
             piece = os.read(terminal, 4096)
         except OSError:  # Linux says so when the last end is closed
@@ -53,9 +60,6 @@ def nuke(stack: Stack, word: str) -> tuple[int, str]:
         if not piece:
             break
         shown += piece
-        if not asked and QUESTION.encode() in shown:
-            asked = True
-            os.write(terminal, f"{word}\r".encode())
     os.close(terminal)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), shown.decode(errors="replace").replace("\r", "")
 
