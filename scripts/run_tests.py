@@ -36,8 +36,9 @@ DEPLOY = ("flask_app", "restore_smoke", "incident", "two_stacks", "kills")
 STACK = ("deploy", "volumes", "reachability", "secrets", "refusals", "address_pools", "preflight", "ledger_docker")
 BROWSER = "tests/browser"  # on the stack that the tests behind it share
 # Too long for every push: an ordinary user's own deploy, whose decisions are tested there by facts given as data; and
-# one over ssh, with all images in an engine of its own: on a push the workflow's steps run up to Ansible's door.
-SOAKED = ("reduced", "remote")
+# those over ssh, with all images in an engine of its own: on a push the workflow's steps run up to Ansible's door, and
+# the guard is tried with containers of its own.
+SOAKED = ("reduced", "remote", "guarded")
 FUZZ = {"LEDGERGUARD_EXAMPLES": "20000", "LEDGERGUARD_MUTATIONS": "1000000"}
 RUNNING: set[subprocess.Popen[bytes]] = set()
 STOPPED = threading.Event()

@@ -84,7 +84,15 @@ def test_references_of_images_reach_the_parts(build: Path) -> None:
 def test_a_soak_makes_its_own_ground_and_kills_more() -> None:
     chosen = run_tests.choose("", fast=False, soak=True)
     ground = ["packages", "engine", "leftovers", "images"]
-    assert [part.name for part in chosen] == [*ground, "reduced", "remote", "kills", "guard fuzz", "vault kills"]
+    assert [part.name for part in chosen] == [
+        *ground,
+        "reduced",
+        "remote",
+        "guarded",
+        "kills",
+        "guard fuzz",
+        "vault kills",
+    ]
     assert [part.environment for part in chosen if part.name.endswith("kills")] == [
         {"LEDGERFLOW_KILLS": "10"},
         {"LEDGERVAULT_KILLS": "50"},
