@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 from remote import ENVIRONMENT, Remote, remote
+from stacks import LOGS
 
 ROW, PHOTO = "the row that must survive", "data/photo.bin"
 SDK = ("docker", "requests", "urllib3", "idna", "certifi", "charset_normalizer")
@@ -161,7 +162,9 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         far.host.run("sh", "-euc", photo)
         made.make("backup")
         yield made
-        print("\n".join(f"{what}: {seconds:.1f} s" for what, seconds in made.stopwatch.items()))
+        times = "\n".join(f"{what}: {seconds:.1f} s" for what, seconds in made.stopwatch.items())
+        (LOGS / "deploy-test-guarded-times.log").write_text(times + "\n")
+        print(times)
 
 
 def test_it_was_deployed_under_a_strict_guard_that_is_really_active(guarded: Guarded) -> None:
