@@ -27,7 +27,15 @@ HOSTS = [sys.executable, str(REPOSITORY / "molecule/shared/hosts.py")]
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "PIP_", "UV_", "SSL_CERT_")
 ENVIRONMENT = "staging"
 EXAMPLE_HOST = "ledger-staging.example.org"
+RUNBOOK = REPOSITORY / "docs/runbooks/deploy-from-github.md"
 SITE = "staging.localhost"  # a name for which Caddy makes its own certificate and asks nobody
+
+
+def blocks() -> list[str]:
+    """The commands of the runbook, block by block."""
+    found = re.findall(r"^```sh\n(.*?)^```$", RUNBOOK.read_text(), re.MULTILINE | re.DOTALL)
+    assert len(found) == 5
+    return found
 
 
 def command(*argv: str, stdin: bytes = b"", seconds: float = 300) -> bytes:
@@ -164,6 +172,20 @@ class Remote:
         done = self.call(line, **environment)
         assert done.returncode == 0, f"{line}: exit {done.returncode}\n{done.stdout[-6000:]}"
         return done.stdout
+
+    def follow_runbook(self) -> None:
+        """Steps 1 to 3: inventory and secrets, keys, what GitHub holds."""
+        copy, encrypt, keys, store, _deploy = blocks()
+        self.well(copy)
+        self.fill_in()
+        self.well(encrypt)
+        self.well("\n".join(line for line in keys.splitlines() if not line.startswith("ssh-copy-id ")))
+        self.host.let_in((self.checkout.place / "build/deploy-key.pub").read_text())
+        self.well(store)
+
+    def take_inputs(self) -> None:
+        """What lets every target that follows reach the host."""
+        self.well(f"make deploy-inputs ENV={ENVIRONMENT}", **{**self.held(), "DEPLOY_INVENTORY": ""})
 
     def held(self) -> dict[str, str]:
         """What GitHub holds now."""

@@ -16,30 +16,15 @@ from pathlib import Path
 
 import pytest
 import yaml
-from remote import ENVIRONMENT, SITE, Checkout, Remote, command, remote
+from remote import ENVIRONMENT, SITE, Checkout, Remote, blocks, command, remote
 from stacks import REPOSITORY
-
-RUNBOOK = REPOSITORY / "docs/runbooks/deploy-from-github.md"
-
-
-def blocks() -> list[str]:
-    """The commands of the runbook, block by block."""
-    found = re.findall(r"^```sh\n(.*?)^```$", RUNBOOK.read_text(), re.MULTILINE | re.DOTALL)
-    assert len(found) == 5
-    return found
 
 
 @pytest.fixture(scope="module")
 def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
     """A host, and a checkout whose inventory and secrets the runbook's steps 1 to 3 made."""
     with remote(tmp_path_factory.mktemp("remote")) as made:
-        copy, encrypt, keys, store, _deploy = blocks()
-        made.well(copy)
-        made.fill_in()
-        made.well(encrypt)
-        made.well("\n".join(line for line in keys.splitlines() if not line.startswith("ssh-copy-id ")))
-        made.host.let_in((made.checkout.place / "build/deploy-key.pub").read_text())
-        made.well(store)
+        made.follow_runbook()
         yield made
 
 
@@ -116,7 +101,7 @@ def test_a_runners_bare_clone_deploys_again_and_nothing_changes(far: Remote, tmp
 
 
 def test_every_question_about_the_data_is_answered_there(far: Remote) -> None:
-    far.well(f"make deploy-inputs ENV={ENVIRONMENT}", **{**far.held(), "DEPLOY_INVENTORY": ""})
+    far.take_inputs()
     for target in ("prove FILE=latest", "verify-data", "restore-smoke"):
         said = far.well(f"make {target} ENV={ENVIRONMENT}")
         assert re.search("VERDICT: (proven|holds)", said.splitlines()[-1]), said[-3000:]
