@@ -190,6 +190,13 @@ def test_an_engine_that_has_it_or_is_known_to_passes(engine: dict[str, str], goo
     assert g.guard_faults(NEW, engine, "prod", good) == {"refusals": [], "warnings": []}
 
 
+def test_a_volume_whose_record_the_engine_lost_keeps_nobody_from_making_it() -> None:
+    lost = {"id": "volume", "verdict": "bad", "what": "v: the engine has no record of it", "hint": "make deploy"}
+    moved = {"id": "volume", "verdict": "bad", "what": "v: its directory is not there", "hint": "mount its disk"}
+    assert g.check_text(json.dumps({"exit": 1, "findings": [lost]})) == ""
+    assert "mount its disk" in g.check_text(json.dumps({"exit": 1, "findings": [lost, moved]}))
+
+
 def test_what_check_found_is_told_with_its_way_out() -> None:
     findings = [
         {"id": "canary", "verdict": "bad", "what": "NOT ACTIVE", "hint": ""},
