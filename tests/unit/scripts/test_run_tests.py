@@ -90,6 +90,7 @@ def test_a_soak_makes_its_own_ground_and_kills_more() -> None:
         "reduced",
         "remote",
         "guarded",
+        "nuke",
         "kills",
         "guard fuzz",
         "vault kills",
