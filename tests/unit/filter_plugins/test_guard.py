@@ -198,6 +198,14 @@ def test_what_check_found_is_told_with_its_way_out() -> None:
     told = g.check_text(json.dumps({"exit": 1, "findings": findings}))
     assert told == "guard: canary: bad: NOT ACTIVE\nHINT: sudo ledgerguard check"
     assert "guard: check said 'Traceback'" in g.check_text("Traceback")
+    assert "guard: check said" in g.check_text('{"exit": 2, "findings": []}')
+
+
+def test_a_volume_that_is_declared_and_not_made_yet_is_left_out_where_that_is_no_fault() -> None:
+    findings = [{"id": "volume", "verdict": "bad", "what": "x: no record"}, {"id": "mode", "verdict": "ok", "what": ""}]
+    output = json.dumps({"findings": findings})
+    assert g.check_text(output, ["volume"]) == ""
+    assert "x: no record" in g.check_text(output)
 
 
 def test_what_would_have_been_refused_is_counted_by_kind() -> None:
