@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import zipfile
 from pathlib import Path
 
@@ -73,11 +74,11 @@ def sources(package: Path) -> dict[str, bytes]:
 
 
 def write(content: bytes, dest: Path) -> bool:
-    """Whole or not at all; whether it had to be written."""
+    """Whole or not at all, also where several hosts' tasks do it at once; whether it had to be written."""
     if dest.is_file() and dest.read_bytes() == content:
         return False
     dest.parent.mkdir(parents=True, exist_ok=True)
-    aside = dest.with_name(dest.name + ".part")
+    aside = dest.with_name(f".{dest.name}.{os.getpid()}")
     aside.write_bytes(content)
     aside.replace(dest)
     return True

@@ -190,13 +190,6 @@ def test_an_engine_that_has_it_or_is_known_to_passes(engine: dict[str, str], goo
     assert g.guard_faults(NEW, engine, "prod", good) == {"refusals": [], "warnings": []}
 
 
-def test_a_volume_whose_record_the_engine_lost_keeps_nobody_from_making_it() -> None:
-    lost = {"id": "volume", "verdict": "bad", "what": "v: the engine has no record of it", "hint": "make deploy"}
-    moved = {"id": "volume", "verdict": "bad", "what": "v: its directory is not there", "hint": "mount its disk"}
-    assert g.check_text(json.dumps({"exit": 1, "findings": [lost]})) == ""
-    assert "mount its disk" in g.check_text(json.dumps({"exit": 1, "findings": [lost, moved]}))
-
-
 def test_what_check_found_is_told_with_its_way_out() -> None:
     findings = [
         {"id": "canary", "verdict": "bad", "what": "NOT ACTIVE", "hint": ""},
@@ -205,6 +198,14 @@ def test_what_check_found_is_told_with_its_way_out() -> None:
     told = g.check_text(json.dumps({"exit": 1, "findings": findings}))
     assert told == "guard: canary: bad: NOT ACTIVE\nHINT: sudo ledgerguard check"
     assert "guard: check said 'Traceback'" in g.check_text("Traceback")
+    assert "guard: check said" in g.check_text('{"exit": 2, "findings": []}')
+
+
+def test_a_volume_that_is_declared_and_not_made_yet_is_left_out_where_that_is_no_fault() -> None:
+    findings = [{"id": "volume", "verdict": "bad", "what": "x: no record"}, {"id": "mode", "verdict": "ok", "what": ""}]
+    output = json.dumps({"findings": findings})
+    assert g.check_text(output, ["volume"]) == ""
+    assert "x: no record" in g.check_text(output)
 
 
 def test_what_would_have_been_refused_is_counted_by_kind() -> None:
