@@ -21,6 +21,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from ledgerguard.server import ask_status
 from scripts import junit, play, soak
 from scripts.junit import Counts
 from scripts.request import Refusal, Request, agreed
@@ -29,15 +30,17 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 PYTHON = str(ROOT / ".venv/bin/python")
 TAIL_LINES = 60
-USAGE = 64
+COULD_NOT, USAGE = 2, 64
+GUARD = "/run/docker/plugins/ledgerguard.sock"
 # Tests on deployed stacks, in two parts of about equal length: each deploys a stack that its tests share, and some make
 # others of their own.
 DEPLOY = ("flask_app", "restore_smoke", "incident", "two_stacks", "kills")
 STACK = ("deploy", "volumes", "reachability", "secrets", "refusals", "address_pools", "preflight", "ledger_docker")
 BROWSER = "tests/browser"  # on the stack that the tests behind it share
 # Too long for every push: an ordinary user's own deploy, whose decisions are tested there by facts given as data; and
-# one over ssh, with all images in an engine of its own: on a push the workflow's steps run up to Ansible's door.
-SOAKED = ("reduced", "remote")
+# those over ssh, with all images in an engine of its own: on a push the workflow's steps run up to Ansible's door, and
+# the guard is tried with containers of its own.
+SOAKED = ("reduced", "remote", "guarded")
 FUZZ = {"LEDGERGUARD_EXAMPLES": "20000", "LEDGERGUARD_MUTATIONS": "1000000"}
 RUNNING: set[subprocess.Popen[bytes]] = set()
 STOPPED = threading.Event()
@@ -319,6 +322,22 @@ def become_root(argv: list[str]) -> None:
         os.execvp("sudo", [*sudo, PYTHON, "-m", "scripts.run_tests", *argv])  # noqa: S606 that is the point
 
 
+def guarded(socket: Path) -> str:
+    """Why the tests cannot use this machine's engine: its guard would refuse what they do with stacks of their own. ""
+    where none enforces."""
+    try:
+        mode = ask_status(socket)["mode"]
+    except (OSError, ValueError, KeyError, StopIteration):
+        return ""
+    if mode != "enforce":
+        return ""
+    return (
+        "make test: this machine's engine is guarded (enforce): tests could not hold and remove volumes of their own\n"
+        "HINT: scripts/play deploy -e volume_guard_mode=observe while they run, then the same with enforce; or "
+        "another machine"
+    )
+
+
 def give_back() -> None:
     """After sudo, what was written belongs to the person again."""
     uid, gid = os.environ.get("SUDO_UID"), os.environ.get("SUDO_GID")
@@ -403,6 +422,9 @@ def main(argv: list[str]) -> int:
         except Refusal as refusal:
             print(f"{refusal.what}\nHINT: {refusal.hint}", file=sys.stderr)
             return refusal.code
+        if refused := guarded(Path(GUARD)):
+            print(refused, file=sys.stderr)
+            return COULD_NOT
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop_all)
     started = time.monotonic()

@@ -22,6 +22,7 @@ START, END = "<!-- soak:start -->", "<!-- soak:end -->"
 WHAT = {
     "reduced": "a deploy by an ordinary user, without root's places, on an engine that is not ours to configure",
     "remote": "a deploy over ssh to another host, with an engine of its own",
+    "guarded": "a whole stack under a strict guard: its own life without a refusal, the incident with nothing else",
     "kills": "a deploy killed at ten seeded moments; the next one heals it, the one after finds nothing to do",
     "guard fuzz": "20,000 invented requests and a million mutations of recorded ones: none that harms is let through",
     "vault kills": "`kill -9` at fifty seeded moments in each of backup and proof; the next is clean, nothing stays",

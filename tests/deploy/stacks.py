@@ -123,6 +123,7 @@ class Stack:
     def extra_variables(self, **more: Any) -> dict[str, Any]:
         """What a playbook is given beside the inventory."""
         own = {"settings_file": str(self.settings_file), "host_facts_socket": self.socket}
+        own["volume_guard_mode"] = "off"  # whatever the environment: a test's stack never guards the machine's engine
         return {**own, **self.variables, **more}
 
     def play(self, playbook: str, cmdline: str = "", **variables: Any) -> Run:

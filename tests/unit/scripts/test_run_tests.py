@@ -11,6 +11,7 @@ import pytest
 from scripts import junit, run_tests
 from scripts.junit import Counts
 from scripts.run_tests import Part, Stage
+from tests.unit.ledgerguard.stub_engine import stub_engine
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -84,7 +85,15 @@ def test_references_of_images_reach_the_parts(build: Path) -> None:
 def test_a_soak_makes_its_own_ground_and_kills_more() -> None:
     chosen = run_tests.choose("", fast=False, soak=True)
     ground = ["packages", "engine", "leftovers", "images"]
-    assert [part.name for part in chosen] == [*ground, "reduced", "remote", "kills", "guard fuzz", "vault kills"]
+    assert [part.name for part in chosen] == [
+        *ground,
+        "reduced",
+        "remote",
+        "guarded",
+        "kills",
+        "guard fuzz",
+        "vault kills",
+    ]
     assert [part.environment for part in chosen if part.name.endswith("kills")] == [
         {"LEDGERFLOW_KILLS": "10"},
         {"LEDGERVAULT_KILLS": "50"},
@@ -157,3 +166,14 @@ def test_a_failure_is_named_for_who_sees_only_the_end(build: Path) -> None:
         run_tests.run(Part("good", python("pass"), 1)),
     ]
     assert run_tests.failures(outcomes) == ["named: a.t: wrong: 3", "unnamed: exit 3"]
+
+
+@pytest.mark.parametrize(("mode", "refused"), [("enforce", True), ("observe", False), ("off", False)])
+def test_a_machine_whose_engine_is_guarded_is_not_tested_on(tmp_path: Path, mode: str, refused: bool) -> None:
+    with stub_engine(tmp_path, lambda _method, _path: (200, {"mode": mode})) as socket:
+        told = run_tests.guarded(socket)
+    assert ("HINT: scripts/play deploy -e volume_guard_mode=observe" in told) is refused
+
+
+def test_a_machine_without_a_guard_is(tmp_path: Path) -> None:
+    assert run_tests.guarded(tmp_path / "no.sock") == ""
