@@ -211,8 +211,9 @@ def table(costs: Sequence[Cost], loads: dict[str, Load], memory: float) -> list[
     lines = ["| call | with the guard / without | without | added, and by a plugin that only says yes |"
              " 99 % are below, without → with |", "|---|--:|--:|--:|--:|"]  # fmt: skip
     for each in costs:
-        lines.append(f"| {KINDS[each.kind]} | **{each.ratio:.2f}** | {each.without:.2f} ms |"
-                     f" {each.added:.2f}, {each.least:.2f} ms | {each.without_p99:.1f} → {each.with_p99:.1f} ms |")  # fmt: skip
+        cells = (KINDS[each.kind], f"**{each.ratio:.2f}**", f"{each.without:.2f} ms",
+                 f"{each.added:.2f}, {each.least:.2f} ms", f"{each.without_p99:.1f} → {each.with_p99:.1f} ms")  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
     share = loads["with"].rate / loads["without"].rate
     told = f"{loads['with'].rate:,.0f} calls a second with the guard, {share:.2f} of those without"
     return [*lines, "", f"{CLIENTS} clients at once: {told}. The guard's memory: {memory:.0f} MB."]
