@@ -212,7 +212,8 @@ def table(costs: Sequence[Cost], loads: dict[str, Load], memory: float) -> list[
              " 99 % are below, without → with |", "|---|--:|--:|--:|--:|"]  # fmt: skip
     for each in costs:
         cells = (KINDS[each.kind], f"**{each.ratio:.2f}**", f"{each.without:.2f} ms",
-                 f"{each.added:.2f}, {each.least:.2f} ms", f"{each.without_p99:.1f} → {each.with_p99:.1f} ms")  # fmt: skip
+                 f"{each.added:.2f}, {each.least:.2f} ms",
+                 f"{each.without_p99:.1f} → {each.with_p99:.1f} ms")  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     share = loads["with"].rate / loads["without"].rate
     told = f"{loads['with'].rate:,.0f} calls a second with the guard, {share:.2f} of those without"
