@@ -243,7 +243,7 @@ class Server:
                 if one.quiet(QUIET_SECONDS):
                     with suppress(OSError):  # closed meanwhile
                         one.plain.shutdown(socket.SHUT_RDWR)
-            time.sleep(0.01)
+            time.sleep(0.01)  # bounded by DRAIN_SECONDS
 
     def _serve(self, accepted: socket.socket) -> None:
         one = Connection(accepted, self.guard, self.deadlines, self.stop)

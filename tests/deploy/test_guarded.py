@@ -93,7 +93,8 @@ class Guarded:
         return said
 
     def sh(self, script: str, *arguments: str) -> str:
-        """A shell of root on the host; its output, whatever its exit status."""
+        """A shell of root on the host; its output, whatever its exit status: a refusal is judged by what it says and by
+        what is left."""
         return self.far.host.run("sh", "-c", f"({script}) 2>&1 || true", "sh", *arguments)
 
     def python(self, script: str, *arguments: str) -> str:

@@ -55,10 +55,10 @@ def main(exchanges: int) -> None:
     for thread in threads:
         thread.start()
     for _ in range(exchanges):
-        time.sleep(0.3)
+        time.sleep(0.3)  # calls go on between two exchanges
         subprocess.run(["systemctl", "restart", "ledgerguard"], check=True)
         guards.append(running())
-    time.sleep(0.3)
+    time.sleep(0.3)  # and after the last
     stop.set()
     for thread in threads:
         thread.join()
