@@ -31,6 +31,7 @@ from ledgervault.split import Entry
 
 MAJOR = 17  # of the programs in this image
 _SMALL = 32 << 20  # bytes of SQL: below, all indexes take no time worth saving
+_LARGE_ROWS = 50_000  # of a table: below, a second connection costs as much as it saves
 _ALL_OF_IT = {sql.ROLES: "1", sql.DATABASE: "1"}
 
 
@@ -271,7 +272,7 @@ def _on_two_cores(case: _Case, here: server.Server, build: bool) -> list[Check] 
     limit, session = case.context.config.limits.proof_timeout_seconds, argv.THROW_AWAY_SESSION
     case.context.say("restoring")
     try:
-        parts = rows.load(case.path, login, _ALL_OF_IT, limit, session, heard)
+        parts = rows.load(case.path, login, _ALL_OF_IT, limit, session, heard, _large(case.manifest))
         case.figures["rows_seconds"] = round(time.monotonic() - start, 3)
         checks = [*about_bytes(case.context, case.manifest, heard.told(case.stored))]
         if compare.failures(checks):
@@ -282,6 +283,10 @@ def _on_two_cores(case: _Case, here: server.Server, build: bool) -> list[Check] 
     except (psycopg.Error, rows.NotLoadedError) as error:
         case.context.say(f"not on two cores: {error}")
         return None
+
+
+def _large(manifest: Manifest) -> set[str]:
+    return {name for name, table in manifest.content.tables.items() if table.rows >= _LARGE_ROWS}
 
 
 def _as_it_stands(case: _Case, here: server.Server) -> list[Check]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ledgervault.sql import identifier
+from ledgervault.sql import identifier, literal
 
 # Texts of values depend on these; hashes are only comparable under the same ones.
 PINNED = {
@@ -384,6 +384,19 @@ def tables_content(tables: Iterable[tuple[str, Iterable[str]]]) -> str:
     """The same of several tables, in the order given: many small ones cost a round trip each otherwise."""
     parts = [f"SELECT {n}, q.* FROM ({table_content(name, columns)}) q" for n, (name, columns) in enumerate(tables)]
     return " UNION ALL ".join(parts) + " ORDER BY 1"
+
+
+def mark_unlogged(table: str) -> str:
+    """A table and what holds its long values, if they are logged. Gives the oids of those marked."""
+    return (
+        "UPDATE pg_class c SET relpersistence = 'u' FROM pg_class t"
+        f" WHERE t.oid = {literal(table)}::regclass AND c.oid IN (t.oid, t.reltoastrelid) AND c.relpersistence = 'p'"
+        " RETURNING c.oid"
+    )
+
+
+def mark_logged(oids: Iterable[int]) -> str:
+    return f"UPDATE pg_class SET relpersistence = 'p' WHERE oid IN ({', '.join(map(str, oids)) or 'NULL'})"
 
 
 def lock_tables(tables: Iterable[str]) -> str:

@@ -1,26 +1,31 @@
 """A dump's tables and rows into the throw-away server.
 
 Apart from loading, because this alone feeds programs and a connection from one stream: a psql makes the tables; then
-the rows go by COPY, past psql, which would look at each line; and what stands among them goes to a psql again.
+the rows go by COPY, past psql, which would look at each line; and what stands among them goes to a psql again. A large
+table's rows go by two COPYs, each of which takes the next piece as it gets free.
 """
 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from queue import Queue
 from typing import IO, Any
 
-import psycopg
-
-from ledgervault import argv, database, files, process, split
+from ledgervault import argv, database, files, process, queries, split
 from ledgervault.archive import Listener
 from ledgervault.argv import Login
 from ledgervault.database import Connection
 from ledgervault.split import Behind, Part, Piece
 
+_LOADERS = 2
+_WAITING = 8  # pieces of about files.CHUNK bytes that no loader has taken yet
 _AS_DUMPED = {"search_path": "", "xmloption": "content"}  # pg_dump's own first lines, as far as rows feel them
+
+_Write = Callable[[bytes], None]
 
 
 class NotLoadedError(Exception):
@@ -28,16 +33,25 @@ class NotLoadedError(Exception):
 
 
 def load(
-    path: Path, login: Login, variables: Mapping[str, str], timeout: float, session: Mapping[str, str], heard: Listener
+    path: Path,
+    login: Login,
+    variables: Mapping[str, str],
+    timeout: float,
+    session: Mapping[str, str],
+    heard: Listener,
+    large: Container[str] = (),
 ) -> Behind:
-    """All up to the last row goes in; what stands behind is given back. NotLoadedError or psycopg.Error otherwise."""
+    """All up to the last row goes in; what stands behind is given back. NotLoadedError or psycopg.Error otherwise.
+
+    `large` names the tables whose rows two connections share.
+    """
     behind = bytearray()
     environment = login.environment(session)
     with (
         process.decompressing(path) as reader,
         _Statements(argv.psql(variables, single_transaction=True), environment, timeout) as before,
         _Statements(argv.psql(variables), environment, timeout) as among,
-        _Rows(login, {**session, **_AS_DUMPED, "statement_timeout": f"{timeout:.0f}s"}) as rows,
+        _Rows(login, {**session, **_AS_DUMPED, "statement_timeout": f"{timeout:.0f}s"}, large) as rows,
     ):
         for part, piece in _pieces(reader.output, heard):
             if part is Part.BEFORE:
@@ -102,14 +116,14 @@ class _Statements:
 
 
 class _Rows:
-    """A connection that copies rows into one table after the other."""
+    """Connections that copy rows into one table after the other."""
 
-    def __init__(self, login: Login, session: Mapping[str, str]) -> None:
-        self._login, self._session = login, session
+    def __init__(self, login: Login, session: Mapping[str, str], large: Container[str]) -> None:
+        self._login, self._session, self._large = login, session, large
         self._opened = ExitStack()
-        self._connection: Connection | None = None
+        self._connections: list[Connection] = []
         self._table = ExitStack()
-        self._copy: psycopg.Copy | None = None
+        self._write: _Write | None = None
 
     def __enter__(self) -> _Rows:
         return self
@@ -119,28 +133,82 @@ class _Rows:
             self._table.__exit__(*problem)
 
     def begin(self, header: bytes) -> None:
-        """`COPY … FROM stdin;`. Into a table emptied in the same transaction PostgreSQL writes rows without a log, and
-        frozen, so that no reader has to mark them as committed; one that has rows got them from its extension and keeps
-        them."""
+        """`COPY … FROM stdin;`."""
         self.end()
         table = split.table(header)
         if table is None:
             raise NotLoadedError(f"not a COPY line of pg_dump's: {header[:80]!r}")
-        if self._connection is None:
-            connection = database.connect_plainly(self._login, "ledgervault prove", self._session)
-            self._connection = self._opened.enter_context(connection)
-        self._table.enter_context(self._connection.transaction())
-        filled = self._connection.execute(b"SELECT EXISTS (SELECT FROM ONLY " + table + b")").fetchone()
-        if filled == (False,):
-            self._connection.execute(b"TRUNCATE ONLY " + table)
-            header = header.removesuffix(b";\n") + b" (FREEZE);\n"
-        self._copy = self._table.enter_context(self._connection.cursor().copy(header))
+        if table.decode() in self._large:
+            copying = _shared(self._connected(_LOADERS), table.decode(), header)
+        else:
+            copying = _frozen(self._connected(1)[0], table, header)
+        self._write = self._table.enter_context(copying)
 
     def add(self, piece: bytes) -> None:
-        if self._copy is None:
+        if self._write is None:
             raise NotLoadedError("rows without a table")
-        self._copy.write(piece)
+        self._write(piece)
 
     def end(self) -> None:
         self._table.close()
-        self._copy = None
+        self._write = None
+
+    def _connected(self, number: int) -> Sequence[Connection]:
+        while len(self._connections) < number:
+            connection = database.connect_plainly(self._login, "ledgervault prove", self._session)
+            self._connections.append(self._opened.enter_context(connection))
+        return self._connections[:number]
+
+
+@contextmanager
+def _frozen(connection: Connection, table: bytes, header: bytes) -> Iterator[_Write]:
+    """Into a table emptied in the same transaction PostgreSQL writes rows without a log, and frozen, so that no reader
+    has to mark them as committed; one that has rows got them from its extension and keeps them."""
+    with connection.transaction():
+        filled = connection.execute(b"SELECT EXISTS (SELECT FROM ONLY " + table + b")").fetchone()
+        if filled == (False,):
+            connection.execute(b"TRUNCATE ONLY " + table)
+            header = header.removesuffix(b";\n") + b" (FREEZE);\n"
+        with connection.cursor().copy(header) as copy:
+            yield copy.write
+
+
+@contextmanager
+def _shared(connections: Sequence[Connection], table: str, header: bytes) -> Iterator[_Write]:
+    pieces: Queue[bytes | None] = Queue(_WAITING)
+    with _without_log(connections[0], table), ThreadPoolExecutor(len(connections)) as pool, ExitStack() as opened:
+        copies = []
+        for connection in connections:
+            opened.enter_context(connection.transaction())
+            copies.append(opened.enter_context(connection.cursor().copy(header)))
+        taking = []
+        try:
+            for copy in copies:
+                taking.append(pool.submit(_take, pieces, copy.write))
+            yield pieces.put
+        finally:  # at whatever moment a signal comes, there is an end for each that was started
+            for _ in copies:
+                pieces.put(None)
+        for taken in taking:
+            taken.result()
+
+
+def _take(pieces: Queue[bytes | None], write: _Write) -> None:
+    """Up to the None that is ours. One that failed takes on, lest whoever gives the pieces waits for ever."""
+    try:
+        while (piece := pieces.get()) is not None:
+            write(piece)
+    except BaseException:
+        while pieces.get() is not None:
+            pass
+        raise
+
+
+@contextmanager
+def _without_log(connection: Connection, table: str) -> Iterator[None]:
+    """Rows of two transactions go without a log only into an UNLOGGED table, and to make that LOGGED again writes it
+    anew. So the mark itself is changed, and changed back: it matters after a crash, which this server does not outlive.
+    """
+    marked = [oid for (oid,) in database.rows(connection, queries.mark_unlogged(table))]
+    yield
+    connection.execute(queries.mark_logged(marked).encode())

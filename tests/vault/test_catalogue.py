@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from kit import HERE, Cluster, Vault
 
-from ledgervault import compare, loading, prove, split
+from ledgervault import compare, loading, prove, rows, split
 
 SHARED = Path("/data/databases")
 BACKUPS_UNDER_LOAD = int(os.environ.get("LEDGERVAULT_BACKUPS_UNDER_LOAD", "20"))
@@ -225,6 +225,36 @@ def test_a_large_tables_keys_are_made_beside_its_reading(vault: Vault, indexes: 
     monkeypatch.setattr(loading, "run", noted)
     assert vault("prove", path.name, "--indexes", indexes).verdict == "proven"
     assert len(attached) == 2
+
+
+def test_a_large_tables_rows_are_shared_by_two_and_its_mark_is_as_it_was(vault: Vault, monkeypatch: Any) -> None:
+    _large(vault)
+    vault.sql("CREATE UNLOGGED TABLE public.unlogged AS SELECT id, code FROM public.large;"
+              " CREATE TABLE public.logged AS SELECT id, code FROM public.large;"
+              " ALTER TABLE public.large ALTER COLUMN filler SET STORAGE EXTERNAL;"
+              " UPDATE public.large SET filler = repeat('y', 9000) WHERE id % 1000 = 0")  # fmt: skip
+    path, shared, original = vault.taken(), [], rows._shared
+
+    def noted(connections: Any, table: str, header: bytes) -> Any:
+        shared.append(table)
+        return original(connections, table, header)
+
+    monkeypatch.setattr(rows, "_shared", noted)
+    assert vault("prove", path.name).verdict == "proven"
+    assert sorted(shared) == ["public.large", "public.logged", "public.unlogged"]
+    for before, after in (("UNLOGGED TABLE public.unlogged", "TABLE public.unlogged"),
+                          ("TABLE public.logged", "UNLOGGED TABLE public.logged")):  # fmt: skip
+        bad = vault.doctored(lambda sql, b=before, a=after: sql.replace(f"CREATE {b}", f"CREATE {a}"))  # type: ignore[misc]
+        assert (bad.verdict, before.split()[-1] in bad.bad) == ("failed", True), bad.bad
+
+
+@pytest.mark.parametrize("row", [1, 30000, 60000])
+def test_a_row_of_a_large_table_that_does_not_load_is_failed_and_named(vault: Vault, row: int) -> None:
+    """Whichever of the two gets it, nobody waits for the other."""
+    _large(vault)
+    bad = vault.doctored(lambda sql: sql.replace(f"\n{row}\tc{row}\t", f"\nno number\tc{row}\t"))
+    assert bad.verdict == "failed"
+    assert 'invalid input syntax for type bigint: "no number"' in bad.bad
 
 
 def test_b06_a_row_twice_in_a_large_table_is_failed_and_its_key_named(vault: Vault) -> None:

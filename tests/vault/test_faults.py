@@ -245,6 +245,29 @@ def test_a_signal_that_comes_as_a_thread_is_started_ends_the_backup_too(
     vault.proven()
 
 
+@pytest.mark.parametrize("started", range(1, 5))
+def test_a_signal_that_comes_as_a_thread_is_started_ends_the_proof_too(
+    vault: Vault, started: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two load a large table, two read and index what was loaded."""
+    vault.sql("INSERT INTO public.transaction (amount, description, day)"
+              " SELECT 1, md5(i::text), '2025-01-01' FROM generate_series(1, 60000) i")  # fmt: skip
+    path, original, count = vault.taken(), ThreadPoolExecutor.submit, itertools.count(1)
+
+    def submit(pool: ThreadPoolExecutor, *work: Any) -> Future[Any]:
+        future: Future[Any] = original(pool, *work)
+        if next(count) == started:
+            signal.raise_signal(signal.SIGTERM)
+        return future
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", submit)
+    stopped = vault("prove", path.name)
+    assert (stopped.code, "interrupted" in stopped.error) == (2, True)
+    assert _settles(lambda: not _leftovers(vault)), _leftovers(vault)
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", original)
+    assert vault("prove", path.name).verdict == "proven"
+
+
 @pytest.mark.parametrize("step", ["journal", "manifest", "data"])
 def test_b17_a_run_that_stops_between_journal_and_names_is_finished_by_the_next(
     vault: Vault, step: str, monkeypatch: pytest.MonkeyPatch
