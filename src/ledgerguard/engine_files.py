@@ -11,6 +11,7 @@ import stat
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from ledgerguard import bolt
@@ -19,7 +20,7 @@ from ledgerguard.engine_api import EngineApi
 from ledgerguard.model import Container, Exec, Image, Volume
 from ledgerguard.refusal import LookupFailed, Refused
 
-KEPT_IMAGES = 200
+KEPT_IMAGES, KEPT_VOLUMES = 200, 2000
 RECURSIVE_SINCE_ENGINE, RECURSIVE_SINCE_KERNEL = 25, (5, 12)
 Stamp = tuple[int, int, int]
 
@@ -52,7 +53,7 @@ class EngineFiles:
         """All volumes; also directories the engine would take for volumes though their record is lost."""
         try:
             with self._lock:
-                records, changed = self._database.read(), (self.data_root / "volumes").stat().st_mtime_ns
+                records, changed = self._database.read(), stamp_of(f"{self.data_root}/volumes")[1]
                 kept = self._volumes
                 if kept is None or kept[0] != id(records) or kept[1] != changed:
                     kept = (id(records), changed, self._known(records))
@@ -173,6 +174,7 @@ class EngineFiles:
         return True
 
 
+@lru_cache(maxsize=KEPT_VOLUMES)
 def _volume(name: str, value: bytes) -> Volume:
     record = json.loads(value)
     return Volume(name, record.get("Driver") or "local", record.get("Labels") or {}, record.get("Options") or {})

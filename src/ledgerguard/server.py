@@ -21,6 +21,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +38,25 @@ STATUS = "/Ledgerguard.Status"
 ACTIVATED_FD = 3
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.plugins.v1+json\r\nContent-Length: %d\r\n"
 LAST = b"Connection: close\r\n"
+YES: Mapping[str, Any] = {"Allow": True}
+_YES = json.dumps(YES).encode()
+KEPT_HEADS = 64  # the engine's differ in little but the length
 
 
 class _Closed(Exception):
     """The other side has gone, or said what cannot be read."""
+
+
+@lru_cache(maxsize=KEPT_HEADS)
+def head_of(head: bytes) -> tuple[str, int]:
+    """The path a request's head names, and the length of its body. Raises ValueError for one that says it otherwise."""
+    first, *lines = head.split(b"\r\n")
+    words = first.split(b" ")
+    fields = dict(line.lower().split(b":", 1) for line in lines if b":" in line)
+    length = fields.get(b"content-length", b"0").strip()
+    if len(words) != 3 or not length.isdigit() or b"transfer-encoding" in fields:
+        raise ValueError("not a head of the engine's")
+    return words[1].decode("latin-1"), int(length)
 
 
 def message_of(body: bytes) -> Request:
@@ -88,7 +104,7 @@ class Connection:
         path, length = self._head()
         if path == "/AuthZPlugin.AuthZRes":
             self._skip(length)
-            answer: dict[str, Any] = {"Allow": True}
+            answer: Mapping[str, Any] = YES
         elif path == "/AuthZPlugin.AuthZReq":
             answer = self._judged(length)
         else:
@@ -100,7 +116,7 @@ class Connection:
         return last
 
     def _send(self, answer: Mapping[str, Any], last: bool) -> None:
-        body = json.dumps(answer).encode()
+        body = _YES if answer is YES else json.dumps(answer).encode()
         self.plain.sendall(ANSWER % len(body) + (LAST if last else b"") + b"\r\n" + body)
 
     def _other(self, path: str) -> dict[str, Any]:
@@ -108,7 +124,7 @@ class Connection:
             return {"Implements": ["authz"]}
         return self.guard.status() if path == STATUS else {"Err": "not known here"}
 
-    def _judged(self, length: int) -> dict[str, Any]:
+    def _judged(self, length: int) -> Mapping[str, Any]:
         """The verdict in the engine's form; no exception leaves it."""
         try:
             if length > MAX_BODY:
@@ -154,14 +170,12 @@ class Connection:
             if len(self._buffer) > MAX_HEAD:
                 raise _Closed
             self._fill()
-        first, *lines = bytes(self._buffer[:end]).split(b"\r\n")
+        head = bytes(self._buffer[:end])
         del self._buffer[: end + 4]
-        words = first.split(b" ")
-        fields = dict(line.lower().split(b":", 1) for line in lines if b":" in line)
-        length = fields.get(b"content-length", b"0").strip()
-        if len(words) != 3 or not length.isdigit() or b"transfer-encoding" in fields:
-            raise _Closed  # the engine takes a closed connection for an error, and so refuses
-        return words[1].decode("latin-1"), int(length)
+        try:
+            return head_of(head)
+        except ValueError:
+            raise _Closed from None  # the engine takes a closed connection for an error, and so refuses
 
     def _take(self, length: int) -> bytes:
         while len(self._buffer) < length:
@@ -178,8 +192,8 @@ class Connection:
         del self._buffer[:length]
 
 
-def _told(verdict: Verdict) -> dict[str, Any]:
-    return {"Allow": True} if verdict.allow else {"Allow": False, "Msg": verdict.line}
+def _told(verdict: Verdict) -> Mapping[str, Any]:
+    return YES if verdict.allow else {"Allow": False, "Msg": verdict.line}
 
 
 def listen(path: Path) -> socket.socket:
