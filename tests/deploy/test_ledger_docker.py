@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from stacks import REPOSITORY, Stack
 
-from ledgerguard.docker_arguments import read_command
-from ledgerguard.docker_judgement import ALLOW, judge
-from ledgerguard.docker_looks import Looker
+from ledgerguard.ledger_docker.arguments import read_command
+from ledgerguard.ledger_docker.judgement import ALLOW, judge
+from ledgerguard.ledger_docker.looks import Looker
 
-ENTRY = "import sys; from ledgerguard.docker_cli import main; sys.exit(main())"
+ENTRY = "import sys; from ledgerguard.ledger_docker.cli import main; sys.exit(main())"
 
 
 def ledger_docker(

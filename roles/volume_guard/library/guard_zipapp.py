@@ -46,7 +46,7 @@ STARTER = """\
 import sys
 
 if sys.argv[0].rsplit("/", 1)[-1] == "ledger_docker":
-    from ledgerguard.docker_cli import main
+    from ledgerguard.ledger_docker.cli import main
 else:
     from ledgerguard.cli import main
 sys.exit(main())
@@ -67,7 +67,7 @@ def packed(files: dict[str, bytes]) -> bytes:
 
 def sources(package: Path) -> dict[str, bytes]:
     """The package's modules and the program that starts one of its command lines. Raises OSError."""
-    files = {f"{package.name}/{path.name}": path.read_bytes() for path in package.glob("*.py")}
+    files = {str(path.relative_to(package.parent)): path.read_bytes() for path in package.rglob("*.py")}
     if f"{package.name}/cli.py" not in files:
         raise FileNotFoundError(f"{package}/cli.py is not there")
     return {**files, "__main__.py": STARTER.encode()}

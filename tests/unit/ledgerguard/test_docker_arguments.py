@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledgerguard.docker_arguments import KINDS, Command, read_command
+from ledgerguard.ledger_docker.arguments import KINDS, Command, read_command
 
 
 def read(line: str) -> Command:

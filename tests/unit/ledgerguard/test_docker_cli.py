@@ -19,9 +19,10 @@ from pathlib import Path
 
 import pytest
 
-from ledgerguard import docker_cli, docker_log
+from ledgerguard.ledger_docker import cli as docker_cli
+from ledgerguard.ledger_docker import log as docker_log
 
-SOURCES = Path(docker_cli.__file__).parent
+SOURCES = Path(docker_cli.__file__).parent.parent
 SYSTEM = Path("/usr/bin/python3")
 DOCKER = r"""#!/bin/sh
 echo "$*" >>"$TRACE"
@@ -64,7 +65,7 @@ class Program:
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tree = tmp_path_factory.mktemp("zipapp")
     shutil.copytree(SOURCES, tree / "tree/ledgerguard", ignore=shutil.ignore_patterns("__pycache__"))
-    zipapp.create_archive(tree / "tree", tree / "ledger_docker.pyz", main="ledgerguard.docker_cli:program")
+    zipapp.create_archive(tree / "tree", tree / "ledger_docker.pyz", main="ledgerguard.ledger_docker.cli:program")
     return tree / "ledger_docker.pyz"
 
 
@@ -198,7 +199,7 @@ def test_under_dockers_own_name_it_finds_the_other_docker(tmp_path: Path) -> Non
 def test_broken_declarations_are_told_and_labels_still_count(
     program: Program, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from ledgerguard import docker_looks
+    from ledgerguard.ledger_docker import looks as docker_looks
 
     (program.root / "volumes.json").write_text("{")
     monkeypatch.setattr(docker_looks, "DECLARATIONS", program.root / "volumes.json")
@@ -213,7 +214,7 @@ def test_broken_declarations_are_told_and_labels_still_count(
 def test_a_declared_volume_is_refused_though_its_label_is_lost_or_the_engine_is_silent(
     program: Program, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from ledgerguard import docker_looks
+    from ledgerguard.ledger_docker import looks as docker_looks
 
     (program.root / "volumes.json").write_text('{"volumes": {"kept": {"environment": "prod"}}}')
     (program.root / "docker").write_text("#!/bin/sh\necho Cannot connect >&2; exit 1\n")

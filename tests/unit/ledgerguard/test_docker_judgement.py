@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledgerguard.docker_arguments import Command, read_command
-from ledgerguard.docker_judgement import ALLOW, ASK, REFUSE, Seen, Verdict, Volume, asked_word, judge, takes
+from ledgerguard.ledger_docker.arguments import Command, read_command
+from ledgerguard.ledger_docker.judgement import ALLOW, ASK, REFUSE, Seen, Verdict, Volume, asked_word, judge, takes
 
 LABELS = {"com.ledgerflow.protect": "true", "com.ledgerflow.environment": "prod"}
 DB = Volume("ledger_prod_db_data", LABELS, "/srv/ledger/prod/db_data")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ledgerguard.docker_arguments import read_command
-from ledgerguard.docker_judgement import Seen
-from ledgerguard.docker_looks import (
+from ledgerguard.ledger_docker.arguments import read_command
+from ledgerguard.ledger_docker.judgement import Seen
+from ledgerguard.ledger_docker.looks import (
     Looker,
     container_facts,
     prune_filters,

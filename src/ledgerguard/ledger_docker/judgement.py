@@ -12,7 +12,7 @@ import urllib.parse
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ledgerguard.docker_arguments import ANONYMOUS, NAMED, PROJECT, RECREATED, UNUSED, Command, truth
+from ledgerguard.ledger_docker.arguments import ANONYMOUS, NAMED, PROJECT, RECREATED, UNUSED, Command, truth
 
 PROTECT = "com.ledgerflow.protect"
 ENVIRONMENT = "com.ledgerflow.environment"

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ledgerguard.docker_arguments import Command, read_command
+from ledgerguard.ledger_docker.arguments import Command, read_command
 
 REFUSED, NO_DOCKER, INTERRUPTED = 77, 127, 130
 TERMINAL = "/dev/tty"
@@ -74,17 +74,17 @@ def become(docker: str, arguments: Sequence[str]) -> int:
 def _first_word(command: Command, arguments: Sequence[str], docker: str) -> int:
     """Judges a command that could do harm, and logs it; 0 where docker may go on."""
     # Loaded only here: `ps`, `exec` and the like, which most calls are, then cost 20 ms instead of 50.
-    from ledgerguard import docker_judgement, docker_log, docker_looks
+    from ledgerguard.ledger_docker import judgement, log, looks
 
     declared, notes = {}, []
     try:
-        declared = docker_looks.read_declarations(docker_looks.DECLARATIONS)
+        declared = looks.read_declarations(looks.DECLARATIONS)
     except ValueError as error:
         notes.append(f"{error}; only labels are looked at\nHINT: ledgerguard check")
-    seen = docker_looks.Looker(docker, declared, _keep_stdin(command)).look(command)
-    verdict = docker_judgement.judge(command, seen, os.environ.get("LEDGER_ENV", "").strip())
-    refusal, answer = verdict.text if verdict.what == docker_judgement.REFUSE else "", ""
-    if verdict.what == docker_judgement.ASK:
+    seen = looks.Looker(docker, declared, _keep_stdin(command)).look(command)
+    verdict = judgement.judge(command, seen, os.environ.get("LEDGER_ENV", "").strip())
+    refusal, answer = verdict.text if verdict.what == judgement.REFUSE else "", ""
+    if verdict.what == judgement.ASK:
         answer, refusal = ask(verdict.text, verdict.word)
     facts = {
         "command": command.name,
@@ -93,8 +93,8 @@ def _first_word(command: Command, arguments: Sequence[str], docker: str) -> int:
         "asked": verdict.word,
         "answer": answer,
     }
-    place = docker_log.place(os.environ, os.getuid())
-    if trouble := docker_log.write(place, docker_log.entry(arguments, os.environ, **facts)):
+    place = log.place(os.environ, os.getuid())
+    if trouble := log.write(place, log.entry(arguments, os.environ, **facts)):
         notes.append(f"not logged: {trouble}")
     return _say([*notes, refusal], REFUSED if refusal else 0)
 
@@ -120,7 +120,7 @@ def _borrowed(path: str, flags: int) -> int:
 
 def ask(question: str, word: str) -> tuple[str, str]:
     """(what was typed, the refusal or nothing). Asks the terminal itself: a pipe's `yes` is no person."""
-    from ledgerguard.docker_judgement import plain  # loaded already where something is asked
+    from ledgerguard.ledger_docker.judgement import plain  # loaded already where something is asked
 
     where, _, told = question.partition(": ")
     shown = plain(word)

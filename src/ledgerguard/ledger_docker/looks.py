@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ledgerguard.docker_arguments import ANONYMOUS, NAMED, PROJECT, RECREATED, UNUSED, Command, Given, written
-from ledgerguard.docker_judgement import ENVIRONMENT, PROTECT, Seen, Volume, named_by
+from ledgerguard.ledger_docker.arguments import ANONYMOUS, NAMED, PROJECT, RECREATED, UNUSED, Command, Given, written
+from ledgerguard.ledger_docker.judgement import ENVIRONMENT, PROTECT, Seen, Volume, named_by
 
 DECLARATIONS = Path("/etc/ledgerguard/volumes.json")
 SECONDS = 30
