@@ -6,7 +6,7 @@ holds n and the account m; n - m are added.
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -169,18 +169,22 @@ def _import(
     filename: str, content: bytes, account_name: str, statement: Statement, user: User | None, dry_run: bool
 ) -> Outcome:
     account, created = _locked_account(account_name, statement.currency, create=not dry_run)
-    statement = _warned(statement, account)
+    digest = hashlib.sha256(content).hexdigest()
+    statement = replace(statement, notes=(*statement.notes, *_doubts(statement, account, account_name, digest)))
     added = new_rows(statement.rows, _known(account, statement.rows))
     if added and account and not dry_run:
-        _save(account, filename, content, statement, added, user)
+        _save(account, filename, content, digest, statement, added, user)
     return Outcome(filename, account_name, created, statement, added, dry_run)
 
 
-def _warned(statement: Statement, account: Account | None) -> Statement:
-    if not account or not statement.currency or account.currency == statement.currency:
-        return statement
-    note = f"the file is in {statement.currency}, the account in {account.currency}: is it the right account?"
-    return replace(statement, notes=(*statement.notes, note))
+def _doubts(statement: Statement, account: Account | None, account_name: str, digest: str) -> Iterator[str]:
+    """Signs that the file belongs to another account."""
+    if account and statement.currency and account.currency != statement.currency:
+        yield f"the file is in {statement.currency}, the account in {account.currency}: is it the right account?"
+    if not statement.own_account:  # a file of several accounts is imported into each
+        others = StatementImport.objects.filter(sha256=digest).exclude(account__name=account_name)
+        for other in others.select_related("account"):
+            yield f"the same file was imported into account '{other.account}' before: is it the right account?"
 
 
 def row_fingerprint(row: Row) -> str:
@@ -221,13 +225,14 @@ def _save(
     account: Account,
     filename: str,
     content: bytes,
+    digest: str,
     statement: Statement,
     added: Sequence[Row],
     user: User | None,
 ) -> None:
     kept, _ = StatementImport.objects.get_or_create(
         account=account,
-        sha256=hashlib.sha256(content).hexdigest(),
+        sha256=digest,
         defaults={
             "filename": filename,
             "content": content,
@@ -254,3 +259,7 @@ def _save(
         ],
         batch_size=1000,
     )
+    from_file = Transaction.objects.filter(statement=kept).count()
+    if from_file > kept.row_count:  # another part of a file of several accounts
+        kept.row_count = from_file
+        kept.save(update_fields=["row_count"])

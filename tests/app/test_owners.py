@@ -270,6 +270,13 @@ class TestImported:
             ("Savings", 5),
         ]  # fmt: skip  a row per line says less
 
+    def test_two_parts_in_one_account_count_together(self) -> None:
+        for own in ("Daily Money", "Savings"):
+            notes = import_file("mixed.csv", MIXED.encode(), "A", answers={"own_account": own}).statement.notes
+            import_file("mixed.csv", MIXED.encode(), "B", answers={"own_account": own})
+            assert not [note for note in notes if "was imported into" in note]
+        assert [*StatementImport.objects.values_list("row_count", flat=True)] == [4, 4]
+
     def test_the_page_asks_the_same_and_imports_what_was_chosen(self, signed_in: Client, account: Account) -> None:
         file = SimpleUploadedFile("mixed.csv", MIXED.encode())
         page = signed_in.post("/statements/", {"account": account.pk, "file": file}, follow=True).content.decode()

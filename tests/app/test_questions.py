@@ -124,6 +124,14 @@ def test_a_new_account_gets_the_file_s_currency_and_another_one_is_a_note() -> N
     assert "the file is in EUR, the account in USD: is it the right account?" in notes
 
 
+def test_the_file_of_another_account_is_imported_with_a_note() -> None:
+    content = b"date,name,amount\n2025-03-01,Rent,-750.00\n"
+    import_file("march.csv", content, "Checking")
+    assert import_file("march.csv", content, "Checking").statement.notes == ()
+    notes = import_file("again.csv", content, "Savings").statement.notes
+    assert "the same file was imported into account 'Checking' before: is it the right account?" in notes
+
+
 class TestRemembered:
     def test_an_answer_holds_for_the_account_s_next_file_of_that_layout(self) -> None:
         import_file("open.csv", OPEN, "A", answers=MAY)
