@@ -105,8 +105,9 @@ def initdb(directory: Path, superuser: str) -> list[str]:
     ]
 
 
-def copy_cluster(template: Path, directory: Path) -> list[str]:
-    return ["cp", "-R", "--preserve=mode", "--reflink=auto", "--", str(template), str(directory)]
+def unpack_cluster(template: Path, directory: Path, compressor: str) -> list[str]:
+    tar = ["tar", "--extract", "--preserve-permissions", "--no-same-owner", f"--use-compress-program={compressor}"]
+    return [*tar, f"--file={template}", f"--directory={directory}"]
 
 
 def throw_away_server(directory: Path, sockets: Path, shared_buffers_mb: int, maintenance_mb: int) -> list[str]:
