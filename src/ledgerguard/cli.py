@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--existing", action="store_true", help="also judge every container there is, and keep the verdict for `status`"
     )
-    check.add_argument("--mode", choices=MODES, default="enforce", help="the mode it is meant to have")
+    check.add_argument("--mode", choices=MODES, help="the mode it is meant to have (enforce)")
     check.add_argument("--daemon-json", default="/etc/docker/daemon.json")
     check.add_argument(
         "--wait", type=float, default=0.0, metavar="SECONDS", help="how long the engine may take to answer"
@@ -147,7 +147,7 @@ def _settings(given: argparse.Namespace) -> Settings:
     return Settings(
         Path(given.socket), Path(given.engine.removeprefix("unix://")), Path(given.data_root), Path(given.config),
         Path(given.state_dir), Path(given.audit_file), tuple(Path(one) for one in getattr(given, "state_file", ())),
-        getattr(given, "mode", "enforce"), given.profile, getattr(given, "deadline", 5.0),
+        getattr(given, "mode", None) or "enforce", given.profile, getattr(given, "deadline", 5.0),
         tuple(getattr(given, "hook", ())),
     )  # fmt: skip
 
@@ -203,7 +203,7 @@ def _check(given: argparse.Namespace) -> int:
     if given.wait > 0:
         checking.wait_for_engine(settings.engine, given.wait)
     found = checking.check(settings, Path(given.daemon_json), given.existing)
-    if given.existing:
+    if given.existing and (given.mode or not _in_another_mode(found)):
         found += checking.keep(settings, found)
     if given.json:
         print(json.dumps({"exit": checking.exit_code(found), "findings": [asdict(one) for one in found]}, indent=1))
@@ -211,6 +211,11 @@ def _check(given: argparse.Namespace) -> int:
         for one in found:
             print(f"{one.verdict}: {one.id}: {one.what}" + (f"\nHINT: {one.hint}" if one.hint else ""))
     return checking.exit_code(found)
+
+
+def _in_another_mode(found: list[findings.Finding]) -> bool:
+    """Whether the guard is in a mode that a person who named none may not have meant: shown, and not kept."""
+    return any(one.id == "mode" and one.verdict != findings.GOOD for one in found)
 
 
 def _audit(given: argparse.Namespace) -> int:

@@ -481,6 +481,16 @@ def test_beside_a_guard_that_observes_a_wrong_holder_is_told_and_no_fault(
         assert findings(backed, capsys, "--existing")[1]["existing"] == ["bad"]
 
 
+def test_a_verdict_on_a_mode_that_nobody_named_is_not_kept(backed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with running_beside(backed, state_dir=backed / "state", mode="observe"), engine_of(backed, REFUSAL):
+        assert findings(backed, capsys, "--existing")[1]["mode"] == ["bad"]
+        run(backed, "status", "--json")
+        assert json.loads(capsys.readouterr().out)["check"] is None
+        findings(backed, capsys, "--existing", "--mode=enforce")
+        run(backed, "status", "--json")
+        assert json.loads(capsys.readouterr().out)["check"]["verdict"] == "bad"
+
+
 def test_it_waits_for_an_engine_that_starts_and_not_for_ever(backed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     started = time.monotonic()
     assert findings(backed, capsys, "--wait=0.5")[1]["canary"] == ["could not check"]
