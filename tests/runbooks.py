@@ -55,12 +55,14 @@ class Runbook:
         self.asked |= set(range(len(found)))
         return [one.command for one in found]
 
-    def under(self, heading: str) -> list[str]:
-        """The commands below one heading, block by block. AssertionError where there are none."""
-        chosen = {number: one for number, one in enumerate(read(self.text)) if one.heading == heading}
-        assert chosen, f"{self.name}: no block of commands under {heading!r}"
-        self.asked |= chosen.keys()
-        return [one.command for one in chosen.values()]
+    def under(self, heading: str, *wanted: int) -> list[str]:
+        """The commands below one heading, block by block, or those of them that are wanted, counted from 0.
+        AssertionError where there are none."""
+        found = [(number, one) for number, one in enumerate(read(self.text)) if one.heading == heading]
+        assert found, f"{self.name}: no block of commands under {heading!r}"
+        chosen = [found[place] for place in wanted] or found
+        self.asked |= {number for number, _block in chosen}
+        return [one.command for _number, one in chosen]
 
     def not_asked_for(self) -> list[str]:
         """The commands that no test has asked for so far."""

@@ -68,12 +68,15 @@ def test_a_runbook_tells_its_commands_by_heading_and_which_were_not_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = "# Title\n\n## One\n```sh\n# a remark\nfirst\n```\n```text\nseen\n```\n## Two\n```sh\nsecond\n```\n"
+    page += "```sh\nthird\n```\n"
     (tmp_path / "page.md").write_text(page)
     monkeypatch.setattr(runbooks, "PLACE", tmp_path)
     book = runbooks.Runbook("page.md")
     assert book.under("One") == ["# a remark\nfirst\n"]
+    assert book.under("Two", 1) == ["third\n"]
     assert book.not_asked_for() == ["second\n"]
-    assert book.blocks() == ["# a remark\nfirst\n", "second\n"]
+    assert book.under("Two") == ["second\n", "third\n"]
+    assert book.blocks() == ["# a remark\nfirst\n", "second\n", "third\n"]
     assert book.not_asked_for() == []
     with pytest.raises(AssertionError, match="no block of commands under 'Three'"):
         book.under("Three")
