@@ -68,7 +68,7 @@ def guard_findings(guard: Mapping[str, Any], wanted: str, environment: str) -> l
     told = guard_text(guard)
     if wanted == "off" or (told == f"{guard.get('mode')}, {guard.get('profile')}" and _as_wanted(guard, wanted)):
         return []
-    hint = f"systemctl status ledgerguard; sudo ledgerguard check; make deploy ENV={environment}"
+    hint = f"sudo ledgerguard check --existing; make deploy ENV={environment}; docs/runbooks/guard-down.md"
     return [{"where": "engine guard", "what": f"{told} (wanted: {wanted})", "hint": hint}]
 
 
@@ -77,7 +77,13 @@ def guard_text(guard: Mapping[str, Any]) -> str:
     if not guard or guard["age_seconds"] > GUARD_SILENT_SECONDS:
         return "NOT ACTIVE here" + (f": silent for {guard['age_seconds']} s" if guard else "")
     text = f"{guard.get('mode')}, {guard.get('profile')}"
-    return f"{text}; fault: {guard['fault']}" if guard.get("fault") else text
+    text += f"; fault: {guard['fault']}" if guard.get("fault") else ""
+    check = guard.get("check") or {}
+    if check.get("verdict", "ok") == "ok":
+        return text
+    first = (check.get("findings") or [{}])[0]
+    more = f" (and {check['not_well'] - 1} more)" if check.get("not_well", 0) > 1 else ""
+    return f"{text}; check at {check.get('time')}: {check['verdict']}: {first.get('id')}: {first.get('what')}{more}"
 
 
 def _as_wanted(guard: Mapping[str, Any], wanted: str) -> bool:

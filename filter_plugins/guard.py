@@ -42,6 +42,7 @@ class Plan:
     socket: str = ""
     service: str = ""
     turn_on: bool = False
+    reload: bool = False
     settled: bool = False
 
 
@@ -78,6 +79,12 @@ def guard_command(seen: Facts, settings: Facts) -> list[str]:
     return [PROGRAM, "serve", *words, *(f"--hook={word}" for word in settings["hook"])]
 
 
+def guard_check_command(seen: Facts, settings: Facts) -> list[str]:
+    """The command line of the check after each start of the engine. `settings`: mode (decided), profile, hook."""
+    words = [f"--mode={settings['mode']}", f"--profile={settings['profile']}", f"--data-root={data_root(seen)}"]
+    return [PROGRAM, "check", "--existing", *words, *(f"--hook={word}" for word in settings["hook"])]
+
+
 def unit_command(words: Sequence[str]) -> str:
     """A command line as systemd reads it."""
     escapes = {"\\": "\\\\", '"': '\\"', "%": "%%", "$": "$$"}
@@ -108,7 +115,9 @@ def guard_plan(seen: Facts, files: Sequence[Facts], command: Sequence[str]) -> d
     """What to do on a host. `files`: {path, mode, content}, the program without content but with sha256."""
     program = next(str(one["sha256"]) for one in files if "content" not in one)
     plan = Plan(stale=[one["path"] for one in file_digests(files, program) if not _as_wanted(seen, one)])
-    plan.turn_on = PLUGIN not in seen["plugins"] or seen["reload_pending"] or not seen["engine"]["running"]
+    plan.reload = PLUGIN in seen["plugins"] and seen["asked"] is False
+    unknown = PLUGIN not in seen["plugins"] or seen["reload_pending"] or not seen["engine"]["running"]
+    plan.turn_on = plan.reload or unknown
     status, answers = seen["status"], bool(seen["status"])
     other = status.get("program") != program or list(status.get("arguments", [])) != list(command[1:])
     if seen["systemd"]:
@@ -121,6 +130,7 @@ def guard_plan(seen: Facts, files: Sequence[Facts], command: Sequence[str]) -> d
     else:
         running = answers and bool(seen["supervisor"])
         other = other or any(path.endswith("ledgerguard-supervise") for path in plan.stale)
+        plan.enable = not seen["boot"]
     plan.service = "restart" if running and other else "" if running else "start"
     plan.settled = not (plan.stale or plan.reload_units or plan.enable or plan.socket or plan.service)
     return asdict(plan)
@@ -140,12 +150,6 @@ def _socket_step(seen: Facts, plan: Plan) -> str:
     return "restart" if SOCKET_UNIT in plan.stale else ""
 
 
-def still_asked(before: Facts, after: Facts) -> bool:
-    """Whether the engine asked the guard between two looks, each of which reads its counts, then calls the engine."""
-    first, second = (sum((one["status"].get("decisions") or {}).values()) for one in (before, after))
-    return int(second) > int(first)
-
-
 # --- what is refused ------------------------------------------------------------------------------------------------
 
 
@@ -158,10 +162,21 @@ def guard_faults(seen: Facts, engine: Facts, environment: str, good: Sequence[st
         found["refusals"].append(
             _told("guard", what, "apt-get install python3, or a newer release of the distribution")
         )
+    if seen.get("flags"):
+        found["refusals"].append(_flag_refusal(seen))
     fault = engine_fault(engine, good)
     if fault:
         found["refusals" if environment == "prod" else "warnings"].append(fault)
     return found
+
+
+def _flag_refusal(seen: Facts) -> str:
+    """A plugin given as a flag: no reload brings it back, and a key in daemon.json beside it keeps dockerd from
+    starting."""
+    what = f"dockerd was given {' '.join(seen['flags'])}: a reload drops such a plugin and never brings it back"
+    where = "systemctl cat docker" if seen["systemd"] else "DOCKER_OPTS in /etc/default/docker"
+    hint = f"take it from dockerd's command line ({where}), restart the engine at a quiet time, run this again"
+    return _told("engine", what, f"{hint}: the plugin then stands in daemon.json")
 
 
 def engine_fault(engine: Facts, good: Sequence[str]) -> str:
@@ -246,6 +261,7 @@ class FilterModule:
         """Name → filter."""
         return {
             "guard_check_text": check_text,
+            "guard_check_command": guard_check_command,
             "guard_command": guard_command,
             "guard_data_root": data_root,
             "guard_engine_fault": engine_fault,
@@ -254,7 +270,6 @@ class FilterModule:
             "guard_mode": guard_mode,
             "guard_plan": guard_plan,
             "guard_shell_command": shell_command,
-            "guard_still_asked": still_asked,
             "guard_ungranted": ungranted,
             "guard_unit_command": unit_command,
             "guard_would_refuse_lines": would_refuse_lines,

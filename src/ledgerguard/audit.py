@@ -66,6 +66,11 @@ class Audit:
             return False
         return True
 
+    def finish(self) -> None:
+        """Waits until the hook was given what was written: for a process that ends then."""
+        if self._worker is not None:
+            self._waiting.join()
+
     def _append(self, line: bytes) -> None:
         descriptor = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
@@ -105,6 +110,7 @@ class Audit:
             line = self._waiting.get()
             with suppress(OSError, subprocess.SubprocessError):
                 subprocess.run(self.hook, input=line, timeout=HOOK_SECONDS, check=False, stdout=subprocess.DEVNULL)
+            self._waiting.task_done()
 
 
 def _whole(descriptor: int, line: bytes) -> None:

@@ -6,17 +6,20 @@ still lists it. Each finding has a stable id; *could not check* is a finding too
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import stat
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ledgerguard import audit, holding, server
+from ledgerguard import audit, findings, holding, server
 from ledgerguard.declarations import DeclarationError, load
 from ledgerguard.engine_api import call
+from ledgerguard.findings import BAD, GOOD, UNKNOWN, Finding, worst
 from ledgerguard.model import PROTECT
 from ledgerguard.policy import Policy, Scene
 from ledgerguard.refusal import LookupFailed, Refused, printable
@@ -24,17 +27,8 @@ from ledgerguard.serving import Settings, guard_of
 
 CANARY, CANARY_TEXT = "ledgerguard-canary", "attacked on purpose by ledgerguard check; it has to survive\n"
 CALL_SECONDS = 30.0
-GOOD, BAD, UNKNOWN = "ok", "bad", "could not check"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """`verdict` is ok, bad or could not check."""
-
-    id: str
-    verdict: str
-    what: str
-    hint: str = ""
+SYSTEMD = Path("/run/systemd/system")
+RUNBOOK = "docs/runbooks/guard-down.md"
 
 
 def check(settings: Settings, daemon_json: Path, existing: bool) -> list[Finding]:
@@ -46,15 +40,51 @@ def check(settings: Settings, daemon_json: Path, existing: bool) -> list[Finding
 
 def exit_code(found: list[Finding]) -> int:
     """0 holds, 1 something is bad, 2 something could not be checked."""
-    verdicts = {one.verdict for one in found}
-    return 1 if BAD in verdicts else 2 if UNKNOWN in verdicts or not found else 0
+    return {GOOD: 0, BAD: 1}.get(worst(found), 2)
+
+
+def keep(settings: Settings, found: list[Finding]) -> list[Finding]:
+    """Keeps the verdict for the guard's status, tells audit and hook; a finding where that could not be done."""
+    told = findings.summary(found)
+    log = audit.Audit(settings.audit_file, hook=settings.hook)
+    facts = {key: told[key] for key in ("looked_at", "not_well", "findings")}
+    noted = log.write("checked", outcome=told["verdict"], reason=findings.text(told), **facts)
+    log.finish()
+    failed = [] if noted else [_not_kept(settings.audit_file, "cannot be written")]
+    try:
+        findings.keep(settings.state_dir, told)
+    except OSError as error:
+        failed.append(_not_kept(settings.state_dir, str(error.strerror)))
+    return failed
+
+
+def _not_kept(place: Path, why: str) -> Finding:
+    return Finding(
+        "kept", UNKNOWN, f"{place}: the verdict is not kept: {why}", f"df {place}; ledgerguard check --existing"
+    )
+
+
+def service_hint(verb: str) -> str:
+    """The command that does this to the guard's service on this host."""
+    return f"systemctl {verb} ledgerguard" if SYSTEMD.is_dir() else f"service ledgerguard {verb}"
+
+
+def wait_for_engine(engine: Path, seconds: float) -> None:
+    """Until it answers, whatever that is, or lets a caller wait: what that means is for `check` to say."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        try:
+            call(str(engine), left, "GET", "/_ping")
+            return
+        except OSError:
+            time.sleep(min(0.2, left))
 
 
 # --- is it there, and does it refuse? ---------------------------------------------------------------------------------
 
 
 def _running(settings: Settings) -> Iterator[Finding]:
-    hint = "systemctl restart ledgerguard"
+    hint = f"{service_hint('restart')}; the engine starts only while its guard answers; {RUNBOOK}"
     try:
         status = server.ask_status(settings.socket)
     except (OSError, ValueError, StopIteration) as error:
@@ -66,7 +96,7 @@ def _running(settings: Settings) -> Iterator[Finding]:
     yield Finding("mode", GOOD if mode == wanted else BAD, told, "" if mode == wanted else f"serve --mode {wanted}")
     if missed := status.get("audit_lines_lost"):
         what = f"{settings.audit_file}: {missed} lines could not be written since {status.get('started')}"
-        yield Finding("audit", BAD, what, f"df {settings.audit_file.parent}; then systemctl restart ledgerguard")
+        yield Finding("audit", BAD, what, f"df {settings.audit_file.parent}; then {service_hint('restart')}")
     if status.get("fault"):
         yield Finding("declarations", BAD, str(status["fault"]), "ledgerguard declare FILE")
 
@@ -77,31 +107,57 @@ def _attacked(settings: Settings) -> Iterator[Finding]:
     if settings.mode == "off":
         yield Finding("canary", GOOD, "not attacked: the guard is meant to be off, and protects nothing")
         return
+    with _alone(settings.state_dir):
+        yield from _attack(settings)
+
+
+@contextmanager
+def _alone(state_dir: Path) -> Iterator[None]:
+    """One attack at a time: where the guard observes, two would take the canary from each other, and both be told."""
+    try:
+        descriptor = os.open(state_dir / "check.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:  # no directory, or a full disk: told by others
+        yield
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _attack(settings: Settings) -> Iterator[Finding]:
+    hint = f'{RUNBOOK}, "The engine works without its guard"'
     file = settings.data_root / "volumes" / CANARY / "_data" / "canary"
     try:
         made = _call(settings, "POST", "/volumes/create", {"Name": CANARY, "Labels": {PROTECT: "true"}})
         if made[0] not in (200, 201):
-            yield Finding("canary", UNKNOWN, f"it cannot be made: {made[0]} {made[1][:200]}", "ledgerguard audit")
+            yield Finding(
+                "canary",
+                UNKNOWN,
+                f"it cannot be made: {made[0]} {made[1][:200]}",
+                "ledgerguard audit" if made[0] < 500 else RUNBOOK,
+            )
             return
         file.write_text(CANARY_TEXT)
         before = len(_observed(settings))
         status, text = _call(settings, "DELETE", f"/volumes/{CANARY}")
     except OSError as error:
-        yield Finding("canary", UNKNOWN, f"the engine at {settings.engine} does not answer: {error}", "docker info")
+        yield Finding(
+            "canary", UNKNOWN, f"the engine at {settings.engine} does not answer: {error}", f"docker info; {RUNBOOK}"
+        )
         return
     there = file.exists() and file.read_text() == CANARY_TEXT
     if settings.mode == "observe" and status == 204:
         seen = len(_observed(settings)) > before
         told = "its removal was let through and written down" if seen else "NOT ACTIVE: its removal was not seen"
-        yield Finding("canary", GOOD if seen else BAD, told, "" if seen else "docs/troubleshooting.md")
+        yield Finding("canary", GOOD if seen else BAD, told, "" if seen else hint)
     elif status == 403 and settings.socket.stem in text and there:
         yield Finding("canary", GOOD, "its removal was refused and its file is there")
     elif there:
         yield Finding("canary", UNKNOWN, f"its removal was answered {status} {text[:160]!r}, not by a refusal of ours")
     else:
-        yield Finding(
-            "canary", BAD, f"NOT ACTIVE: the engine removed a protected volume ({status})", "docs/troubleshooting.md"
-        )
+        yield Finding("canary", BAD, f"NOT ACTIVE: the engine removed a protected volume ({status})", hint)
 
 
 def _observed(settings: Settings) -> list[dict[str, Any]]:
@@ -183,7 +239,8 @@ def _volumes(settings: Settings) -> Iterator[Finding]:
 
 
 def _containers(settings: Settings) -> Iterator[Finding]:
-    """Containers that a restart policy may have brought back without any request."""
+    """Containers that a restart policy may have brought back without any request. A guard that is not meant to refuse
+    lets them be: they are told, and no fault."""
     guard = guard_of(settings)
     try:
         scene = Scene(Policy(load(settings.config), settings.profile, guard.places), guard.lookups)
@@ -196,9 +253,12 @@ def _containers(settings: Settings) -> Iterator[Finding]:
         try:
             holding.check(container, scene, to_be_created=False)
         except Refused as refusal:
-            wrong += 1
             state = "running" if container.running else "stopped"
             told = printable(f"{container.name} ({state}): {refusal.verdict.reason}")
+            if settings.mode != "enforce":
+                yield Finding("existing", GOOD, f"would be refused: {told}")
+                continue
+            wrong += 1
             yield Finding("existing", BAD, told, f"docker stop {container.name}; docker rm {container.name}")
         except LookupFailed as error:
             yield Finding("existing", UNKNOWN, f"{container.name}: {error}")

@@ -15,10 +15,10 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 from urllib.parse import quote
 
-from ledgerguard import __version__, audit, checking, containers, declarations, granting, proven
+from ledgerguard import __version__, audit, checking, containers, declarations, findings, granting, proven
 from ledgerguard.declarations import DeclarationError, Declarations, Declared
 from ledgerguard.engine_api import EngineApi
 from ledgerguard.granting import GrantError
@@ -77,13 +77,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--mode", choices=MODES, default="enforce")
     serve.add_argument("--deadline", type=float, default=5.0, help="seconds for one decision")
-    serve.add_argument("--hook", action="append", default=[], help="a program that gets each line; again for arguments")
+    _hook(serve)
     command("status", _status, "what the running guard says of itself").add_argument("--json", action="store_true")
     check = command("check", _check, "attacks a volume of its own, looks at files, owners and volumes")
-    check.add_argument("--existing", action="store_true", help="also judge every container there is")
-    check.add_argument("--mode", choices=MODES, default="enforce", help="the mode it is meant to have")
+    check.add_argument(
+        "--existing", action="store_true", help="also judge every container there is, and keep the verdict for `status`"
+    )
+    check.add_argument("--mode", choices=MODES, help="the mode it is meant to have (enforce)")
     check.add_argument("--daemon-json", default="/etc/docker/daemon.json")
+    check.add_argument(
+        "--wait", type=float, default=0.0, metavar="SECONDS", help="how long the engine may take to answer"
+    )
     check.add_argument("--json", action="store_true")
+    _hook(check)
     shown = command("audit", _audit, "refusals and unlocks")
     shown.add_argument("--since", default="", help="10m, 2h: no older lines")
     shown.add_argument("--volume", default="")
@@ -108,6 +114,11 @@ def _parser() -> argparse.ArgumentParser:
     lock = command("lock", _lock, "takes unlocks back (root)")
     lock.add_argument("volume", metavar="VOLUME", nargs="?", default="", help="default: all")
     return parser
+
+
+def _hook(parser: argparse.ArgumentParser) -> None:
+    told = "a program that gets each line of the audit; again for arguments"
+    parser.add_argument("--hook", action="append", default=[], help=told)
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
@@ -136,7 +147,7 @@ def _settings(given: argparse.Namespace) -> Settings:
     return Settings(
         Path(given.socket), Path(given.engine.removeprefix("unix://")), Path(given.data_root), Path(given.config),
         Path(given.state_dir), Path(given.audit_file), tuple(Path(one) for one in getattr(given, "state_file", ())),
-        getattr(given, "mode", "enforce"), given.profile, getattr(given, "deadline", 5.0),
+        getattr(given, "mode", None) or "enforce", given.profile, getattr(given, "deadline", 5.0),
         tuple(getattr(given, "hook", ())),
     )  # fmt: skip
 
@@ -159,7 +170,7 @@ def _status(given: argparse.Namespace) -> int:
     try:
         status = ask_status(Path(given.socket))
     except (OSError, ValueError, StopIteration) as error:
-        _say("status", f"NOT ACTIVE: {given.socket}: {error}", "systemctl status ledgerguard")
+        _say("status", f"NOT ACTIVE: {given.socket}: {error}", checking.service_hint("status"))
         return COULD_NOT
     if given.json:
         print(json.dumps(status, indent=1, sort_keys=True))
@@ -174,17 +185,37 @@ def _status(given: argparse.Namespace) -> int:
             print(f"unlocked: {one['volume']} for {one['operation']}, {one['seconds_left']} s left")
         if status["fault"]:
             print(f"fault: {status['fault']}")
-    return HOLDS if status["mode"] == "enforce" and not status["fault"] else BAD
+        print(_check_line(status.get("check")))
+    well = not status["fault"] and (status.get("check") or {}).get("verdict", findings.GOOD) == findings.GOOD
+    return HOLDS if status["mode"] == "enforce" and well else BAD
+
+
+def _check_line(kept: dict[str, Any] | None) -> str:
+    """What the last whole check found; a verdict that is not good ends with the command that shows all of it."""
+    if not kept:
+        return "check: none yet\nHINT: ledgerguard check --existing"
+    told = f"check at {kept['time']}: {findings.text(kept)}"
+    return told if kept["verdict"] == findings.GOOD else f"{told}\nHINT: ledgerguard check --existing"
 
 
 def _check(given: argparse.Namespace) -> int:
-    found = checking.check(_settings(given), Path(given.daemon_json), given.existing)
+    settings = _settings(given)
+    if given.wait > 0:
+        checking.wait_for_engine(settings.engine, given.wait)
+    found = checking.check(settings, Path(given.daemon_json), given.existing)
+    if given.existing and (given.mode or not _in_another_mode(found)):
+        found += checking.keep(settings, found)
     if given.json:
         print(json.dumps({"exit": checking.exit_code(found), "findings": [asdict(one) for one in found]}, indent=1))
     else:
         for one in found:
             print(f"{one.verdict}: {one.id}: {one.what}" + (f"\nHINT: {one.hint}" if one.hint else ""))
     return checking.exit_code(found)
+
+
+def _in_another_mode(found: list[findings.Finding]) -> bool:
+    """Whether the guard is in a mode that a person who named none may not have meant: shown, and not kept."""
+    return any(one.id == "mode" and one.verdict != findings.GOOD for one in found)
 
 
 def _audit(given: argparse.Namespace) -> int:

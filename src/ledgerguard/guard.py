@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ledgerguard import __version__, declarations
+from ledgerguard import __version__, declarations, findings
 from ledgerguard.audit import Audit, escaped, now
 from ledgerguard.decide import ALLOWED, decide, route_of
 from ledgerguard.declarations import DeclarationError, Declarations
@@ -59,7 +59,7 @@ class Watched:
 
 @dataclass
 class Guard:
-    """One engine's guard.
+    """One engine's guard. `state_dir`: where `check` keeps its verdict.
 
     `program` and `arguments` tell what runs, so that whoever installs another one knows whether to start it: sha256 of
     the one file it is, and its command line."""
@@ -77,6 +77,7 @@ class Guard:
     program: str = ""
     arguments: tuple[str, ...] = ()
     last_refusal: dict[str, Any] | None = None
+    state_dir: Path | None = None
 
     def judge(self, request: Request) -> Verdict:
         """What the engine is told; raises nothing."""
@@ -157,6 +158,7 @@ class Guard:
             "program": self.program, "arguments": list(self.arguments),
             "mode": self.mode, "profile": profile, "declared": sorted(known.volumes), "fault": wrong,
             "decisions": dict(self.counts), "last_refusal": self.last_refusal, "audit_lines_lost": self.audit.lost,
+            "check": findings.read(self.state_dir) if self.state_dir else None,
             "unlocks": [
                 {"volume": one.volume, "operation": one.operation, "seconds_left": int(one.expires - time.time())}
                 for one in self.unlocks.all()

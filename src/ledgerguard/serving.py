@@ -65,6 +65,7 @@ def guard_of(settings: Settings, decider: Decide = decide) -> Guard:
         mode=settings.mode,
         profile=settings.profile,
         decide=decider,
+        state_dir=settings.state_dir,
     )
 
 

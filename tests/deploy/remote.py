@@ -21,19 +21,20 @@ import yaml
 from stacks import LOGS, REPOSITORY
 
 from tests.integration.image_host import Host
+from tests.runbooks import Runbook
 
 IMAGES = ["postgres", "redis", "searxng", "app", "caddy", "vault"]
 HOSTS = [sys.executable, str(REPOSITORY / "molecule/shared/hosts.py")]
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "PIP_", "UV_", "SSL_CERT_")
 ENVIRONMENT = "staging"
 EXAMPLE_HOST = "ledger-staging.example.org"
-RUNBOOK = REPOSITORY / "docs/runbooks/deploy-from-github.md"
+RUNBOOK = Runbook("deploy-from-github.md")
 SITE = "staging.localhost"  # a name for which Caddy makes its own certificate and asks nobody
 
 
 def blocks() -> list[str]:
     """The commands of the runbook, block by block."""
-    found = re.findall(r"^```sh\n(.*?)^```$", RUNBOOK.read_text(), re.MULTILINE | re.DOTALL)
+    found = RUNBOOK.blocks()
     assert len(found) == 5
     return found
 

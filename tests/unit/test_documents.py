@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import runbooks
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "roles").glob("*/README.md"))]
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
@@ -53,3 +55,30 @@ def test_settings_named_in_troubleshooting_and_mappings_exist() -> None:
     named = set(re.findall(r"`([A-Z]+_[A-Z_]+)=", text))
     assert named != set()
     assert named <= SETTINGS
+
+
+@pytest.mark.parametrize("page", sorted(runbooks.PLACE.glob("*.md")), ids=name_of)
+def test_every_block_of_a_runbook_is_typed_or_shown_and_below_a_heading(page: Path) -> None:
+    found = runbooks.read(page.read_text())
+    assert found != []
+    assert [one.command for one in found if not one.heading] == []
+
+
+def test_a_runbook_tells_its_commands_by_heading_and_which_were_not_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = "# Title\n\n## One\n```sh\n# a remark\nfirst\n```\n```text\nseen\n```\n## Two\n```sh\nsecond\n```\n"
+    page += "```sh\nthird\n```\n"
+    (tmp_path / "page.md").write_text(page)
+    monkeypatch.setattr(runbooks, "PLACE", tmp_path)
+    book = runbooks.Runbook("page.md")
+    assert book.under("One") == ["# a remark\nfirst\n"]
+    assert book.under("Two", 1) == ["third\n"]
+    assert book.not_asked_for() == ["second\n"]
+    assert book.under("Two") == ["second\n", "third\n"]
+    assert book.blocks() == ["# a remark\nfirst\n", "second\n", "third\n"]
+    assert book.not_asked_for() == []
+    with pytest.raises(AssertionError, match="no block of commands under 'Three'"):
+        book.under("Three")
+    with pytest.raises(AssertionError, match="a fence of 'bash'"):
+        runbooks.read("## One\n```bash\nx\n```\n")

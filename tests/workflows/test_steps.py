@@ -11,7 +11,9 @@ import pytest
 import yaml
 from conftest import WORKFLOWS, NewJob
 from expressions import holds
-from runner import EDGE, GIVEN, ROOT, STAND_INS, WORKSPACE, Done, Job
+from runner import EDGE, GIVEN, STAND_INS, WORKSPACE, Done, Job
+
+from tests.runbooks import Runbook
 
 GITHUB = "http://127.0.0.1:8765"
 # GitHub's issues, as far as scripts/schedule_issue.py asks; on the job's machine, which has no network.
@@ -239,8 +241,7 @@ def runbook_checkout(job: Job) -> dict[str, Any]:
 
 def runbook_steps() -> list[dict[str, Any]]:
     """Each block of the runbook as a step; ssh-copy-id and the person who fills in the secrets are left out."""
-    text = (ROOT / "docs/runbooks/deploy-from-github.md").read_text()
-    found = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    found = Runbook("deploy-from-github.md").blocks()
     assert len(found) == 5
     blocks = [re.sub(r"(?m)^ssh-copy-id .*\n", "", block) for block in found]
     return [{"name": f"block {number}", "run": f"exec < /tmp/typed\n{block}"} for number, block in enumerate(blocks, 1)]

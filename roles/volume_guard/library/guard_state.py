@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import socket
 import stat
 import subprocess
@@ -47,6 +48,8 @@ DAEMON_JSON = "/etc/docker/daemon.json"
 RELOAD_PENDING = "/etc/docker/.ledgerflow-reload-pending"
 STARTERS = ("/etc/systemd/system/ledgerguard.service", "/usr/local/sbin/ledgerguard-supervise")
 SUPERVISOR_PID = Path("/run/ledgerguard.pid")
+ENGINE_PID = Path("/run/docker.pid")
+ETC = Path("/etc")
 SYSTEM_PYTHON = "/usr/bin/python3"
 SERVICE, SOCKET = "ledgerguard.service", "ledgerguard.socket"
 # A dead guard makes the engine wait for it 15 seconds; the guard itself answers at once.
@@ -93,6 +96,11 @@ def _output(*argv: str) -> str:
 # --- what answers ---------------------------------------------------------------------------------------------------
 
 
+def _status() -> Facts:
+    found = ask(GUARD_SOCKET, GUARD_SECONDS, "POST", "/Ledgerguard.Status")
+    return found if isinstance(found, dict) else {}
+
+
 def foreign(containers: list[Facts]) -> list[str]:
     """Names of the containers that hold a volume and are none of LedgerFlow's."""
     return sorted(
@@ -122,6 +130,28 @@ def _engine(data_root: str) -> Facts:
         "foreign": foreign(containers or []),
         "unseen": 0 if running else kept_containers(data_root),
     }
+
+
+def asked(before: Facts, after: Facts) -> bool | None:
+    """Whether the engine asks the guard: it was called between two of the guard's answers, which tell its counts. None
+    where that cannot be told: no guard, or another one by then."""
+    if not before or not after or before.get("started") != after.get("started"):
+        return None
+    first, second = (sum((one.get("decisions") or {}).values()) for one in (before, after))
+    return bool(second > first)
+
+
+def plugin_flags(command: str) -> list[str]:
+    """The authorization plugins among the arguments of a process, as they were given; `command` as /proc has it."""
+    words = command.split("\0")
+    if Path(words[0]).name != "dockerd":
+        return []
+    return [word for word in words[1:] if re.match(r"--authorization-plugins?(=|$)", word)]
+
+
+def _engine_flags() -> list[str]:
+    pid = _text(str(ENGINE_PID)).strip()
+    return plugin_flags(_text(f"/proc/{pid}/cmdline")) if pid.isdigit() else []
 
 
 # --- what is installed ----------------------------------------------------------------------------------------------
@@ -155,6 +185,11 @@ def unit_facts(text: str) -> Facts:
 def _unit(name: str, systemd: bool) -> Facts:
     wanted = "--property=ActiveState,UnitFileState,NeedDaemonReload,LoadState"
     return unit_facts(_output("systemctl", "show", wanted, name) if systemd else "")
+
+
+def starts_at_boot(etc: Path) -> bool:
+    """Whether init scripts start the guard; also where nothing here knows how to arrange that."""
+    return any(etc.glob("rc[2-5].d/S*ledgerguard")) or shutil.which("update-rc.d") is None
 
 
 def _supervisor() -> int:
@@ -198,18 +233,22 @@ def observe(files: list[str]) -> Facts:
     systemd = Path("/run/systemd/system").is_dir()
     options = daemon_options(_text(DAEMON_JSON))
     plugins, data_root = options.get("authorization-plugins"), str(options.get("data-root") or "")
+    before, engine, status = _status(), _engine(data_root or DATA_ROOT), _status()
     return {
         "files": {path: file_facts(path) for path in files},
         "systemd": systemd,
         "service": _unit(SERVICE, systemd),
         "socket": _unit(SOCKET, systemd),
         "supervisor": _supervisor(),
-        "status": ask(GUARD_SOCKET, GUARD_SECONDS, "POST", "/Ledgerguard.Status") or {},
+        "boot": starts_at_boot(ETC),
+        "status": status,
+        "asked": asked(before, status) if engine["running"] else None,
+        "flags": _engine_flags(),
         "options": installed_options("\n".join(_text(path) for path in STARTERS)),
         "plugins": [str(one) for one in plugins] if isinstance(plugins, list) else [],
         "reload_pending": Path(RELOAD_PENDING).exists(),
         "data_root": data_root,
-        "engine": _engine(data_root or DATA_ROOT),
+        "engine": engine,
         "python": _output(SYSTEM_PYTHON, "-I", "-c", "import platform; print(platform.python_version())"),
         "uid": os.geteuid(),
     }

@@ -139,12 +139,16 @@ def test_a_proven_backup_is_due_unless_a_young_one_is_told_of(vault: dict[str, A
 
 
 GUARD = {"mode": "enforce", "profile": "strict", "fault": "", "age_seconds": 3}
+FINDING = {"id": "existing", "verdict": "bad", "what": "shop (running): why", "hint": ""}
+CHECK = {"time": "t", "verdict": "bad", "looked_at": 9, "not_well": 2, "findings": [FINDING, FINDING]}
 
 
 @pytest.mark.parametrize("wanted", ["enforce", "auto", "off"])
-def test_a_guard_that_does_what_is_wanted_is_well(wanted: str) -> None:
-    assert guard_text(GUARD) == "enforce, strict"
-    assert guard_findings(GUARD, wanted, "dev") == []
+@pytest.mark.parametrize("check", [None, {**CHECK, "verdict": "ok", "not_well": 0, "findings": []}])
+def test_a_guard_that_does_what_is_wanted_is_well(wanted: str, check: dict[str, Any] | None) -> None:
+    guard = {**GUARD, "check": check}
+    assert guard_text(GUARD) == guard_text(guard) == "enforce, strict"
+    assert guard_findings(guard, wanted, "dev") == []
 
 
 @pytest.mark.parametrize(
@@ -155,6 +159,11 @@ def test_a_guard_that_does_what_is_wanted_is_well(wanted: str) -> None:
         ({**GUARD, "mode": "observe"}, "enforce", "observe, strict"),
         ({**GUARD, "mode": "off"}, "auto", "off, strict"),
         ({**GUARD, "fault": "cannot be read"}, "enforce", "enforce, strict; fault: cannot be read"),
+        (
+            {**GUARD, "check": CHECK},
+            "enforce",
+            "enforce, strict; check at t: bad: existing: shop (running): why (and 1 more)",
+        ),
     ],
 )
 def test_a_guard_that_does_not_is_found(guard: dict[str, Any], wanted: str, told: str) -> None:

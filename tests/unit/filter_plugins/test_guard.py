@@ -25,6 +25,7 @@ ENGINE = {"running": True, "version": "29.3.1", "root_dir": "/var/lib/docker", "
 NEW: dict[str, Any] = {
     "files": {}, "systemd": True, "service": NO_UNIT, "socket": NO_UNIT, "supervisor": 0, "status": {},
     "options": [], "plugins": [], "reload_pending": False, "data_root": "", "engine": ENGINE, "python": "3.11.2",
+    "asked": None, "boot": False, "flags": [],
 }  # fmt: skip
 COMMAND = g.guard_command(NEW, SETTINGS)
 STATUS = {"mode": "enforce", "program": SHA, "arguments": COMMAND[1:]}
@@ -36,10 +37,11 @@ def there(files: list[dict[str, str]]) -> dict[str, Any]:
 
 GUARDED: dict[str, Any] = {
     **NEW, "files": there(FILES), "service": GOOD_UNIT, "socket": GOOD_UNIT, "status": STATUS,
-    "options": COMMAND[2:], "plugins": ["other", "ledgerguard"],
+    "options": COMMAND[2:], "plugins": ["other", "ledgerguard"], "asked": True,
 }  # fmt: skip
 BARE: dict[str, Any] = {
     **GUARDED, "systemd": False, "files": there(BARE_FILES), "service": NO_UNIT, "socket": NO_UNIT, "supervisor": 7,
+    "boot": True,
 }  # fmt: skip
 
 
@@ -64,7 +66,7 @@ def test_a_new_host_gets_everything_and_the_key_last() -> None:
     }  # fmt: skip
     bare = {**NEW, "systemd": False}
     assert plan(bare, BARE_FILES) == {
-        "stale": [one["path"] for one in BARE_FILES], "service": "start", "turn_on": True,
+        "stale": [one["path"] for one in BARE_FILES], "enable": True, "service": "start", "turn_on": True,
     }  # fmt: skip
 
 
@@ -115,6 +117,17 @@ def test_the_engine_is_told_where_it_may_not_know(change: dict[str, Any]) -> Non
     assert plan({**GUARDED, **change}) == {"turn_on": True, "settled": True}
 
 
+def test_an_engine_that_has_the_key_and_does_not_ask_is_reloaded() -> None:
+    assert plan({**GUARDED, "asked": False}) == {"turn_on": True, "reload": True, "settled": True}
+    # With no answer of the guard it cannot be told; one without the key is told by its configuration.
+    assert "reload" not in plan({**GUARDED, "status": {}, "asked": None})
+    assert plan({**GUARDED, "asked": False, "plugins": []}) == {"turn_on": True, "settled": True}
+
+
+def test_without_systemd_it_is_put_among_what_starts_at_boot() -> None:
+    assert plan({**BARE, "boot": False}, BARE_FILES) == {"enable": True}
+
+
 # Mode and command
 
 
@@ -155,7 +168,21 @@ def test_a_command_line_survives_systemd_and_the_shell() -> None:
     assert g.shell_command(["a b", "c"]) == "'a b' c"
 
 
+def test_the_check_after_the_engines_start_expects_what_the_guard_is_told() -> None:
+    words = g.guard_check_command(NEW, {**SETTINGS, "mode": "observe", "hook": ["mail", "root"]})
+    assert words[1:3] == ["check", "--existing"]
+    assert set(words[3:]) == {*g.guard_command(NEW, {**SETTINGS, "mode": "observe"})[2:], "--hook=mail", "--hook=root"}
+
+
 # What is refused
+
+
+@pytest.mark.parametrize(("systemd", "where"), [(True, "systemctl cat docker"), (False, "/etc/default/docker")])
+def test_a_plugin_given_as_a_flag_is_refused_with_the_way_out(systemd: bool, where: str) -> None:
+    seen = {**NEW, "systemd": systemd, "flags": ["--authorization-plugin=ledgerguard"]}
+    (told,) = g.guard_faults(seen, ENGINE, "dev", [])["refusals"]
+    assert told.startswith("engine: dockerd was given --authorization-plugin=ledgerguard: a reload drops")
+    assert where in told.split("HINT: ")[1]
 
 
 @pytest.mark.parametrize("python", ["", "3.9.2", "3.10.12"])
@@ -260,10 +287,3 @@ def test_a_holder_that_cannot_be_granted_is_told_and_left_out() -> None:
 
 def test_all_filters_are_there() -> None:
     assert {name for name in g.FilterModule().filters() if not name.startswith("guard_")} == set()
-
-
-def test_the_guard_still_counts_while_the_engine_asks_it() -> None:
-    before = {**NEW, "status": {"decisions": {"allowed": 5}}}
-    assert not g.still_asked(before, before)
-    assert g.still_asked(before, {**NEW, "status": {"decisions": {"allowed": 7}}})
-    assert not g.still_asked({**NEW, "status": {}}, {**NEW, "status": {}})

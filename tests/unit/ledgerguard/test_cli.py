@@ -6,8 +6,10 @@ import hashlib
 import json
 import os
 import pty
+import shutil
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -356,10 +358,10 @@ def test_an_active_guard_on_a_good_host(backed: Path, capsys: pytest.CaptureFixt
     assert code == 0
 
 
-def running_beside(place: Path) -> Any:
+def running_beside(place: Path, **more: Any) -> Any:
     """`running` declares its own volume; here the place's declarations stay."""
     text = (place / "volumes.json").read_text()
-    made = running(place)
+    made = running(place, **more)
 
     class Kept:
         def __enter__(self) -> None:
@@ -411,11 +413,7 @@ def test_an_answer_that_is_no_refusal_of_ours_proves_nothing(
 def test_everything_that_is_wrong_is_named(backed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (backed / "device").rmdir()
     (backed / "state").chmod(0o777)
-    foreign = backed / "data/containers" / ID
-    foreign.mkdir(parents=True)
-    mounts = {"/x": {"Type": "volume", "Name": VOLUME, "Destination": "/x", "RW": True, "Spec": {"Source": VOLUME}}}
-    (foreign / "config.v2.json").write_text(json.dumps({**CONFIG, "MountPoints": mounts}))
-    (foreign / "hostconfig.json").write_text("{}")
+    hold_wrongly(backed)
     with engine_of(backed, REFUSAL):
         code, found = findings(backed, capsys, "--existing")
         assert run(backed, "check", "--daemon-json=/nothing", "--existing") == 1
@@ -423,6 +421,84 @@ def test_everything_that_is_wrong_is_named(backed: Path, capsys: pytest.CaptureF
     assert code == 1
     bad = {name for name, verdicts in found.items() if "bad" in verdicts}
     assert bad == {"guard-answers", "owner", "volume", "existing"}
+
+
+def hold_wrongly(place: Path) -> None:
+    """A container that mounts the volume and that no grant names."""
+    foreign = place / "data/containers" / ID
+    foreign.mkdir(parents=True)
+    mounts = {"/x": {"Type": "volume", "Name": VOLUME, "Destination": "/x", "RW": True, "Spec": {"Source": VOLUME}}}
+    (foreign / "config.v2.json").write_text(json.dumps({**CONFIG, "MountPoints": mounts}))
+    (foreign / "hostconfig.json").write_text("{}")
+
+
+def test_the_verdict_on_all_containers_is_kept_for_status_audit_and_hook(
+    backed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    heard = backed / "heard"
+    hook = ("--hook=/bin/sh", "--hook=-c", f"--hook=cat > {heard}")
+    with running_beside(backed, state_dir=backed / "state"), engine_of(backed, REFUSAL):
+        assert run(backed, "status") == 0
+        assert "check: none yet\nHINT: ledgerguard check --existing" in capsys.readouterr().out
+        hold_wrongly(backed)
+        assert findings(backed, capsys, "--existing", *hook)[0] == 1
+        assert json.loads(heard.read_text())["findings"][0]["id"] == "existing"
+        assert run(backed, "status") == 1
+        shown = capsys.readouterr().out
+        assert f"bad: existing: {CONFIG['Name'].lstrip('/')} " in shown
+        assert shown.endswith("HINT: ledgerguard check --existing\n")
+        assert findings(backed, capsys)[0] == 0  # less was looked at, so it says nothing of what was kept
+        assert run(backed, "status", "--json") == 1
+        assert json.loads(capsys.readouterr().out)["check"]["not_well"] == 1
+        shutil.rmtree(backed / "data/containers")
+        assert findings(backed, capsys, "--existing")[0] == 0
+        assert run(backed, "status") == 0
+    assert run(backed, "audit", "--verdict=checked", "--json") == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()[-2:]]
+    assert [line["outcome"] for line in lines] == ["bad", "ok"]
+
+
+def test_a_verdict_that_is_not_kept_or_cannot_be_read_is_no_good_one(
+    backed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (backed / "state/check.json").mkdir()
+    with running_beside(backed, state_dir=backed / "state"), engine_of(backed, REFUSAL):
+        code, found = findings(backed, capsys, "--existing")
+        assert (code, found["kept"]) == (2, ["could not check"])
+        (backed / "state/check.json").rmdir()
+        (backed / "state/check.json").write_text("[]")
+        assert run(backed, "status") == 1
+        assert "could not check: kept: " in capsys.readouterr().out
+
+
+def test_beside_a_guard_that_observes_a_wrong_holder_is_told_and_no_fault(
+    backed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hold_wrongly(backed)
+    with running_beside(backed), engine_of(backed, REFUSAL):
+        run(backed, "check", "--mode=observe", "--existing", "--daemon-json=/nothing")
+        assert "ok: existing: would be refused: " in capsys.readouterr().out
+        assert findings(backed, capsys, "--existing")[1]["existing"] == ["bad"]
+
+
+def test_a_verdict_on_a_mode_that_nobody_named_is_not_kept(backed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with running_beside(backed, state_dir=backed / "state", mode="observe"), engine_of(backed, REFUSAL):
+        assert findings(backed, capsys, "--existing")[1]["mode"] == ["bad"]
+        run(backed, "status", "--json")
+        assert json.loads(capsys.readouterr().out)["check"] is None
+        findings(backed, capsys, "--existing", "--mode=enforce")
+        run(backed, "status", "--json")
+        assert json.loads(capsys.readouterr().out)["check"]["verdict"] == "bad"
+
+
+def test_it_waits_for_an_engine_that_starts_and_not_for_ever(backed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    started = time.monotonic()
+    assert findings(backed, capsys, "--wait=0.5")[1]["canary"] == ["could not check"]
+    assert time.monotonic() - started >= 0.5
+    with ThreadPoolExecutor(1) as pool, running_beside(backed):
+        waiting = pool.submit(checking.wait_for_engine, backed / "engine.sock", 20)
+        with engine_of(backed, REFUSAL):
+            waiting.result(10)
 
 
 def test_a_volume_that_lost_its_label_or_record_is_named(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,8 @@ def test_a_daemon_json_that_is_none_is_left_to_role_docker_engine(text: str, opt
 
 
 def test_a_host_without_guard_and_engine_is_looked_at_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(state, "ENGINE_PID", tmp_path / "none")
+    monkeypatch.setattr(state, "ETC", tmp_path)
     for name in ("GUARD_SOCKET", "ENGINE_SOCKET", "DATA_ROOT", "DAEMON_JSON", "RELOAD_PENDING"):
         monkeypatch.setattr(state, name, str(tmp_path / "none"))
     monkeypatch.setattr(state, "STARTERS", ())
@@ -69,6 +72,7 @@ def test_a_host_without_guard_and_engine_is_looked_at_too(monkeypatch: pytest.Mo
     assert seen["files"] == {str(tmp_path / "program"): {}}
     assert (seen["status"], seen["plugins"], seen["supervisor"], seen["options"]) == ({}, [], 0, [])
     assert seen["engine"] == {"running": False, "version": "", "root_dir": "", "foreign": [], "unseen": 0}
+    assert (seen["asked"], seen["flags"], seen["boot"]) == (None, [], shutil.which("update-rc.d") is None)
     assert seen["python"].startswith("3.")
 
 
@@ -76,3 +80,34 @@ def test_containers_of_an_engine_that_does_not_run_are_counted(tmp_path: Path) -
     (tmp_path / "containers/abc").mkdir(parents=True)
     (tmp_path / "containers/lock").touch()
     assert state.kept_containers(str(tmp_path)) == 1
+
+
+def test_the_engine_asks_where_the_guard_counted_its_calls() -> None:
+    before = {"started": "t", "decisions": {"allowed": 5}}
+    assert state.asked(before, {"started": "t", "decisions": {"allowed": 5, "refused": 1}}) is True
+    assert state.asked(before, before) is False
+    assert state.asked({"started": "t", "decisions": {}}, {"started": "t"}) is False
+    assert state.asked(before, {"started": "later", "decisions": {}}) is None  # exchanged meanwhile
+    assert state.asked({}, before) is state.asked(before, {}) is None
+
+
+@pytest.mark.parametrize(
+    ("command", "flags"),
+    [
+        ("/usr/sbin/dockerd\0-H\0fd://\0--authorization-plugin=ledgerguard\0", ["--authorization-plugin=ledgerguard"]),
+        ("dockerd\0--authorization-plugin\0ledgerguard", ["--authorization-plugin"]),
+        ("/usr/sbin/dockerd\0-H\0fd://", []),
+        ("/bin/sleep\0--authorization-plugin=x", []),  # the number meanwhile belongs to another program
+        ("", []),
+    ],
+)
+def test_a_plugin_among_the_engines_arguments_is_seen(command: str, flags: list[str]) -> None:
+    assert state.plugin_flags(command) == flags
+
+
+def test_a_link_of_a_run_level_starts_it_at_boot(tmp_path: Path) -> None:
+    (tmp_path / "rc2.d").mkdir()
+    known = shutil.which("update-rc.d") is not None
+    assert state.starts_at_boot(tmp_path) is not known
+    (tmp_path / "rc2.d/S01ledgerguard").touch()
+    assert state.starts_at_boot(tmp_path)

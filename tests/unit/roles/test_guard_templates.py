@@ -59,10 +59,62 @@ def wait_for(lines: int, file: Path) -> list[int]:
     raise AssertionError(f"{file}: no {lines} starts")
 
 
+def supervise(command: list[str], check: list[str], engine: Path) -> str:
+    return rendered(
+        "supervise.j2",
+        __volume_guard_command=command,
+        __volume_guard_check_command=check,
+        __volume_guard_engine_pid_file=engine,
+    )
+
+
+def test_without_systemd_the_check_runs_once_after_each_start_of_the_engine(tmp_path: Path) -> None:
+    script, checks, engine = tmp_path / "supervise", tmp_path / "checks", tmp_path / "engine.pid"
+    script.write_text(supervise(["sleep", "100"], ["sh", "-c", f'echo $$ >> "{checks}"; echo "$0"'], engine))
+    supervisor = subprocess.Popen(["sh", str(script)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        time.sleep(2.5)
+        assert not checks.exists()
+        engine.write_text("1")
+        wait_for(1, checks)
+        time.sleep(2.5)
+        assert len(wait_for(1, checks)) == 1
+        engine.unlink()
+        engine.write_text("2")
+        os.utime(engine, (1, 1))  # another second than the first, whatever the clock of the file system
+        assert len(wait_for(2, checks)) == 2
+    finally:
+        supervisor.terminate()
+        assert supervisor.communicate(timeout=20)[0] == b"--wait=60\n" * 2
+
+
+def test_the_init_script_says_what_it_does_not_know(tmp_path: Path) -> None:
+    script = tmp_path / "ledgerguard"
+    script.write_text(rendered("init.j2"))
+    done = subprocess.run(["sh", str(script), "reload"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (64, "ledgerguard: 'reload': no such action")
+    assert "HINT: service ledgerguard start|stop" in done.stderr
+
+
+def test_without_systemd_a_guard_that_hangs_is_ended_with_its_supervisor(tmp_path: Path) -> None:
+    script, starts = tmp_path / "supervise", tmp_path / "starts"
+    script.write_text(supervise(["sh", "-c", f'echo $$ >> "{starts}"; exec sleep 100'], ["true"], tmp_path / "none"))
+    supervisor = subprocess.Popen(["sh", str(script)], stderr=subprocess.DEVNULL)
+    try:
+        (hung,) = wait_for(1, starts)
+        os.kill(hung, signal.SIGSTOP)
+        supervisor.terminate()
+        assert supervisor.wait(20) == 0
+        with pytest.raises(ProcessLookupError):
+            os.kill(hung, 0)
+    finally:
+        supervisor.kill()
+
+
 def test_without_systemd_a_killed_guard_is_started_again_and_an_ended_supervisor_takes_it_along(tmp_path: Path) -> None:
     script, starts = tmp_path / "supervise", tmp_path / "starts"
     command = ["sh", "-c", f'echo $$ >> "{starts}"; exec sleep 100']
-    script.write_text(rendered("supervise.j2", __volume_guard_command=command))
+    script.write_text(supervise(command, ["true"], tmp_path / "engine.pid"))
     supervisor = subprocess.Popen(["sh", str(script)], stderr=subprocess.DEVNULL)
     try:
         (first,) = wait_for(1, starts)

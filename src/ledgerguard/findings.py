@@ -1,0 +1,85 @@
+"""What a check found, as data, and the last `check --existing` kept for whoever asks the guard later.
+
+A module of its own because the check is one process and the guard that tells of it another: this is all they share.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ledgerguard.audit import escaped, now
+
+GOOD, BAD, UNKNOWN = "ok", "bad", "could not check"
+FILE = "check.json"
+MAX_FINDINGS = 20  # the guard writes its state each few seconds, and others read it
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`verdict` is ok, bad or could not check."""
+
+    id: str
+    verdict: str
+    what: str
+    hint: str = ""
+
+
+def worst(found: Sequence[Finding]) -> str:
+    """The verdict of all: bad if one is, and nothing looked at is no good verdict."""
+    verdicts = {one.verdict for one in found}
+    return BAD if BAD in verdicts else UNKNOWN if UNKNOWN in verdicts or not found else GOOD
+
+
+def summary(found: Sequence[Finding]) -> dict[str, Any]:
+    """{schema, time, verdict, looked_at, findings}: how many were made, and those that are not well, texts escaped."""
+    wrong = [asdict(one) for one in found if one.verdict != GOOD]
+    return dict(
+        escaped(
+            {
+                "schema": 1,
+                "time": now(),
+                "verdict": worst(found),
+                "looked_at": len(found),
+                "not_well": len(wrong),
+                "findings": wrong[:MAX_FINDINGS],
+            }
+        )
+    )
+
+
+def text(kept: dict[str, Any]) -> str:
+    """One line of it: the verdict, and what was found first."""
+    findings = kept["findings"]
+    if not findings:
+        return f"{kept['verdict']}: {kept['looked_at']} findings"
+    more = f" (and {kept['not_well'] - 1} more)" if kept["not_well"] > 1 else ""
+    return f"{kept['verdict']}: {findings[0]['id']}: {findings[0]['what']}{more}"
+
+
+def keep(place: Path, kept: dict[str, Any]) -> None:
+    """Whole or not at all. Raises OSError."""
+    aside = place / f".{FILE}.{os.getpid()}"
+    try:
+        aside.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
+        aside.chmod(0o600)
+        aside.replace(place / FILE)
+    except OSError:
+        aside.unlink(missing_ok=True)
+        raise
+
+
+def read(place: Path) -> dict[str, Any] | None:
+    """The last one; None where nothing was checked yet. One that cannot be read is no good verdict."""
+    file = place / FILE
+    try:
+        found = json.loads(file.read_text())
+        return {key: found[key] for key in ("schema", "time", "verdict", "looked_at", "not_well", "findings")}
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        return summary([Finding("kept", UNKNOWN, f"{file}: {error}", "ledgerguard check --existing")])
