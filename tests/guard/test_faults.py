@@ -224,10 +224,23 @@ def test_unreadable_declarations_refuse_what_changes_and_let_be_read(world: Worl
     works(world)
 
 
-def test_a_foreign_container_brought_back_by_its_restart_policy_is_found(world: World) -> None:
+def test_a_foreign_container_brought_back_by_its_restart_policy_is_found_and_told(world: World) -> None:
+    assert "foreign" not in kept(world.engine)  # the world has another wrong holder, made before its guard
     world.before_the_guard("run", "-d", "--name", "foreign", "--restart", "always", "-v", f"{VICTIM}:/x", "tiny")
     found = check(world.engine, "--existing")
     assert (found["exit"], found["existing"]) == ("1", "bad")
+    assert "foreign (running): protected volume" in kept(world.engine)
+    assert "foreign (running)" in world.engine.guard("audit", "--verdict=checked", "--json").stdout
+    world.heal()
+    assert "foreign" not in kept(world.engine)
+
+
+def kept(engine: GuardedEngine) -> str:
+    """What the guard says of a whole check made now, as text."""
+    check(engine, "--existing")
+    told = json.loads(engine.guard("status", "--json").stdout)["check"]
+    assert told["verdict"] in ("ok", "bad"), told
+    return "\n".join(one["what"] for one in told["findings"])
 
 
 def test_an_unlock_is_used_once_by_a_real_removal(world: World) -> None:
