@@ -79,7 +79,7 @@ def _attacked(settings: Settings) -> Iterator[Finding]:
         return
     file = settings.data_root / "volumes" / CANARY / "_data" / "canary"
     try:
-        made = _call(settings, "POST", "/volumes/create", {"Name": CANARY, "Labels": {PROTECT: "true"}})
+        made = _canary(settings)
         if made[0] not in (200, 201):
             yield Finding("canary", UNKNOWN, f"it cannot be made: {made[0]} {made[1][:200]}", "ledgerguard audit")
             return
@@ -102,6 +102,21 @@ def _attacked(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "canary", BAD, f"NOT ACTIVE: the engine removed a protected volume ({status})", "docs/troubleshooting.md"
         )
+
+
+def _canary(settings: Settings) -> tuple[int, str]:
+    """Makes the canary where it is not there. One whose label the engine has lost nobody protects, so it is made anew:
+    its removal would look like a guard that is not active."""
+    wanted = {"Name": CANARY, "Labels": {PROTECT: "true"}}
+    status, text = _call(settings, "POST", "/volumes/create", wanted)
+    try:
+        lost = status in (200, 201) and PROTECT not in (json.loads(text).get("Labels", wanted["Labels"]) or {})
+    except (ValueError, AttributeError):
+        lost = False
+    if not lost:
+        return status, text
+    _call(settings, "DELETE", f"/volumes/{CANARY}")
+    return _call(settings, "POST", "/volumes/create", wanted)
 
 
 def _observed(settings: Settings) -> list[dict[str, Any]]:
