@@ -42,7 +42,7 @@ BROWSER = "tests/browser"  # on the stack that the tests behind it share
 SOAKED = {
     "reduced": ("reduced",),
     "remote": ("remote",),
-    "guarded": ("guarded", "guarded_removal"),  # in this order, on one host
+    "guarded": ("guarded", "guarded_runbooks", "guarded_removal"),  # in this order, on one host
     "nuke": ("nuke",),
 }
 FUZZ = {"LEDGERGUARD_EXAMPLES": "20000", "LEDGERGUARD_MUTATIONS": "1000000"}
