@@ -163,7 +163,7 @@ def soak_parts() -> tuple[Part, ...]:
     kills = {"LEDGERFLOW_KILLS": "10"}
     return (
         *ground,
-        *(pytest_part(name, deploy_files(files), 60, stage=Stage.BUILT) for name, files in SOAKED.items()),
+        *(pytest_part(name, deploy_files(files), 90, stage=Stage.BUILT) for name, files in SOAKED.items()),
         pytest_part("kills", deploy_files(("kills",)), 90, stage=Stage.BUILT, environment=kills),
         pytest_part(
             "guard fuzz", "tests/unit/ledgerguard/test_fuzz.py", 60, stage=Stage.BUILT, lane=2, environment=FUZZ

@@ -172,7 +172,7 @@ def test_the_word_removes_what_is_devs_alone_and_the_next_deploy_offers_its_back
     assert code == 0, shown[-3000:]
     assert dev.seen()[:2] == ({}, set())
     assert guarded.sh(f"ls -d {dev.data} /etc/ledgerflow/{dev.id}").count("No such file") == 2
-    backup = guarded.sh(f"ls {dev.data}-removed/*.sql.gz").strip()
+    backup = guarded.sh(f"ls {dev.data}-removed/*.sql.gz").split()[-1]  # before it, what the refused attempt kept
     assert backup in shown
     assert guarded.refusals() == []
     told = [json.loads(line) for line in guarded.sh("ledgerguard audit --verdict unlocked --json").splitlines()]
