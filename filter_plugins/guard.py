@@ -27,6 +27,7 @@ Facts = Mapping[str, Any]
 PROGRAM = "/usr/local/sbin/ledgerguard"
 DATA_ROOT = "/var/lib/docker"
 PLUGIN, CANARY = "ledgerguard", "ledgerguard-canary"
+PROTECT = "com.ledgerflow.protect"
 OLDEST_PYTHON = (3, 11)
 SOCKET_UNIT = "/etc/systemd/system/ledgerguard.socket"
 UNITS = "/etc/systemd/system/"
@@ -210,6 +211,29 @@ def check_text(output: str, left_out: Sequence[str] = ()) -> str:
     return "\n".join(lines)
 
 
+# --- a stack that goes ----------------------------------------------------------------------------------------------
+
+
+def volumes_to_unlock(volumes: Facts, prefix: str, status: Facts) -> list[str]:
+    """Of a stack's volumes as the engine has them those the guard keeps and nobody has unlocked for removal yet.
+
+    `status`: what `ledgerguard status --json` said, {} where there is no guard.
+    """
+    declared = set(status.get("declared") or [])
+    given = {one["volume"] for one in status.get("unlocks") or [] if one["operation"] == "remove"}
+    kept = [name for name, one in volumes.items() if PROTECT in (one.get("labels") or {}) or name in declared]
+    return sorted(name for name in kept if _of_stack(name, prefix) and name not in given)
+
+
+def without_volumes(declared: Facts, prefix: str) -> dict[str, Any]:
+    """Declarations by volume, without those of a stack."""
+    return {name: one for name, one in declared.items() if not _of_stack(name, prefix)}
+
+
+def _of_stack(name: str, prefix: str) -> bool:
+    return name.startswith(f"{prefix}_")
+
+
 # --- another's volume -----------------------------------------------------------------------------------------------
 
 
@@ -272,5 +296,7 @@ class FilterModule:
             "guard_shell_command": shell_command,
             "guard_ungranted": ungranted,
             "guard_unit_command": unit_command,
+            "guard_volumes_to_unlock": volumes_to_unlock,
+            "guard_without_volumes": without_volumes,
             "guard_would_refuse_lines": would_refuse_lines,
         }

@@ -14,6 +14,7 @@ from typing import Any
 Facts = Mapping[str, Any]
 
 PROTECT = "com.ledgerflow.protect"
+PAGE = " (docs/runbooks/recreate-volume.md)"
 DRIVER = "local"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 MODE = re.compile(r"0[0-7]{2}0")
@@ -134,7 +135,13 @@ def _way_out(volume: Facts, seen: Facts) -> str:
         )
         return (
             f"its data is in {device}, {where}. Take a backup (make backup), stop what uses it (make down), then "
-            f"docker volume rm {name} removes only the engine's record of it; make deploy makes it anew"
+            f"docker volume rm {name} removes only the engine's record of it; make deploy makes it anew{PAGE}"
+        )
+    if volume["path"] and not options and not labels:
+        # So it looks where the engine lost its records, though its data may lie where it always did.
+        return (
+            f"if {volume['path']}/.ledgerflow.json is there, the engine only lost what it knew of it{PAGE}. If not, "
+            f"its data is inside the engine, so do not remove it: make adopt FROM=volume:{name} under another stack"
         )
     return (
         f"its data is inside the engine, so do not remove it: make adopt FROM=volume:{name} under another STACK_NAME, "

@@ -39,7 +39,12 @@ BROWSER = "tests/browser"  # on the stack that the tests behind it share
 # Too long for every push: an ordinary user's own deploy, whose decisions are tested there by facts given as data; and
 # those over ssh, with all images in an engine of its own: on a push the workflow's steps run up to Ansible's door, and
 # the guard is tried with containers of its own.
-SOAKED = ("reduced", "remote", "guarded", "nuke")
+SOAKED = {
+    "reduced": ("reduced",),
+    "remote": ("remote",),
+    "guarded": ("guarded", "guarded_runbooks", "guarded_removal"),  # in this order, on one host
+    "nuke": ("nuke",),
+}
 FUZZ = {"LEDGERGUARD_EXAMPLES": "20000", "LEDGERGUARD_MUTATIONS": "1000000"}
 RUNNING: set[subprocess.Popen[bytes]] = set()
 STOPPED = threading.Event()
@@ -158,7 +163,7 @@ def soak_parts() -> tuple[Part, ...]:
     kills = {"LEDGERFLOW_KILLS": "10"}
     return (
         *ground,
-        *(pytest_part(name, deploy_files((name,)), 30, stage=Stage.BUILT) for name in SOAKED),
+        *(pytest_part(name, deploy_files(files), 90, stage=Stage.BUILT) for name, files in SOAKED.items()),
         pytest_part("kills", deploy_files(("kills",)), 90, stage=Stage.BUILT, environment=kills),
         pytest_part(
             "guard fuzz", "tests/unit/ledgerguard/test_fuzz.py", 60, stage=Stage.BUILT, lane=2, environment=FUZZ

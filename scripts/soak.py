@@ -22,7 +22,7 @@ START, END = "<!-- soak:start -->", "<!-- soak:end -->"
 WHAT = {
     "reduced": "a deploy by an ordinary user, without root's places, on an engine that is not ours to configure",
     "remote": "a deploy over ssh to another host, with an engine of its own",
-    "guarded": "a whole stack under a strict guard: its own life without a refusal, the incident with nothing else",
+    "guarded": "a stack under a strict guard: its life without a refusal, the incident, the runbooks, its end",
     "nuke": "a dev stack removed after the typed word and a kept backup, or uninstalled with its data left",
     "kills": "a deploy killed at ten seeded moments; the next one heals it, the one after finds nothing to do",
     "guard fuzz": "20,000 invented requests and a million mutations of recorded ones: none that harms is let through",

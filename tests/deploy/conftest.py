@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import guarded as hosts
 from stacks import Stack, new_stack
 
 
@@ -22,3 +23,10 @@ def engine_in_use(machine_in_use: None) -> None:
 def another_stack(tmp_path: Path) -> Iterator[Stack]:
     """A stack not deployed yet; destroyed whatever the test did."""
     yield from new_stack(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[hosts.Guarded]:
+    """The host that test_guarded and the files behind it share, in the order of `scripts.run_tests`."""
+    with hosts.guarded_host(tmp_path_factory.mktemp("guarded")) as made:
+        yield made

@@ -102,16 +102,20 @@ class Checkout:
                 shutil.copy2(source, target, follow_symlinks=False)
         (self.place / ".venv").symlink_to(REPOSITORY / ".venv")
 
+    def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        """What a program here sees: of the tests' own settings nothing."""
+        kept = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
+        return {**kept, "PYTHONDONTWRITEBYTECODE": "1", **(more or {})}
+
     def call(
         self, line: str, environment: Mapping[str, str] | None = None, stdin: str = ""
     ) -> subprocess.CompletedProcess[str]:
         """Runs one line of a workflow or a runbook by bash, as GitHub does; its output is kept in build/logs."""
-        kept = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
         self.runs += 1
         done = subprocess.run(
             ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", line],
             cwd=self.place,
-            env={**kept, "PYTHONDONTWRITEBYTECODE": "1", **(environment or {})},
+            env=self.environment(environment),
             input=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -137,8 +141,8 @@ class Remote:
     host: RemoteHost
     checkout: Checkout
     stack: str = field(default_factory=lambda: f"t{secrets.token_hex(3)}")
-    password: str = field(default_factory=lambda: secrets.token_urlsafe(24))
-    values: dict[str, str] = field(default_factory=dict)
+    password: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+    values: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def id(self) -> str:
@@ -156,17 +160,20 @@ class Remote:
         (self.base / "vault-password").write_text(self.password)
         shutil.copy2(REPOSITORY / "tests/workflows/edge/gh", self.base / "bin/gh")
 
+    def own(self) -> dict[str, str]:
+        """A home of its own, and `gh`."""
+        return {"PATH": f"{self.base / 'bin'}:{os.environ['PATH']}", "HOME": str(self.base / "home")}
+
     def call(self, line: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """A line of the runbook, its example's host replaced by this one."""
         here = line.replace(EXAMPLE_HOST, f"'[127.0.0.1]:{self.host.ports['22']}'")
         # It reads the known_hosts of the account's home, whatever HOME says.
         here = here.replace("ssh-keygen -F", f"ssh-keygen -f {self.base / 'home/.ssh/known_hosts'} -F")
-        own = {"PATH": f"{self.base / 'bin'}:{os.environ['PATH']}", "HOME": str(self.base / "home")}
         # ansible-vault and gh ask a person; here they find the answer in files.
         asked = {"GH_KEEPS": str(self.base / "gh"), "GH_TYPED": self.password}
         if "ansible-vault" in line:
             asked["ANSIBLE_VAULT_PASSWORD_FILE"] = str(self.base / "vault-password")
-        return self.checkout.call(here, {**own, **asked, **environment}, stdin=f"{self.password}\n")
+        return self.checkout.call(here, {**self.own(), **asked, **environment}, stdin=f"{self.password}\n")
 
     def well(self, line: str, **environment: str) -> str:
         """The same, of what must end well; its output."""

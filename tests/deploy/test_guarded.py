@@ -6,22 +6,14 @@ and by rows. The tests run in the order of this file.
 
 from __future__ import annotations
 
-import io
 import json
 import re
-import tarfile
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from importlib import import_module
-from pathlib import Path
 
 import pytest
-from remote import ENVIRONMENT, Remote, remote
-from stacks import LOGS
+from guarded import ROW, Guarded
+from remote import ENVIRONMENT
 
-ROW, PHOTO = "the row that must survive", "data/photo.bin"
-SDK = ("docker", "requests", "urllib3", "idna", "certifi", "charset_normalizer")
 REFUSED = "ledgerguard"  # the plugin's name is in each refusal that the engine hands on
 RESTARTS, CLIENTS = 20, 8
 SEEN_SECONDS = 6  # the guard tells others of itself each 5 seconds
@@ -54,118 +46,6 @@ while time.monotonic() < end:
         calls += 1
 print(calls)
 """
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What must be there afterwards: rows of the database, files on the disk of the host."""
-
-    rows: str
-    sentinels: str
-    photo: str
-    backups: str
-
-
-@dataclass
-class Guarded:
-    """The deployed stack, looked at from its host."""
-
-    far: Remote
-    stopwatch: dict[str, float] = field(default_factory=dict)
-    meant: set[str] = field(default_factory=set)
-
-    @property
-    def id(self) -> str:
-        return self.far.id
-
-    @property
-    def data(self) -> str:
-        return f"/srv/{self.far.stack}/{ENVIRONMENT}"
-
-    def volume(self, what: str = "db_data") -> str:
-        return f"{self.far.stack}_{ENVIRONMENT}_{what}"
-
-    def make(self, target: str) -> str:
-        """A target that must end well; its output. How long it took is printed at the end."""
-        started = time.monotonic()
-        said = self.far.well(f"make {target} ENV={ENVIRONMENT}")
-        self.stopwatch[f"make {target}"] = time.monotonic() - started
-        return said
-
-    def sh(self, script: str, *arguments: str) -> str:
-        """A shell of root on the host; its output, whatever its exit status: a refusal is judged by what it says and by
-        what is left."""
-        return self.far.host.run("sh", "-c", f"({script}) 2>&1 || true", "sh", *arguments)
-
-    def python(self, script: str, *arguments: str) -> str:
-        told = 'PYTHONPATH=/opt/sdk exec python3 -c "$@"'
-        return self.sh(told, script, *arguments)
-
-    def sql(self, statement: str) -> str:
-        """As the backup's role, who only reads; by a user of the container who may write nothing."""
-        password = self.far.values["postgres_backup_password"]
-        argv = ["docker", "exec", "-e", f"PGPASSWORD={password}", "-u", "65534:65534", f"{self.id}-postgres"]
-        asked = ["psql", "-XqAt", "-h", "127.0.0.1", "-U", "ledger_backup", "-d", "ledger", "-c", statement]
-        return self.far.host.run(*argv, *asked)
-
-    def kept(self) -> Kept:
-        return Kept(
-            rows=self.sql("SELECT id, description, amount FROM ledger_transaction ORDER BY id"),
-            sentinels=self.far.host.run("sh", "-c", f"sha256sum {self.data}/*/.ledgerflow.json"),
-            photo=self.far.host.run("sha256sum", f"{self.data}/media/{PHOTO}"),
-            backups=self.far.host.run("sh", "-c", f"find {self.data}/backups/data -type f -name '*.sql.gz' | sort"),
-        )
-
-    def containers(self) -> dict[str, str]:
-        """Service → id and start time."""
-        shown = "{{.Name}} {{.Id}} {{.State.StartedAt}}"
-        listed = self.far.host.run("sh", "-c", f"docker inspect --format '{shown}' $(docker ps -q)")
-        return dict(line.lstrip("/").split(" ", 1) for line in listed.splitlines())
-
-    def refusals(self) -> list[str]:
-        """What was refused so far, the canary apart, which the role attacks on purpose."""
-        lines = self.far.host.run("ledgerguard", "audit", "--verdict", "refused", "--json").splitlines()
-        told = [json.loads(line) for line in lines]
-        seen = [
-            f"{one['time']} {one['uri']}: {one['reason']}" for one in told if "ledgerguard-canary" not in one["volumes"]
-        ]
-        return [line for line in seen if line not in self.meant]
-
-    def forget_refusals(self) -> None:
-        """What was refused so far was meant to be."""
-        self.meant.update(self.refusals())
-
-
-def packed(modules: Sequence[str]) -> bytes:
-    """Python packages of this environment as an archive: the host cannot fetch them."""
-    made = io.BytesIO()
-    with tarfile.open(fileobj=made, mode="w") as archive:
-        for name in modules:
-            archive.add(Path(str(import_module(name).__file__)).parent, arcname=name)
-    return made.getvalue()
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
-    """A host that was deployed to, with a row, a file and a proven backup."""
-    with remote(tmp_path_factory.mktemp("guarded")) as far:
-        far.follow_runbook()
-        far.take_inputs()
-        made = Guarded(far)
-        made.make("deploy")
-        far.host.run("mkdir", "-p", "/opt/sdk")
-        far.host.run("tar", "-x", "-C", "/opt/sdk", stdin=packed(SDK))
-        live = next(name for name in made.containers() if "-app-web-" in name)
-        imported = ["python", "manage.py", "import_statement", "-", "--account", "Test", "--filename", "test.csv"]
-        line = f'"01/02/2025","12.34","*","","{ROW}"\n'
-        far.host.run("docker", "exec", "-i", live, *imported, stdin=line.encode())
-        photo = f"head -c 16384 /dev/urandom > {made.data}/media/{PHOTO} && chown 9001:9001 {made.data}/media/{PHOTO}"
-        far.host.run("sh", "-euc", photo)
-        made.make("backup")
-        yield made
-        times = "\n".join(f"{what}: {seconds:.1f} s" for what, seconds in made.stopwatch.items())
-        (LOGS / "deploy-test-guarded-times.log").write_text(times + "\n")
-        print(times)
 
 
 def test_it_was_deployed_under_a_strict_guard_that_is_really_active(guarded: Guarded) -> None:

@@ -6,15 +6,14 @@ A file of its own because it needs a stack of environment dev, which it takes ap
 from __future__ import annotations
 
 import os
-import pty
 import re
-import select
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from stacks import REPOSITORY, Stack
+from terminal import answered
 
 ROW = "the row that must survive"
 QUESTION = "Type DESTROY to go on"
@@ -41,27 +40,7 @@ def environment(stack: Stack) -> dict[str, str]:
 
 def nuke(stack: Stack, word: str) -> tuple[int, str]:
     """(exit code, what was shown) of `make nuke` at a terminal, where `word` is typed when it asks."""
-    child, terminal = pty.fork()
-    if child == 0:
-        os.chdir(REPOSITORY)
-        os.execvpe("scripts/play", ["scripts/play", "nuke"], environment(stack))  # noqa: S606 at a terminal of its own
-    shown = b""
-    while True:
-        # What is typed before Ansible listens is thrown away by it, so it is typed until it is taken.
-        ready, _, _ = select.select([terminal], [], [], 3)
-        if not ready:
-            if QUESTION.encode() in shown:
-                os.write(terminal, f"{word}\r".encode())
-            continue
-        try:
-            piece = os.read(terminal, 4096)
-        except OSError:  # Linux says so when the last end is closed
-            break
-        if not piece:
-            break
-        shown += piece
-    os.close(terminal)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), shown.decode(errors="replace").replace("\r", "")
+    return answered(["scripts/play", "nuke"], REPOSITORY, environment(stack), QUESTION, word)
 
 
 def all_is_there(stack: Stack, before: dict[str, tuple[str, str]]) -> None:

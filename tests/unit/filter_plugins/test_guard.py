@@ -287,3 +287,38 @@ def test_a_holder_that_cannot_be_granted_is_told_and_left_out() -> None:
 
 def test_all_filters_are_there() -> None:
     assert {name for name in g.FilterModule().filters() if not name.startswith("guard_")} == set()
+
+
+# A stack that goes
+
+LABELS = {"com.ledgerflow.protect": "true"}
+VOLUMES: dict[str, Any] = {
+    "ledger_dev_db_data": {"labels": LABELS},
+    "ledger_dev_media": {"labels": LABELS},
+    "ledger_dev_scratch": {"labels": {"com.ledgerflow.scratch": "true"}},
+    "ledger_devel_db_data": {"labels": LABELS},
+    "ledger_prod_db_data": {"labels": LABELS},
+}
+
+
+def test_what_a_guard_keeps_of_this_stack_alone_has_to_be_unlocked() -> None:
+    assert g.volumes_to_unlock(VOLUMES, "ledger_dev", {}) == ["ledger_dev_db_data", "ledger_dev_media"]
+
+
+def test_a_volume_that_lost_its_label_is_kept_by_its_declaration() -> None:
+    volumes = {"ledger_dev_db_data": {"labels": {}}, "ledger_dev_scratch": {"labels": None}}
+    status = {"declared": ["ledger_dev_db_data", "ledger_prod_media"], "unlocks": []}
+    assert g.volumes_to_unlock(volumes, "ledger_dev", status) == ["ledger_dev_db_data"]
+    assert g.volumes_to_unlock(volumes, "ledger_dev", {}) == []
+
+
+@pytest.mark.parametrize(("operation", "left"), [("remove", ["ledger_dev_db_data"]), ("exec", None)])
+def test_what_somebody_unlocked_for_removal_already_is_not_asked_again(operation: str, left: list[str] | None) -> None:
+    status = {"declared": [], "unlocks": [{"volume": "ledger_dev_media", "operation": operation}]}
+    wanted = left if left is not None else ["ledger_dev_db_data", "ledger_dev_media"]
+    assert g.volumes_to_unlock(VOLUMES, "ledger_dev", status) == wanted
+
+
+def test_only_a_stacks_own_declarations_are_forgotten() -> None:
+    declared = {name: {"driver": "local"} for name in VOLUMES}
+    assert set(g.without_volumes(declared, "ledger_dev")) == {"ledger_devel_db_data", "ledger_prod_db_data"}

@@ -96,9 +96,15 @@ def test_another_device_says_where_the_data_is() -> None:
 
 
 def test_data_inside_the_engine_is_never_advised_to_be_removed() -> None:
-    text = finding(options=None, labels=None)
-    assert f"make adopt FROM=volume:{NAME}" in text
-    assert "docker volume rm" not in text
+    for text in (finding(options=None), finding(options=None, labels=None)):
+        assert f"make adopt FROM=volume:{NAME}" in text
+        assert "docker volume rm" not in text
+
+
+def test_a_record_that_the_engine_lost_and_made_again_is_told_from_data_inside_the_engine() -> None:
+    told = "if /srv/ledger/dev/db_data/.ledgerflow.json is there, the engine only lost what it knew of it"
+    assert told in finding(options=None, labels=None)
+    assert told not in finding(options=None)
 
 
 def test_a_scratch_volume_may_be_removed() -> None:

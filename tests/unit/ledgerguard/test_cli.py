@@ -382,6 +382,29 @@ def test_a_guard_that_the_engine_dropped_is_found_by_its_canary(
     assert (code, found["canary"]) == (1, ["bad"])
 
 
+@pytest.mark.parametrize(("active", "verdict"), [(True, "ok"), (False, "bad")])
+def test_a_canary_whose_label_the_engine_lost_is_made_anew_before_it_is_attacked(
+    backed: Path, capsys: pytest.CaptureFixture[str], active: bool, verdict: str
+) -> None:
+    labels: list[dict[str, str] | None] = [None]
+    file = backed / "data/volumes" / checking.CANARY / "_data/canary"
+
+    def answer(method: str, path: str) -> tuple[int, Any]:
+        if method == "POST":
+            file.parent.mkdir(parents=True, exist_ok=True)
+            return 201, {"Name": checking.CANARY, "Labels": labels[-1]}
+        if method == "DELETE" and active and labels[-1] is not None:
+            return REFUSAL
+        if method == "DELETE":
+            labels.append({PROTECT: "true"})
+            file.unlink(missing_ok=True)
+            return 204, b""
+        return 200, {"Version": "26.1"}
+
+    with stub_engine(backed, answer), running_beside(backed):
+        assert findings(backed, capsys)[1]["canary"] == [verdict]
+
+
 @pytest.mark.parametrize(("noted", "verdict"), [(True, "ok"), (False, "bad")])
 def test_a_guard_that_is_meant_to_observe_has_to_have_seen_the_attack(
     backed: Path, capsys: pytest.CaptureFixture[str], noted: bool, verdict: str
