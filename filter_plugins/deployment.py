@@ -87,7 +87,8 @@ def guard_text(guard: Mapping[str, Any]) -> str:
 
 
 def _as_wanted(guard: Mapping[str, Any], wanted: str) -> bool:
-    return guard.get("mode") in (("enforce", "observe") if wanted == "auto" else (wanted,))
+    either = wanted in ("auto", "observe-first")
+    return guard.get("mode") in (("enforce", "observe") if either else (wanted,))
 
 
 def foreign_sentinels(sentinels: Mapping[str, str | None], stack: str, environment: str) -> list[str]:

@@ -143,7 +143,7 @@ FINDING = {"id": "existing", "verdict": "bad", "what": "shop (running): why", "h
 CHECK = {"time": "t", "verdict": "bad", "looked_at": 9, "not_well": 2, "findings": [FINDING, FINDING]}
 
 
-@pytest.mark.parametrize("wanted", ["enforce", "auto", "off"])
+@pytest.mark.parametrize("wanted", ["enforce", "auto", "observe-first", "off"])
 @pytest.mark.parametrize("check", [None, {**CHECK, "verdict": "ok", "not_well": 0, "findings": []}])
 def test_a_guard_that_does_what_is_wanted_is_well(wanted: str, check: dict[str, Any] | None) -> None:
     guard = {**GUARD, "check": check}
