@@ -28,23 +28,27 @@ from scripts.request import Refusal, Request, agreed
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 PYTHON = str(ROOT / ".venv/bin/python")
+MOLECULE = (PYTHON, "-m", "molecule", "test", "--scenario-name")
 TAIL_LINES = 60
 COULD_NOT, USAGE = 2, 64
 GUARD = "/run/docker/plugins/ledgerguard.sock"
 # Tests on deployed stacks, in two parts of about equal length: each deploys a stack that its tests share, and some make
 # others of their own.
-DEPLOY = ("flask_app", "restore_smoke", "incident", "two_stacks", "kills")
+DEPLOY = ("restore_smoke", "incident", "two_stacks", "kills")
 STACK = ("deploy", "volumes", "reachability", "secrets", "refusals", "address_pools", "preflight", "ledger_docker")
 BROWSER = "tests/browser"  # on the stack that the tests behind it share
 # Too long for every push: an ordinary user's own deploy, whose decisions are tested there by facts given as data; and
 # those over ssh, with all images in an engine of its own: on a push the workflow's steps run up to Ansible's door, and
-# the guard is tried with containers of its own.
+# the guard is tried with containers of its own. The rest keeps a push within its 45 minutes on a slow day of a small
+# machine: of what is tried on push once it has the many, or the long, of it.
 SOAKED = {
     "reduced": ("reduced",),
     "remote": ("remote",),
     "guarded": ("guarded", "guarded_runbooks", "guarded_removal"),  # in this order, on one host
     "nuke": ("nuke",),
+    "flask app": ("flask_app",),
 }
+MARKED = ("deploy", "refusals")  # files with a test that is marked `soak`
 FUZZ = {"LEDGERGUARD_EXAMPLES": "20000", "LEDGERGUARD_MUTATIONS": "1000000"}
 RUNNING: set[subprocess.Popen[bytes]] = set()
 STOPPED = threading.Event()
@@ -116,7 +120,6 @@ def parts() -> tuple[Part, ...]:
     """All parts: what needs no engine beside the making of the ground, then what stands on it; two lanes as long."""
     player = str(ROOT / "scripts/play")
     ci = {"ENV": "ci", "YES": "1"}
-    molecule = (PYTHON, "-m", "molecule", "test", "--scenario-name")
     return (
         Part("lint", (PYTHON, "-m", "scripts.lint"), 10, report="lint.xml", fast=True),
         pytest_part("unit", "tests/unit", 5, fast=True),
@@ -141,9 +144,9 @@ def parts() -> tuple[Part, ...]:
             stage=Stage.BUILT,
             lane=2,
         ),
-        Part("molecule docker_engine", (*molecule, "docker_engine"), 15, stage=Stage.BUILT),
-        Part("molecule protected_volume", (*molecule, "protected_volume"), 15, stage=Stage.BUILT),
-        Part("molecule volume_guard", (*molecule, "volume_guard"), 15, stage=Stage.BUILT),
+        Part("molecule docker_engine", (*MOLECULE, "docker_engine"), 15, stage=Stage.BUILT),
+        Part("molecule protected_volume", (*MOLECULE, "protected_volume"), 15, stage=Stage.BUILT, lane=2),
+        Part("molecule volume_guard", (*MOLECULE, "volume_guard"), 15, stage=Stage.BUILT),
         pytest_part("integration", "tests/integration", 15, stage=Stage.BUILT),
         pytest_part("steps", "tests/workflows/test_steps.py", 10, stage=Stage.BUILT, lane=2),
         pytest_part("stack", deploy_files(STACK), 30, stage=Stage.BUILT),
@@ -160,11 +163,15 @@ def deploy_files(names: tuple[str, ...]) -> str:
 def soak_parts() -> tuple[Part, ...]:
     """What is too long for every push, on the same ground."""
     ground = tuple(part for part in parts() if part.stage is Stage.GROUND)
-    kills = {"LEDGERFLOW_KILLS": "10"}
+    kills, outage = {"LEDGERFLOW_KILLS": "10"}, {"LEDGERFLOW_OUTAGE_SECONDS": "60"}
+    soak = {"LEDGERFLOW_SOAK": "1"}
     return (
         *ground,
         *(pytest_part(name, deploy_files(files), 90, stage=Stage.BUILT) for name, files in SOAKED.items()),
         pytest_part("kills", deploy_files(("kills",)), 90, stage=Stage.BUILT, environment=kills),
+        pytest_part("marked", f"-m soak {deploy_files(MARKED)}", 30, stage=Stage.BUILT, environment=soak),
+        pytest_part("outages", f"{BROWSER}/test_outages.py", 30, stage=Stage.BUILT, environment=outage),
+        Part("guard down", (*MOLECULE, "volume_guard"), 30, stage=Stage.BUILT, environment=soak),
         pytest_part(
             "guard fuzz", "tests/unit/ledgerguard/test_fuzz.py", 60, stage=Stage.BUILT, lane=2, environment=FUZZ
         ),

@@ -25,6 +25,10 @@ WHAT = {
     "guarded": "a stack under a strict guard: its life without a refusal, the incident, the runbooks, its end",
     "nuke": "a dev stack removed after the typed word and a kept backup, or uninstalled with its data left",
     "kills": "a deploy killed at ten seeded moments; the next one heals it, the one after finds nothing to do",
+    "flask app": "an app that is not ours by role app: deployed, changed, rows kept",
+    "marked": "a renewed secret everywhere; a second deploy without fingerprints",
+    "outages": "Redis and PostgreSQL away for a minute each, seen in a browser",
+    "guard down": "every command of the runbook guard-down, on hosts broken on purpose",
     "guard fuzz": "20,000 invented requests and a million mutations of recorded ones: none that harms is let through",
     "vault kills": "`kill -9` at fifty seeded moments in each of backup and proof; the next is clean, nothing stays",
 }

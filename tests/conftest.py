@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     from tests.deploy.stacks import Stack
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What is marked `soak` is too long for every push."""
+    if os.environ.get("LEDGERFLOW_SOAK"):
+        return
+    soaked = [item for item in items if item.get_closest_marker("soak")]
+    if soaked:
+        config.hook.pytest_deselected(items=soaked)
+        items[:] = [item for item in items if item not in soaked]
+
+
 @pytest.fixture(scope="session")
 def machine_in_use() -> Iterator[None]:
     """Nobody removes what these tests make while they run."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.request
 
+import pytest
 from stacks import Stack, deployment
 
 
@@ -26,6 +27,7 @@ def test_a_second_run_changes_nothing(stack: Stack) -> None:
     assert stack.containers() == before
 
 
+@pytest.mark.soak
 def test_a_second_run_without_fingerprints_changes_nothing_either(stack: Stack) -> None:
     before = stack.containers()
     run = stack.deploy(service_fingerprints_enabled=False)

@@ -373,6 +373,7 @@ def test_a_damaged_secret_is_refused_before_anything_changes(stack: Stack, name:
     assert works(stack)
 
 
+@pytest.mark.soak
 def test_a_renewed_secret_is_made_and_set_everywhere_and_the_old_one_opens_nothing(stack: Stack) -> None:
     renewed = "postgres_app_password"
     old = stack.secret(renewed)

@@ -91,7 +91,11 @@ def test_a_soak_makes_its_own_ground_and_kills_more() -> None:
         "remote",
         "guarded",
         "nuke",
+        "flask app",
         "kills",
+        "marked",
+        "outages",
+        "guard down",
         "guard fuzz",
         "vault kills",
     ]
@@ -157,6 +161,8 @@ def test_every_test_on_a_deployed_stack_runs_on_push_or_in_the_soak() -> None:
     files = {path.stem.removeprefix("test_") for path in (REPOSITORY / "tests/deploy").glob("test_*.py")}
     soaked = {name for files in run_tests.SOAKED.values() for name in files}
     assert files == {*run_tests.DEPLOY, *run_tests.STACK, *soaked}
+    texts = {name: (REPOSITORY / f"tests/deploy/test_{name}.py").read_text() for name in files}
+    assert {name for name, text in texts.items() if "@pytest.mark.soak" in text} == {*run_tests.MARKED}
 
 
 def test_a_failure_is_named_for_who_sees_only_the_end(build: Path) -> None:
