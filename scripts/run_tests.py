@@ -145,7 +145,7 @@ def parts() -> tuple[Part, ...]:
             lane=2,
         ),
         Part("molecule docker_engine", (*MOLECULE, "docker_engine"), 15, stage=Stage.BUILT),
-        Part("molecule protected_volume", (*MOLECULE, "protected_volume"), 15, stage=Stage.BUILT, lane=2),
+        Part("molecule protected_volume", (*MOLECULE, "protected_volume"), 15, stage=Stage.BUILT),
         Part("molecule volume_guard", (*MOLECULE, "volume_guard"), 15, stage=Stage.BUILT),
         pytest_part("integration", "tests/integration", 15, stage=Stage.BUILT),
         pytest_part("steps", "tests/workflows/test_steps.py", 10, stage=Stage.BUILT, lane=2),
