@@ -12,18 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.soaked import pytest_collection_modifyitems  # noqa: F401 pytest calls it
+
 if TYPE_CHECKING:
     from tests.deploy.stacks import Stack
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What is marked `soak` is too long for every push."""
-    if os.environ.get("LEDGERFLOW_SOAK"):
-        return
-    soaked = [item for item in items if item.get_closest_marker("soak")]
-    if soaked:
-        config.hook.pytest_deselected(items=soaked)
-        items[:] = [item for item in items if item not in soaked]
 
 
 @pytest.fixture(scope="session")

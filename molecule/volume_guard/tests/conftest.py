@@ -14,8 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from guarded import BARE, name_of
 
-# Two minutes of broken hosts are too long for every push; `make soak` has them.
-collect_ignore = [] if os.environ.get("LEDGERFLOW_SOAK") else ["test_guard_down.py"]
+from tests.soaked import pytest_collection_modifyitems  # noqa: F401 pytest calls it
 
 
 @pytest.fixture(scope="session")

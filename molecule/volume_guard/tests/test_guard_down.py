@@ -25,6 +25,7 @@ from guarded import (
 )
 from testinfra.host import Host
 
+pytestmark = pytest.mark.soak  # two minutes of broken hosts
 DAEMON_JSON = "/etc/docker/daemon.json"
 UNITS = "/etc/systemd/system/ledgerguard.s*"
 LOG = "/var/log/ledgerguard"
