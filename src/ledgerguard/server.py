@@ -18,7 +18,6 @@ import socket
 import stat
 import threading
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -38,8 +37,7 @@ STATUS = "/Ledgerguard.Status"
 ACTIVATED_FD = 3
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.plugins.v1+json\r\nContent-Length: %d\r\n"
 LAST = b"Connection: close\r\n"
-YES: Mapping[str, Any] = {"Allow": True}
-_YES = json.dumps(YES).encode()
+YES = b'{"Allow": true}'
 KEPT_HEADS = 64  # the engine's differ in little but the length
 
 
@@ -104,27 +102,26 @@ class Connection:
         path, length = self._head()
         if path == "/AuthZPlugin.AuthZRes":
             self._skip(length)
-            answer: Mapping[str, Any] = YES
+            answer = YES
         elif path == "/AuthZPlugin.AuthZReq":
             answer = self._judged(length)
         else:
             self._skip(length)
-            answer = self._other(path)
+            answer = json.dumps(self._other(path)).encode()
         last = self.stop.is_set()
         self._send(answer, last)
         self._answered = None if self._buffer else time.monotonic()
         return last
 
-    def _send(self, answer: Mapping[str, Any], last: bool) -> None:
-        body = _YES if answer is YES else json.dumps(answer).encode()
-        self.plain.sendall(ANSWER % len(body) + (LAST if last else b"") + b"\r\n" + body)
+    def _send(self, answer: bytes, last: bool) -> None:
+        self.plain.sendall(ANSWER % len(answer) + (LAST if last else b"") + b"\r\n" + answer)
 
     def _other(self, path: str) -> dict[str, Any]:
         if path == "/Plugin.Activate":
             return {"Implements": ["authz"]}
         return self.guard.status() if path == STATUS else {"Err": "not known here"}
 
-    def _judged(self, length: int) -> Mapping[str, Any]:
+    def _judged(self, length: int) -> bytes:
         """The verdict in the engine's form; no exception leaves it."""
         try:
             if length > MAX_BODY:
@@ -192,8 +189,8 @@ class Connection:
         del self._buffer[:length]
 
 
-def _told(verdict: Verdict) -> Mapping[str, Any]:
-    return YES if verdict.allow else {"Allow": False, "Msg": verdict.line}
+def _told(verdict: Verdict) -> bytes:
+    return YES if verdict.allow else json.dumps({"Allow": False, "Msg": verdict.line}).encode()
 
 
 def listen(path: Path) -> socket.socket:
