@@ -81,9 +81,7 @@ def guard_text(guard: Mapping[str, Any]) -> str:
     check = guard.get("check") or {}
     if check.get("verdict", "ok") == "ok":
         return text
-    first = (check.get("findings") or [{}])[0]
-    more = f" (and {check['not_well'] - 1} more)" if check.get("not_well", 0) > 1 else ""
-    return f"{text}; check at {check.get('time')}: {check['verdict']}: {first.get('id')}: {first.get('what')}{more}"
+    return f"{text}; check at {check.get('time')}: {check.get('text')}"
 
 
 def _as_wanted(guard: Mapping[str, Any], wanted: str) -> bool:

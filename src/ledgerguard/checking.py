@@ -48,7 +48,7 @@ def keep(settings: Settings, found: list[Finding]) -> list[Finding]:
     told = findings.summary(found)
     log = audit.Audit(settings.audit_file, hook=settings.hook)
     facts = {key: told[key] for key in ("looked_at", "not_well", "findings")}
-    noted = log.write("checked", outcome=told["verdict"], reason=findings.text(told), **facts)
+    noted = log.write("checked", outcome=told["verdict"], reason=told["text"], **facts)
     log.finish()
     failed = [] if noted else [_not_kept(settings.audit_file, "cannot be written")]
     try:

@@ -21,6 +21,7 @@ from urllib.parse import quote
 from ledgerguard import __version__, audit, checking, containers, declarations, findings, granting, proven
 from ledgerguard.declarations import DeclarationError, Declarations, Declared
 from ledgerguard.engine_api import EngineApi
+from ledgerguard.files import write_whole
 from ledgerguard.granting import GrantError
 from ledgerguard.model import MODES, PROFILES
 from ledgerguard.refusal import OPERATIONS, LookupFailed, Refused, printable
@@ -194,7 +195,7 @@ def _check_line(kept: dict[str, Any] | None) -> str:
     """What the last whole check found; a verdict that is not good ends with the command that shows all of it."""
     if not kept:
         return "check: none yet\nHINT: ledgerguard check --existing"
-    told = f"check at {kept['time']}: {findings.text(kept)}"
+    told = f"check at {kept['time']}: {kept['text']}"
     return told if kept["verdict"] == findings.GOOD else f"{told}\nHINT: ledgerguard check --existing"
 
 
@@ -261,7 +262,8 @@ def _declare(given: argparse.Namespace) -> int:
         if after == known and place.exists():
             print(f"as declared before: {', '.join(sorted(new.volumes)) or 'nothing'}")
             return HOLDS
-        _write(place, declarations.to_json(after))
+        place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        write_whole(place, declarations.to_json(after), 0o644, synced=True)
     except (OSError, DeclarationError) as error:
         _say("declare", str(error), f"mend {place} or put it back from its copy")
         return COULD_NOT
@@ -306,18 +308,6 @@ def _grant(given: argparse.Namespace) -> int:
         return BAD
     print(json.dumps({name: granting.to_data(one) for name, one in made.items()}, indent=1, sort_keys=True))
     return HOLDS
-
-
-def _write(file: Path, text: str) -> None:
-    """Whole or not at all, synced before it is named."""
-    file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    aside = file.with_name(f".{file.name}.{os.getpid()}")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    with os.fdopen(descriptor, "w") as opened:
-        opened.write(text)
-        opened.flush()
-        os.fsync(opened.fileno())
-    aside.replace(file)
 
 
 # --- unlock and lock ------------------------------------------------------------------------------------------------

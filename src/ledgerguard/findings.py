@@ -6,13 +6,13 @@ A module of its own because the check is one process and the guard that tells of
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ledgerguard.audit import escaped, now
+from ledgerguard.files import write_whole
 
 GOOD, BAD, UNKNOWN = "ok", "bad", "could not check"
 FILE = "check.json"
@@ -36,41 +36,32 @@ def worst(found: Sequence[Finding]) -> str:
 
 
 def summary(found: Sequence[Finding]) -> dict[str, Any]:
-    """{schema, time, verdict, looked_at, findings}: how many were made, and those that are not well, texts escaped."""
+    """{schema, time, verdict, looked_at, not_well, findings, text}: how many were made, those that are not well, and
+    all of it on one line. Texts are escaped."""
     wrong = [asdict(one) for one in found if one.verdict != GOOD]
-    return dict(
-        escaped(
-            {
-                "schema": 1,
-                "time": now(),
-                "verdict": worst(found),
-                "looked_at": len(found),
-                "not_well": len(wrong),
-                "findings": wrong[:MAX_FINDINGS],
-            }
-        )
-    )
+    told = {
+        "schema": 1,
+        "time": now(),
+        "verdict": worst(found),
+        "looked_at": len(found),
+        "not_well": len(wrong),
+        "findings": wrong[:MAX_FINDINGS],
+        "text": _text(worst(found), len(found), wrong),
+    }
+    return dict(escaped(told))
 
 
-def text(kept: dict[str, Any]) -> str:
-    """One line of it: the verdict, and what was found first."""
-    findings = kept["findings"]
-    if not findings:
-        return f"{kept['verdict']}: {kept['looked_at']} findings"
-    more = f" (and {kept['not_well'] - 1} more)" if kept["not_well"] > 1 else ""
-    return f"{kept['verdict']}: {findings[0]['id']}: {findings[0]['what']}{more}"
+def _text(verdict: str, looked_at: int, wrong: Sequence[dict[str, str]]) -> str:
+    """The verdict, and what was found first."""
+    if not wrong:
+        return f"{verdict}: {looked_at} findings"
+    more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+    return f"{verdict}: {wrong[0]['id']}: {wrong[0]['what']}{more}"
 
 
 def keep(place: Path, kept: dict[str, Any]) -> None:
     """Whole or not at all. Raises OSError."""
-    aside = place / f".{FILE}.{os.getpid()}"
-    try:
-        aside.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
-        aside.chmod(0o600)
-        aside.replace(place / FILE)
-    except OSError:
-        aside.unlink(missing_ok=True)
-        raise
+    write_whole(place / FILE, json.dumps(kept, indent=1, sort_keys=True) + "\n", 0o600)
 
 
 def read(place: Path) -> dict[str, Any] | None:
@@ -78,7 +69,7 @@ def read(place: Path) -> dict[str, Any] | None:
     file = place / FILE
     try:
         found = json.loads(file.read_text())
-        return {key: found[key] for key in ("schema", "time", "verdict", "looked_at", "not_well", "findings")}
+        return {key: found[key] for key in ("schema", "time", "verdict", "looked_at", "not_well", "findings", "text")}
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError) as error:

@@ -21,6 +21,7 @@ from ledgerguard.deadlines import Deadlines
 from ledgerguard.decide import decide
 from ledgerguard.engine_api import EngineApi
 from ledgerguard.engine_files import EngineFiles
+from ledgerguard.files import write_whole
 from ledgerguard.guard import Decide, Guard, Watched
 from ledgerguard.places import ENGINE_SOCKETS, SOCKETS, Places
 from ledgerguard.policy import Policy
@@ -112,10 +113,7 @@ def write_state(guard: Guard, settings: Settings) -> None:
     wanted = [settings.state_dir / "guard.json", *(one for file in settings.state_files for one in _every(file))]
     for file in wanted:
         with suppress(OSError):
-            aside = file.with_name(f".{file.name}.{os.getpid()}")
-            aside.write_text(text)
-            aside.chmod(0o644)
-            aside.replace(file)
+            write_whole(file, text, 0o644)
 
 
 def _every(file: Path) -> list[Path]:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ledgerguard.files import write_whole
 from ledgerguard.refusal import OPERATIONS
 
 MAX_SECONDS = 3600
@@ -58,11 +59,7 @@ class Unlocks:
         if unlock.operation not in OPERATIONS:
             raise UnlockError(f"--operation {unlock.operation!r}: expected one of {', '.join(OPERATIONS)}")
         self.place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        aside = self.place / f".{unlock.volume}.{unlock.operation}.{os.getpid()}"
-        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(asdict(unlock), file)
-        aside.replace(self._file(unlock.volume, unlock.operation))
+        write_whole(self._file(unlock.volume, unlock.operation), json.dumps(asdict(unlock)), 0o600)
 
     def find(self, volume: str, operation: str) -> Unlock | None:
         """The unlock if it is there and has not expired."""

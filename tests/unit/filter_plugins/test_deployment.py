@@ -19,6 +19,7 @@ from filter_plugins.deployment import (
     stack_containers,
     unwell_services,
 )
+from ledgerguard.findings import Finding, summary
 
 STACK = {"id": "ledger-dev", "name": "ledger", "environment": "dev"}
 
@@ -139,12 +140,12 @@ def test_a_proven_backup_is_due_unless_a_young_one_is_told_of(vault: dict[str, A
 
 
 GUARD = {"mode": "enforce", "profile": "strict", "fault": "", "age_seconds": 3}
-FINDING = {"id": "existing", "verdict": "bad", "what": "shop (running): why", "hint": ""}
-CHECK = {"time": "t", "verdict": "bad", "looked_at": 9, "not_well": 2, "findings": [FINDING, FINDING]}
+FINDING = Finding("existing", "bad", "shop (running): why")
+CHECK = {**summary([FINDING, FINDING]), "time": "t"}
 
 
 @pytest.mark.parametrize("wanted", ["enforce", "auto", "observe-first", "off"])
-@pytest.mark.parametrize("check", [None, {**CHECK, "verdict": "ok", "not_well": 0, "findings": []}])
+@pytest.mark.parametrize("check", [None, summary([Finding("canary", "ok", "refused")])])
 def test_a_guard_that_does_what_is_wanted_is_well(wanted: str, check: dict[str, Any] | None) -> None:
     guard = {**GUARD, "check": check}
     assert guard_text(GUARD) == guard_text(guard) == "enforce, strict"
