@@ -15,7 +15,8 @@ import pytest
 import yaml
 from guarded import Guarded
 from remote import ENVIRONMENT
-from terminal import answered
+
+from tests.terminal import answered
 
 QUESTION = "Type DESTROY to go on"
 DECLARED = "/etc/ledgerguard/volumes.json"

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 from stacks import REPOSITORY, Stack
-from terminal import answered
+
+from tests.terminal import answered
 
 ROW = "the row that must survive"
 QUESTION = "Type DESTROY to go on"

@@ -5,20 +5,13 @@ The hosts of the examples are not there; the task asks the inventory alone.
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import ansible_runner
 
-ROOT = Path(__file__).resolve().parents[2]
-ENVIRONMENT = {
-    "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-    "ANSIBLE_CACHE_PLUGIN": "memory",
-    "ANSIBLE_NOCOLOR": "1",
-    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-}
+from tests.integration.image_host import ENVIRONMENT, ROOT
+
 PLAY = f"[{{hosts: all, gather_facts: false, tasks: [import_tasks: {ROOT}/playbooks/tasks/contacts.yml]}}]"
 PERSON = {"name": "Eve", "reach": "eve@ledger.test", "for": "operator"}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import subprocess
 import sys
@@ -14,13 +13,8 @@ from typing import Any
 import ansible_runner
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-ENVIRONMENT = {
-    "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-    "ANSIBLE_CACHE_PLUGIN": "memory",
-    "ANSIBLE_NOCOLOR": "1",
-    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-}
+from tests.integration.image_host import ENVIRONMENT, ROOT
+
 ITEMS = [{"name": "data", "internal": True}, {"name": "edge", "internal": False}]
 PLAY = """
 - hosts: localhost

@@ -228,20 +228,8 @@ def test_a_signal_that_comes_as_a_thread_is_started_ends_the_backup_too(
     vault: Vault, started: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody is left waiting for a thread whose work nobody ends. Were it so, SIGALRM would end this very process."""
-    original, count = ThreadPoolExecutor.submit, itertools.count(1)
-
-    def submit(pool: ThreadPoolExecutor, *work: Any) -> Future[Any]:
-        future: Future[Any] = original(pool, *work)
-        if next(count) == started:
-            signal.raise_signal(signal.SIGTERM)
-        return future
-
-    monkeypatch.setattr(ThreadPoolExecutor, "submit", submit)
-    stopped = vault("backup")
-    assert (stopped.code, "interrupted" in stopped.error) == (2, True)
+    _stopped_as_a_thread_starts(vault, started, monkeypatch, "backup")
     assert not [*vault.backups.glob("*/.*"), *vault.backups.glob("*/*")]
-    assert _settles(lambda: not _leftovers(vault)), _leftovers(vault)
-    monkeypatch.setattr(ThreadPoolExecutor, "submit", original)
     vault.proven()
 
 
@@ -252,7 +240,13 @@ def test_a_signal_that_comes_as_a_thread_is_started_ends_the_proof_too(
     """Two load a large table, two read and index what was loaded."""
     vault.sql("INSERT INTO public.transaction (amount, description, day)"
               " SELECT 1, md5(i::text), '2025-01-01' FROM generate_series(1, 60000) i")  # fmt: skip
-    path, original, count = vault.taken(), ThreadPoolExecutor.submit, itertools.count(1)
+    path = vault.taken()
+    _stopped_as_a_thread_starts(vault, started, monkeypatch, "prove", path.name)
+    assert vault("prove", path.name).verdict == "proven"
+
+
+def _stopped_as_a_thread_starts(vault: Vault, started: int, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    original, count = ThreadPoolExecutor.submit, itertools.count(1)
 
     def submit(pool: ThreadPoolExecutor, *work: Any) -> Future[Any]:
         future: Future[Any] = original(pool, *work)
@@ -260,12 +254,11 @@ def test_a_signal_that_comes_as_a_thread_is_started_ends_the_proof_too(
             signal.raise_signal(signal.SIGTERM)
         return future
 
-    monkeypatch.setattr(ThreadPoolExecutor, "submit", submit)
-    stopped = vault("prove", path.name)
+    with monkeypatch.context() as changed:
+        changed.setattr(ThreadPoolExecutor, "submit", submit)
+        stopped = vault(*arguments)
     assert (stopped.code, "interrupted" in stopped.error) == (2, True)
     assert _settles(lambda: not _leftovers(vault)), _leftovers(vault)
-    monkeypatch.setattr(ThreadPoolExecutor, "submit", original)
-    assert vault("prove", path.name).verdict == "proven"
 
 
 @pytest.mark.parametrize("step", ["journal", "manifest", "data"])

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import zipapp
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ import pytest
 
 from ledgerguard.ledger_docker import cli as docker_cli
 from ledgerguard.ledger_docker import log as docker_log
+from tests.terminal import at_a_terminal
 
 SOURCES = Path(docker_cli.__file__).parent.parent
 SYSTEM = Path("/usr/bin/python3")
@@ -123,31 +124,10 @@ def test_production_without_a_terminal_is_refused_and_a_piped_word_is_no_person(
     assert program.run("stop", "web", LEDGER_ENV="dev").returncode == 0
 
 
-def at_a_terminal(
-    argv: Sequence[str], environment: dict[str, str], typed: Callable[[bytes], bytes]
-) -> tuple[int, bytes]:
-    """(exit code, what was shown) of a program with a terminal of its own; `typed` answers each thing shown."""
-    child, terminal = pty.fork()
-    if child == 0:
-        os.execve(argv[0], list(argv), environment)  # noqa: S606 a program at a terminal is what is tested
-    shown = b""
-    while True:
-        try:
-            piece = os.read(terminal, 4096)
-        except OSError:  # Linux says so when the last end is closed
-            break
-        if not piece:
-            break
-        shown += piece
-        if answer := typed(shown):
-            os.write(terminal, answer)
-            typed = lambda _: b""  # noqa: E731 asked once
-    os.close(terminal)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), shown
-
-
 def answering(word: bytes) -> Callable[[bytes], bytes]:
-    return lambda shown: word + b"\n" if b"to go on" in shown else b""
+    """Once, when asked."""
+    answers = iter([word + b"\n"])
+    return lambda shown: next(answers, b"") if b"to go on" in shown else b""
 
 
 @pytest.mark.parametrize(("environment", "reached"), [("prod", "dev"), ("dev", "prod"), ("", "prod")])
