@@ -424,11 +424,16 @@ def _check_rights(plan: Plan, engine: Facts) -> None:
         plan.refusals.append(refusal("engine", what, "run as root, or with --become"))
 
 
+def asked_plugins(engine: Facts) -> list[str]:
+    """The authorization plugins its daemon.json names: the engine starts only while they answer."""
+    options = parse_daemon_json(str(engine.get("daemon_json") or ""))["options"]
+    return list(options.get("authorization-plugins") or [])
+
+
 def unanswered_text(engine: Facts) -> str:
     """The refusal of an engine that was started and does not answer, with what its log said last."""
     log = str(engine.get("log") or "(no log)")
-    options = parse_daemon_json(str(engine.get("daemon_json") or ""))["options"]
-    plugins = options.get("authorization-plugins") or []
+    plugins = asked_plugins(engine)
     hint = "journalctl -u docker" if engine.get("systemd") else "tail -n 50 /var/log/docker.log"
     if plugins:
         hint = f"{DAEMON_JSON} names the guard {', '.join(plugins)}: start it first; {hint}"
@@ -455,6 +460,7 @@ class FilterModule:
             "engine_mode": engine_mode,
             "engine_place": engine_place,
             "engine_plan": engine_plan,
+            "engine_plugins": asked_plugins,
             "engine_unanswered_text": unanswered_text,
             "engine_unapplied": unapplied_options,
             "merge_daemon_json": merge_daemon_json,

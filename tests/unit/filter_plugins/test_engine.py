@@ -474,6 +474,20 @@ def test_a_guard_that_is_not_there_is_named_as_the_likely_cause() -> None:
     assert "names the guard ledgerguard: start it first" in text
 
 
+@pytest.mark.parametrize(
+    ("daemon_json", "asked"),
+    [
+        ("", []),
+        ("{}", []),
+        ("{ not JSON", []),
+        ('{"authorization-plugins": null}', []),
+        ('{"authorization-plugins": ["ledgerguard", "another"]}', ["ledgerguard", "another"]),
+    ],
+)
+def test_what_the_engine_asks_before_it_answers_stands_in_its_configuration(daemon_json: str, asked: list[str]) -> None:
+    assert e.asked_plugins({"daemon_json": daemon_json}) == asked
+
+
 def test_options_the_engine_shows_are_checked_after_a_reload() -> None:
     options = {"live-restore": True, "authorization-plugins": ["ledgerguard"], "debug": True}
     # It lists the plugins it was started with: after a reload that says nothing.
