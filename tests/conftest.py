@@ -11,11 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests.soaked import pytest_collection_modifyitems  # noqa: F401 pytest calls it
 
 if TYPE_CHECKING:
     from tests.deploy.stacks import Stack
+
+# How long an example takes says what else the machine does.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -78,13 +78,15 @@ def read_back(chunks: Iterable[bytes]) -> ReadBack:
 
 
 @contextmanager
-def reading_back(source: AbstractContextManager[Iterable[bytes]]) -> Iterator[Future[ReadBack]]:
-    """The same beside other work. The block's end leaves `source`, which has to end its chunks, and waits for the
-    reading; left here and not by the caller, so that a signal at any moment finds no reader that waits for more.
-    Enter it in the main thread (`process`)."""
+def reading_back(
+    source: AbstractContextManager[Iterable[bytes]], *, behind: bool = False
+) -> Iterator[Future[ReadBack]]:
+    """The same beside other work, `behind` it where processors are few. The block's end leaves `source`, which has to
+    end its chunks, and waits for the reading; left here and not by the caller, so that a signal at any moment finds no
+    reader that waits for more. Enter it in the main thread (`process`)."""
     decompress = argv.DECOMPRESSORS[process.compressor()]
     with (
-        process.Program(decompress, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program,
+        process.Program(decompress, stdin=subprocess.PIPE, stdout=subprocess.PIPE, behind=behind) as program,
         ThreadPoolExecutor(2) as pool,
         source as chunks,
     ):

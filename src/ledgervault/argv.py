@@ -67,9 +67,9 @@ def options(session: Mapping[str, str]) -> str:
     return " ".join(f"-c {name}={_escape(value)}" for name, value in session.items())
 
 
-def tied(argv: Sequence[str], signal: str = "KILL") -> list[str]:
-    """The program dies with us, even if we are killed with -9."""
-    return ["setpriv", "--pdeathsig", signal, "--", *argv]
+def tied(argv: Sequence[str], signal: str = "KILL", behind: bool = False) -> list[str]:
+    """The program dies with us, even if we are killed with -9. One that is `behind` lets others go first."""
+    return ["setpriv", "--pdeathsig", signal, "--", *(["nice", "-n", "10"] if behind else []), *argv]
 
 
 def pg_dump(snapshot: str, lock_wait_seconds: int) -> list[str]:

@@ -42,6 +42,7 @@ class _LockedOutError(CouldNot):
 def take(context: Context, kind: str = "db", tier: str = "hourly") -> Taken:
     """A backup under its own name with its manifest and journal line, or VaultError and nothing left behind."""
     began = time.monotonic()
+    process.work_in_batches()
     store = context.store
     try:
         context.check_mounted()
@@ -160,8 +161,8 @@ def _snapshot_and_dump(
         sequences = database.read_sequences(connection)
         with _in_parallel(connection, context, sequences) as reading:
             growing = files.Growing(aside)
-            with archive.reading_back(growing) as reading_back:
-                dumped = _dump(context, login, snapshot, head, name, growing, reading)
+            with archive.reading_back(growing, behind=True) as reading_back:
+                dumped = _dump(context, login, snapshot, head, name, growing, (reading, reading_back))
             back = reading_back.result()
             _believe(name, dumped, back)
             content = reading.result()
@@ -186,7 +187,7 @@ def _dump(
     head: bytes,
     name: str,
     growing: files.Growing,
-    reading: Future[Content],
+    others: tuple[Future[Any], ...],
 ) -> Stored:
     """pg_dump | compressor | (hash, file). pg_dump writes into the compressor itself; we see compressed bytes only."""
     context.say(f"dumping {login.database}, reading the backup back")
@@ -198,7 +199,7 @@ def _dump(
             try:
                 feed.write(head)
                 feed.flush()
-                _run_pg_dump(context, login, snapshot, feed, (storing, reading))
+                _run_pg_dump(context, login, snapshot, feed, (storing, *others))
                 feed.write(end_marker(name))
                 feed.close()
                 dumped = storing.result()
@@ -242,7 +243,6 @@ def _store(source: IO[bytes], growing: files.Growing) -> Stored:
     while chunk := source.read(files.CHUNK):
         digest.update(chunk)
         growing.write(chunk)
-    growing.sync()
     return Stored(growing.size, digest.hexdigest())
 
 

@@ -18,7 +18,7 @@ from ledgervault.errors import CouldNot
 
 _POLL_SECONDS = 0.1
 CHUNK = 1 << 18  # bytes read at a time
-_SYNC_BYTES = 16 << 20
+_SYNC_BYTES = 16 << 20  # read back sooner, the rest would wait for it
 
 
 def now() -> datetime:
@@ -74,7 +74,8 @@ def sha256(path: Path) -> str:
 class Growing:
     """A new file that is written by one thread and meanwhile read back by another, as far as it is on the disk.
 
-    What was synced leaves the cache, so that reading back reads what the disk holds.
+    Who reads syncs, so that who writes never waits for the disk; what was synced leaves the cache, so that reading back
+    reads what the disk holds.
     """
 
     def __init__(self, path: Path) -> None:
@@ -82,38 +83,32 @@ class Growing:
         self._back = path.open("rb", buffering=0)
         self._news = threading.Condition()
         self._ended = False
-        self._safe = 0  # bytes on the disk
         self.size = 0
 
     def write(self, data: bytes) -> None:
         rest = memoryview(data)
         while rest:
             rest = rest[self._file.write(rest) :]
-        self.size += len(data)
-        if self.size - self._safe >= _SYNC_BYTES:
-            self.sync()
-
-    def sync(self) -> None:
-        os.fsync(self._file.fileno())
-        os.posix_fadvise(self._back.fileno(), self._safe, 0, os.POSIX_FADV_DONTNEED)
         with self._news:
-            self._safe = self.size
+            self.size += len(data)
             self._news.notify_all()
 
     def _chunks(self) -> Iterator[bytes]:
-        """All that is on the disk until the writer is done, less if the disk gives back less; waits for more."""
+        """All there is until the writer is done, less if the disk gives back less; waits for more."""
         with self._back:
-            while (safe := self._more_than(self._back.tell())) is not None:
-                while (place := self._back.tell()) < safe:
-                    if not (chunk := self._back.read(min(CHUNK, safe - place))):
+            while (place := self._back.tell()) < (size := self._more_than(place)):
+                os.fsync(self._back.fileno())
+                os.posix_fadvise(self._back.fileno(), place, 0, os.POSIX_FADV_DONTNEED)
+                while (place := self._back.tell()) < size:
+                    if not (chunk := self._back.read(min(CHUNK, size - place))):
                         return
                     yield chunk
 
-    def _more_than(self, place: int) -> int | None:
-        """How much is on the disk once it is more than `place`; None when no more will come."""
+    def _more_than(self, place: int) -> int:
+        """How much was written once that is worth a sync, or all of it at the end."""
         with self._news:
-            self._news.wait_for(lambda: self._safe > place or self._ended)
-            return self._safe if self._safe > place else None
+            self._news.wait_for(lambda: self._ended or self.size - place >= _SYNC_BYTES)
+            return self.size
 
     def __enter__(self) -> Iterator[bytes]:
         """What is read back; the block's end is the end of the file."""

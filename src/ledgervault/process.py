@@ -33,12 +33,13 @@ class Program:
         stdout: int | IO[bytes] = subprocess.DEVNULL,
         environment: Mapping[str, str] | None = None,
         signal: str = "KILL",
+        behind: bool = False,
     ) -> None:
         self.name = argv[0]
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  - closed in `finish`
         try:
             self.process = subprocess.Popen(
-                tied(argv, signal),
+                tied(argv, signal, behind),
                 stdin=stdin,
                 stdout=stdout,
                 stderr=self._errors,
@@ -111,6 +112,13 @@ class Program:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def work_in_batches() -> None:
+    """From here on this thread, and the threads and programs it starts, do not take a processor from others each time a
+    pipe has something for them: fewer switches, a tenth less time for a backup, and the database goes first."""
+    with suppress(OSError):  # not allowed here: slower, nothing else
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def run(argv: Sequence[str], environment: Mapping[str, str] | None = None, timeout: float = 60) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from contextlib import closing
 
 import pytest
 from stacks import Stack, deployment
@@ -57,6 +58,25 @@ def test_deploying_changing_and_removing_searxng_touches_no_other_container(stac
     assert "searxng" in stack.containers()
     assert {name: seen for name, seen in stack.containers().items() if name != "searxng"} == others
     assert stack.rows() == rows != []
+
+
+def test_a_container_that_a_killed_run_left_half_exchanged_is_no_hindrance(stack: Stack) -> None:
+    """compose removes it and wants its name at the same time; this one takes two seconds to go: it would lose."""
+    with closing(stack.client()) as client:
+        old = client.containers.get(f"{stack.id}-searxng")
+        left = f"{old.id[:12]}_{old.name}"
+        labels = {name: value for name, value in old.labels.items() if name.startswith("com.docker.compose.")}
+        labels["com.docker.compose.config-hash"] = "another"
+        given = [f"--label={name}={value}" for name, value in labels.items()]
+        stack.docker("run", "--detach", f"--name={left}", "--stop-timeout=2", "--network=none", *given,
+                     "--entrypoint=sleep", old.image.id, "600")  # fmt: skip
+        try:
+            old.stop()
+            stack.deploy(deploy_service="searxng", searxng_instance_name="A third name")
+            assert client.containers.get(old.name).id != old.id
+            assert left not in [each.name for each in client.containers.list(all=True, ignore_removed=True)]
+        finally:
+            stack.docker("rm", "--force", left, check=False)
 
 
 def test_an_unknown_service_is_refused_by_name(stack: Stack) -> None:

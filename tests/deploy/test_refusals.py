@@ -55,7 +55,8 @@ def files(stack: Stack) -> Everything:
     for root in (stack.config, stack.data):
         for path in (root, *sorted(root.rglob("*"))) if root.exists() else ():
             parts = path.relative_to(root).parts
-            if parts[1:2] == ("data",) or parts[:2] == ("state", "vault"):
+            # The app's, the vault's, and that of a guard the machine may have: it tells every stack that it lives.
+            if parts[1:2] == ("data",) or parts[:2] in (("state", "vault"), ("state", "guard.json")):
                 continue
             status = path.lstat()
             content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() and not path.is_symlink() else ""

@@ -302,7 +302,7 @@ def test_the_password_is_in_no_argument_list(vault: Vault, monkeypatch: pytest.M
 
     seen: list[str] = []
     original = process.tied
-    monkeypatch.setattr(process, "tied", lambda argv, signal: seen.extend(argv) or original(argv, signal))
+    monkeypatch.setattr(process, "tied", lambda argv, *rest: seen.extend(argv) or original(argv, *rest))
     secret = vault.place / "password"
     secret.write_text("right\n")
     vault.configure(user="ledger_secret", password=f'password_file = "{secret}"')

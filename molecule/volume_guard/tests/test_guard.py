@@ -127,7 +127,7 @@ def test_it_is_active_after_a_reboot(hosts: list[Host]) -> None:
     for host in bare:
         assert ok(host, "ls /etc/rc2.d | grep -c 'S.*ledgerguard'") == "1"
         ok(host, "echo 1 > /run/ledgerguard.pid")
-        play("playbooks/engine.yml", "--limit", name_of(host))
+        play("molecule/docker_engine/converge.yml", "--limit", name_of(host))
     for host in hosts:
         checked_since(host, before[name_of(host)], "ok")
         ok(host, "ledgerguard check")
