@@ -18,7 +18,7 @@ from ledgervault.errors import CouldNot
 
 _POLL_SECONDS = 0.1
 CHUNK = 1 << 18  # bytes read at a time
-_SYNC_BYTES = 16 << 20  # read back sooner, the rest would wait for it
+_SYNC_BYTES = 8 << 20
 
 
 def now() -> datetime:

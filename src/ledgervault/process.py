@@ -116,7 +116,7 @@ class Program:
 
 def work_in_batches() -> None:
     """From here on this thread, and the threads and programs it starts, do not take a processor from others each time a
-    pipe has something for them: fewer switches, a tenth less time for a backup, and the database goes first."""
+    pipe has something for them: fewer switches, a tenth less time, and the stack's database goes first."""
     with suppress(OSError):  # not allowed here: slower, nothing else
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 

@@ -15,7 +15,21 @@ from pathlib import Path
 
 import psycopg
 
-from ledgervault import archive, argv, compare, database, diagnose, files, loading, proof, queries, rows, server, sql
+from ledgervault import (
+    archive,
+    argv,
+    compare,
+    database,
+    diagnose,
+    files,
+    loading,
+    process,
+    proof,
+    queries,
+    rows,
+    server,
+    sql,
+)
 from ledgervault.archive import Listener, ReadBack, Stored
 from ledgervault.argv import Login
 from ledgervault.content import Content, Table
@@ -72,6 +86,7 @@ def verify(context: Context, path: Path, options: Options) -> Proof:
 
 def _judge(context: Context, path: Path, level: str, options: Options) -> Proof:
     begun, start = files.now(), time.monotonic()
+    process.work_in_batches()
     with files.in_use(path):
         judged = _look(context, path, level, options)
     result = Proof(
