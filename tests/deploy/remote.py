@@ -23,7 +23,7 @@ from stacks import LOGS, REPOSITORY
 from tests.integration.image_host import Host
 from tests.runbooks import Runbook
 
-IMAGES = ["postgres", "redis", "searxng", "app", "caddy", "vault"]
+IMAGES = ["postgres", "redis", "searxng", "app", "caddy", "vault", "adminer"]  # the last one for a dev stack beside it
 HOSTS = [sys.executable, str(REPOSITORY / "molecule/shared/hosts.py")]
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "PIP_", "UV_", "SSL_CERT_")
 ENVIRONMENT = "staging"
