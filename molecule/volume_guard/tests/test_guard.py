@@ -52,6 +52,11 @@ def protect(**variables: Any) -> tuple[str, dict[str, int]]:
     return play("playbooks/protect.yml", "--limit", SYSTEMD, **whose, **variables)
 
 
+def judged_as_meant(host: Host) -> bool:
+    """Whether the kept verdict is of this mode: a deploy that asked for another one would call it bad."""
+    return "mode" not in [one["id"] for one in status(host)["check"]["findings"]]
+
+
 def image(host: Host) -> None:
     """An image of the host's own static busybox: no registry is asked."""
     ok(
@@ -176,6 +181,7 @@ def test_on_a_foreign_stack_it_observes_first_and_restarts_nothing(with_systemd:
     assert [started(host, "shop-db-1") for host in with_systemd] == before
     for host in with_systemd:
         assert host.run("ledgerguard status").rc == 1  # it does not enforce
+        assert judged_as_meant(host)
         ok(host, "docker exec shop-db-1 cat /data/sentinel")
         assert "would-refuse" in ok(host, "ledgerguard audit --volume shop_data")
         assert not host.file("/etc/profile.d/ledgerflow.sh").exists
@@ -185,6 +191,7 @@ def test_told_to_enforce_it_refuses_and_the_stack_lives_on(with_systemd: list[Ho
     before = [started(host, "shop-db-1") for host in with_systemd]
     told, _changed = protect(mode="enforce")
     assert "is not among the commands of its grant" in told
+    assert all(judged_as_meant(host) for host in with_systemd)
     assert [started(host, "shop-db-1") for host in with_systemd] == before
     for host in with_systemd:
         refused(host, "cd /root/shop && docker compose down -v")
