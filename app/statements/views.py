@@ -139,4 +139,4 @@ def _say(request: HttpRequest, outcome: Outcome) -> None:
     else:
         messages.info(request, f"{name}: 0 transactions, nothing was saved.")
     for note in outcome.statement.notes[:SHOWN_NOTES]:
-        messages.info(request, f"{name}: {note}")
+        messages.warning(request, f"{name}: {note}")
