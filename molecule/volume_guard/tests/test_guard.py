@@ -25,6 +25,7 @@ from guarded import (
     refused,
     started,
     status,
+    wait_for,
 )
 from testinfra.host import Host
 
@@ -149,6 +150,14 @@ def test_without_systemd_a_hung_guard_is_mended_as_the_runbook_says(hosts: list[
     told = follow(host, "Without systemd")
     assert "mode enforce" in told and "ok: canary: its removal was refused" in told, told
     assert status(host)["started"] > before
+    refused(host, "docker volume rm -f ours")
+
+
+def test_without_systemd_a_hung_guard_is_ended_by_itself(hosts: list[Host]) -> None:
+    host = next(host for host in hosts if name_of(host) == BARE)
+    before = status(host)["started"]
+    ok(host, "kill -STOP $(pgrep -o -f '[/]ledgerguard serve')")
+    wait_for(lambda: status(host).get("started", "") > before, "another guard", 60)
     refused(host, "docker volume rm -f ours")
 
 

@@ -59,9 +59,11 @@ def wait_for(lines: int, file: Path) -> list[int]:
     raise AssertionError(f"{file}: no {lines} starts")
 
 
-def supervise(command: list[str], check: list[str], engine: Path) -> str:
+def supervise(command: list[str], check: list[str], engine: Path, status: tuple[str, ...] = ("true",)) -> str:
     return rendered(
         "supervise.j2",
+        __volume_guard_status_command=status,
+        __volume_guard_watchdog_seconds="0.1",
         __volume_guard_command=command,
         __volume_guard_check_command=check,
         __volume_guard_engine_pid_file=engine,
@@ -109,6 +111,30 @@ def test_without_systemd_a_guard_that_hangs_is_ended_with_its_supervisor(tmp_pat
             os.kill(hung, 0)
     finally:
         supervisor.kill()
+
+
+def test_without_systemd_a_guard_that_says_nothing_twice_in_a_row_is_exchanged(tmp_path: Path) -> None:
+    """`status` is the edge: 2 is its word for no answer, and 1 for a guard that answers and is not well."""
+    script, starts, asked, hangs = (tmp_path / name for name in ("supervise", "starts", "asked", "hangs"))
+    every_second = f'echo 1 >> "{asked}"; [ $(($(wc -l < "{asked}") % 2)) -eq 0 ] || exit 2'
+    first = f'[ ! -e "{hangs}" ] || [ "$(wc -l < "{starts}")" -gt 1 ] || exit 2'
+    status = ("sh", "-c", f"{every_second}; {first}; exit 1")
+    script.write_text(supervise(["sh", "-c", f'echo $$ >> "{starts}"; exec sleep 100'], ["true"], tmp_path, status))
+    supervisor = subprocess.Popen(["sh", str(script)], stderr=subprocess.DEVNULL)
+    try:
+        (hung,) = wait_for(1, starts)
+        wait_for(7, asked)
+        assert wait_for(1, starts) == [hung], "not twice in a row"
+        os.kill(hung, signal.SIGSTOP)
+        hangs.touch()
+        assert len(wait_for(2, starts)) == 2
+        with pytest.raises(ProcessLookupError):
+            os.kill(hung, 0)
+        wait_for(len(asked.read_text().split()) + 6, asked)
+        assert len(wait_for(2, starts)) == 2, "the next one is left alone"
+    finally:
+        supervisor.terminate()
+        assert supervisor.wait(20) == 0
 
 
 def test_without_systemd_a_killed_guard_is_started_again_and_an_ended_supervisor_takes_it_along(tmp_path: Path) -> None:
