@@ -1,4 +1,4 @@
-"""The engine's own files as look-ups: volumes from its database, containers from their directories, paths of the host.
+"""The engine's own files as look-ups: volumes from its database, containers from their directories.
 
 A module of its own because it is the layer that reads; nothing here decides. What has not changed is not read again.
 """
@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from ledgerguard import bolt
+from ledgerguard import bolt, host_paths
 from ledgerguard.containers import recorded
 from ledgerguard.engine_api import EngineApi
 from ledgerguard.model import Container, Exec, Image, Volume
@@ -147,31 +146,16 @@ class EngineFiles:
     # --- the host's paths -------------------------------------------------------------------------------------------
 
     def real_path(self, path: str) -> str:
-        return os.path.realpath(path)
+        return host_paths.real_path(path)
 
     def submounts(self, path: str) -> tuple[str, ...]:
-        below = path.rstrip("/") + "/"
-        try:
-            lines = Path("/proc/self/mountinfo").read_text().splitlines()
-        except OSError as error:
-            raise LookupFailed(f"mounts: {error}") from error
-        points = (line.split(" ")[4].encode().decode("unicode_escape") for line in lines)
-        return tuple(point for point in points if point.startswith(below))
+        return host_paths.submounts(path)
+
+    def locations(self, paths: tuple[str, ...]) -> tuple[str, ...]:
+        return host_paths.locations(paths)
 
     def only_root_changes(self, path: str) -> bool:
-        current = Path("/")
-        for part in ("", *Path(path).parts[1:]):
-            current = current / part
-            try:
-                status = current.lstat()
-            except FileNotFoundError:
-                return True
-            except OSError as error:
-                raise LookupFailed(f"{current}: {error}") from error
-            writable = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and current != Path(path)
-            if status.st_uid != 0 or writable:
-                return False
-        return True
+        return host_paths.only_root_changes(path)
 
 
 @lru_cache(maxsize=KEPT_VOLUMES)

@@ -60,7 +60,8 @@ def held_volumes(container: Container, scene: Scene) -> tuple[str, ...]:
         paths = scene.protected_paths()
         for mount in container.mounts:
             if mount.kind == "bind" and not mount.read_only:
-                hit = places.reached(places.both(mount.source, scene.lookups), paths)
+                seen = places.shown(places.both(mount.source, scene.lookups), mount, scene.lookups)
+                hit = places.reached(seen, paths)
                 named += [paths[hit]] if hit else []
     return tuple(dict.fromkeys(named))
 
@@ -229,18 +230,21 @@ def _check_other(mount: Mount, scene: Scene) -> None:
 def check_path(path: str, mount: Mount, scene: Scene) -> None:
     """Refuses a host path that reaches protected data, the engine or the system, for what this mount may do with it."""
     paths = places.both(path, scene.lookups)
-    if mount.read_only and not mount.propagates:
+    if mount.read_only and not mount.propagates and not mount.odd:  # SELinux's `z` relabels what it only reads
         _check_readable(path, paths, mount, scene)
         return
+    shown = places.shown(paths, mount, scene.lookups)
     protected = scene.protected_paths()
-    hit = places.reached(paths, protected)
+    hit = places.reached(shown, protected)
     if hit:
-        raise lost((protected[hit],), "mount", f"{path} reaches its directory {hit}", f"-v {protected[hit]}:/x:ro")
-    where = scene.policy.places
-    if scene.profile == "standard" and set(paths) <= {*where.engine_sockets, *places.HARMLESS}:
+        where = f" {hit}" if hit.startswith("/") else ", which is mounted in two places"
+        raise lost((protected[hit],), "mount", f"{path} reaches its directory{where}", f"-v {protected[hit]}:/x:ro")
+    known = scene.policy.places
+    if scene.profile == "standard" and set(paths) <= {*known.engine_sockets, *places.HARMLESS}:
         return
     opening = next(filter(places.opens_root, paths), "")
-    hit = opening or places.reached(paths, (*where.system, *scene.owners_files()))
+    system = places.located((*known.system, *scene.owners_files()), scene.lookups)
+    hit = opening or places.reached(shown, system)
     if hit and not (scene.profile == "strict" and set(paths) <= places.HARMLESS):
         raise Refused(
             f"host reach: a writable mount of {path} reaches {hit}",
@@ -255,11 +259,14 @@ def check_path(path: str, mount: Mount, scene: Scene) -> None:
 
 def _check_readable(path: str, paths: tuple[str, str], mount: Mount, scene: Scene) -> None:
     where = scene.policy.places
-    sockets = [socket for one in paths for socket in where.sockets if places.within(one, socket)]
+    seen = places.located(paths, scene.lookups)
+    kept = places.located(where.sockets, scene.lookups)
+    sockets = [socket for one in seen for socket in kept if places.within(one, socket)]
     if sockets and (scene.profile == "strict" or not set(paths) <= where.engine_sockets):
         raise Refused(f"host reach: {path} is a socket's place, read-only or not")
     if scene.profile == "strict":
-        above = [spot for one in paths for spot in (*where.sockets, where.data_root) if places.within(spot, one)]
+        closed = (*kept, *places.located((where.data_root,), scene.lookups))
+        above = [spot for one in seen for spot in closed if places.within(spot, one)]
         if above:
             raise Refused(f"host reach (strict): {path} holds {above[0]}", "mount only what is needed")
     if mount.recursive and not (mount.complete and scene.lookups.recursive_read_only()):
@@ -268,8 +275,10 @@ def _check_readable(path: str, paths: tuple[str, str], mount: Mount, scene: Scen
 
 def _check_submounts(path: str, paths: tuple[str, str], scene: Scene) -> None:
     """Read-only stops at the first file system below on older engines."""
+    if paths[1].startswith("/proc/"):
+        raise Refused(f"host reach: {path} is another place for each process", "mount where it leads")
     protected = scene.protected_paths()
     for below in scene.lookups.submounts(paths[1]):
-        hit = places.reached((below,), protected)
+        hit = places.reached(places.located((below,), scene.lookups), protected)
         if hit:
             raise lost((protected[hit],), "mount", f"{below} stays writable below the read-only {path}")

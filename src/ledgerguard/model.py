@@ -109,10 +109,16 @@ class Lookups(Protocol):
         """What an exec id will run; its environment and working directory are not told by the engine."""
         ...
 
-    def real_path(self, path: str) -> str: ...
+    def real_path(self, path: str) -> str:
+        """Where links lead; a path below /proc where one of them is another for each process."""
+        ...
 
     def submounts(self, path: str) -> tuple[str, ...]:
         """Mount points strictly below the path."""
+        ...
+
+    def locations(self, paths: tuple[str, ...]) -> tuple[str, ...]:
+        """`DEVICE:PATH` of each real path in its file system, which may be mounted in other places too."""
         ...
 
     def recursive_read_only(self) -> bool:

@@ -10,15 +10,18 @@ import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ledgerguard.model import Lookups
+from ledgerguard.model import Lookups, Mount
 
 SOCKETS = ("/run/docker.sock", "/run/containerd", "/var/run/docker.sock", "/var/run/containerd")
 ENGINE_SOCKETS = frozenset({"/run/docker.sock", "/var/run/docker.sock"})
-# Whoever may write here is the host: system programs, their configuration, the kernel's files, devices.
+# Whoever may write here is the host: system programs, their configuration, what package managers and the system's first
+# process run, the kernel's files, devices.
 SYSTEM = (
-    "/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/run", "/sbin",
-    "/sys", "/usr", "/var/lib/containerd", "/var/lib/docker", "/var/run", "/var/spool", "/var/lib/ledgerguard",
-    "/var/log/ledgerguard",
+    "/bin", "/boot", "/dev", "/efi", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/nix", "/ostree", "/proc", "/run",
+    "/sbin", "/snap", "/sys", "/sysroot", "/usr", "/var/cron", "/var/lib/apt", "/var/lib/cloud", "/var/lib/containerd",
+    "/var/lib/containers", "/var/lib/dkms", "/var/lib/docker", "/var/lib/dpkg", "/var/lib/kubelet",
+    "/var/lib/ledgerguard", "/var/lib/machines", "/var/lib/pacman", "/var/lib/polkit-1", "/var/lib/rpm",
+    "/var/lib/snapd", "/var/lib/systemd", "/var/log/ledgerguard", "/var/run", "/var/spool",
 )  # fmt: skip
 HARMLESS = frozenset({"/etc/localtime", "/etc/timezone", "/dev/null", "/dev/shm", "/dev/net/tun"})  # noqa: S108 names
 
@@ -61,3 +64,16 @@ def reached(paths: Iterable[str], place: Iterable[str]) -> str:
 def both(path: str, lookups: Lookups) -> tuple[str, str]:
     """The path as written without its dots, and where it really leads."""
     return posixpath.normpath("/" + path.lstrip("/")), lookups.real_path(path)
+
+
+def located(paths: Iterable[str], lookups: Lookups) -> tuple[str, ...]:
+    """The paths, and where each lies in its file system: what is mounted twice has two paths and one location."""
+    spots = tuple(paths)
+    return (*spots, *lookups.locations(spots))
+
+
+def shown(paths: tuple[str, str], mount: Mount, lookups: Lookups) -> tuple[str, ...]:
+    """All that a mount of what `both` found would show, located: with what is mounted below it, unless it is not
+    recursive."""
+    below = lookups.submounts(paths[1]) if mount.recursive else ()
+    return located((*paths, *below), lookups)

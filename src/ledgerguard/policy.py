@@ -52,7 +52,7 @@ class Scene:
         return self.policy.declarations.protected(self.volumes) - self.policy.unlocked
 
     def protected_paths(self) -> dict[str, str]:
-        """host path → protected volume that lives there: its mountpoint, and the directory it is bound to."""
+        """path or location → protected volume that lives there: its mountpoint, and the directory it is bound to."""
         found: dict[str, str] = {}
         for name in sorted(self.protected):
             declared, known = self.policy.declarations.volumes.get(name), self.volumes.get(name)
@@ -60,9 +60,10 @@ class Scene:
             for device in filter(lambda one: one.startswith("/"), devices):
                 found.update({device: name, self.lookups.real_path(device): name})
             found[f"{self.policy.places.data_root}/volumes/{name}"] = name
-        return found
+        located = zip(self.lookups.locations(tuple(found)), found.values(), strict=True)
+        return {**found, **dict(located)}
 
     def owners_files(self) -> tuple[str, ...]:
         """Host paths that owners mount beside their volume: their configuration decides what they do."""
         grants = (grant for one in self.policy.declarations.volumes.values() for grant in one.grants)
-        return tuple({mount.source for grant in grants for mount in grant.mounts if mount.source.startswith("/")})
+        return tuple(sorted({one.source for grant in grants for one in grant.mounts if one.source.startswith("/")}))

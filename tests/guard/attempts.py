@@ -338,6 +338,50 @@ def _link(world: World) -> None:
     world.cli("run", "--rm", "-v", f"{link}:/x", "tiny", *remove_sentinel("/x"))
 
 
+@attempt("mount elsewhere", "bind of a second place where its directory is mounted")
+def _second(world: World) -> None:
+    with world.mounted_again(world.backing) as second:
+        world.cli("run", "--rm", "-v", f"{second}:/x", "tiny", *remove_sentinel("/x"))
+
+
+@attempt("mount elsewhere", "bind of the parent of that place")
+def _above_second(world: World) -> None:
+    with world.mounted_again(world.backing) as second:
+        world.cli("run", "--rm", "-v", f"{second.parent}:/x", "tiny", *remove_sentinel(f"/x/{second.name}"))
+
+
+@attempt("mount elsewhere", "a volume made of a second place where its directory's parent is mounted")
+def _volume_of_second(world: World) -> None:
+    with world.mounted_again(world.backing.parent) as second:
+        device = f"device={second / world.backing.name}"
+        world.cli("volume", "create", "--opt", "type=none", "--opt", "o=bind", "--opt", device, "again")
+        world.cli("run", "--rm", "-v", "again:/x", "tiny", *remove_sentinel("/x"))
+        world.cli("volume", "rm", "-f", "again")
+
+
+@attempt("mount elsewhere", "a second place of the data root's volumes")
+def _volumes_again(world: World) -> None:
+    with world.mounted_again(world.engine.data_root / "volumes") as second:
+        world.cli("run", "--rm", "-v", f"{second}:/x", "tiny", *remove_sentinel(f"/x/{VICTIM}/_data"))
+
+
+@attempt("mount elsewhere", "bind through a link that is another for each process")
+def _process_link(world: World) -> None:
+    link = world.engine.place / "process"
+    link.unlink(missing_ok=True)
+    link.symlink_to(f"/proc/self/root{world.backing}")
+    world.cli("run", "--rm", "-v", f"{link}:/x", "tiny", *remove_sentinel("/x"))
+
+
+@twin("mount elsewhere", "bind of a directory that is mounted twice and holds nothing protected", strict=REFUSED)
+def _second_of_code(world: World) -> None:
+    code = world.engine.place / "twice"
+    code.mkdir(exist_ok=True)
+    with world.mounted_again(code) as second:
+        world.ok("run", "--rm", "-v", f"{second}:/x", "tiny", "touch", "/x/built")
+    assert (code / "built").exists()
+
+
 @attempt("mount elsewhere", "a directory swapped for a symlink between create and start")
 def _swap(world: World) -> None:
     place = world.engine.place / "code"

@@ -131,7 +131,7 @@ class GuardedEngine(Engine):
     def start(self, *options: str) -> None:
         if self._namespaces is None:
             self._namespaces = self._new_namespaces()
-            subprocess.run([*self._inside(), "mount", "-t", "tmpfs", "-o", "mode=0700", "tmpfs", PLUGINS], check=True)
+            self.run_inside("mount", "-t", "tmpfs", "-o", "mode=0700", "tmpfs", PLUGINS)
             wanted = {"authorization-plugins": ["ledgerguard"]} if self.profile and self.in_daemon_json else {}
             (self.place / "daemon.json").write_text(json.dumps(wanted))
         if self.profile and self._guard is None:
@@ -186,6 +186,10 @@ class GuardedEngine(Engine):
             place = old_engine()
             path = f"{place}/usr/sbin:{place}/usr/bin:{path}"
         return [*super()._inside(), "env", f"PATH={path}"]
+
+    def run_inside(self, *argv: str) -> None:
+        """A program of the host that sees what the engine sees."""
+        subprocess.run([*self._inside(), *argv], check=True)
 
     def remove(self) -> None:
         try:

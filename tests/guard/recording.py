@@ -31,6 +31,7 @@ ASKED = (
     "execution",
     "real_path",
     "submounts",
+    "locations",
     "recursive_read_only",
     "only_root_changes",
 )
@@ -47,8 +48,11 @@ class Kept:
         if name not in ASKED:
             raise AttributeError(name)
 
-        def ask(*arguments: str) -> Any:
+        def ask(*arguments: Any) -> Any:
             answer = getattr(self.inner, name)(*arguments)
+            if name == "submounts":  # what else is mounted where this is recorded is of that machine alone
+                own = str(self.inner.data_root.parent)  # type: ignore[attr-defined]
+                answer = tuple(one for one in answer if one.startswith(own))
             self.answers.append([name, list(arguments), plain(answer)])
             return answer
 

@@ -13,7 +13,8 @@ import shutil
 import socket
 import subprocess
 import time
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,17 @@ class World:
             f"POST /containers/{name}/wait HTTP/1.1\r\nHost: d\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", 5
         )
         return answer
+
+    @contextmanager
+    def mounted_again(self, directory: Path) -> Iterator[Path]:
+        """The directory mounted in a second place, as the host's /etc/fstab would; below it stands alone."""
+        second = self.engine.place / "again" / directory.name
+        second.mkdir(parents=True, exist_ok=True)
+        self.engine.run_inside("mount", "--bind", str(directory), str(second))
+        try:
+            yield second
+        finally:
+            self.engine.run_inside("umount", str(second))
 
     # --- judging ----------------------------------------------------------------------------------------------------
 

@@ -66,6 +66,7 @@ class Known:
     execs: dict[str, Exec] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
     mounts: tuple[str, ...] = ()
+    mounted_again: dict[str, str] = field(default_factory=dict)  # mount point → the directory that is seen there
     recursive: bool = True
     swappable: tuple[str, ...] = ("/home/dev",)
     broken: bool = False
@@ -98,6 +99,16 @@ class Known:
 
     def submounts(self, path: str) -> tuple[str, ...]:
         return tuple(one for one in self.mounts if one.startswith(path.rstrip("/") + "/"))
+
+    def locations(self, paths: tuple[str, ...]) -> tuple[str, ...]:
+        self._fail()
+        return tuple(self._location(path) for path in paths)
+
+    def _location(self, path: str) -> str:
+        for point, directory in self.mounted_again.items():
+            if path == point or path.startswith(point + "/"):
+                return f"8:1:{directory}{path[len(point) :]}"
+        return f"8:1:{path}"
 
     def recursive_read_only(self) -> bool:
         return self.recursive

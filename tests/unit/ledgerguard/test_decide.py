@@ -140,6 +140,8 @@ REFUSED = {
     "bind of an owner's configuration": create({"Binds": [f"{CONFIG}:/x"]}),
     "bind of root's home": create({"Binds": ["/root:/x"]}),
     "bind of somebody's keys": create({"Binds": ["/opt/dev/.ssh:/x"]}),
+    "bind of what a package manager runs": create({"Binds": ["/var/lib/dpkg/info:/x"]}),
+    "read-only bind that relabels": create({"Binds": [f"{DEVICE}:/x:ro,z"]}),
     "bind of /proc": create({"Binds": ["/proc:/x"]}),
     "containerd's socket": create({"Binds": ["/run/containerd/containerd.sock:/x:ro"]}),
     "volume options in a mount": create(
@@ -433,6 +435,55 @@ def test_a_link_swapped_after_creation_is_found_at_the_start() -> None:
     assert decide(start, policy(), known).allow
     known.links["/home/dev/code"] = DEVICE
     assert not decide(start, policy(), known).allow
+
+
+@pytest.mark.parametrize(
+    ("source", "again"),
+    {
+        "/mnt/disk/ledger/dev/db_data": {"/mnt/disk": "/srv"},
+        "/mnt/disk/ledger": {"/mnt/disk": "/srv"},
+        "/mnt/copy/data": {"/mnt/copy": DEVICE},
+        "/mnt": {"/mnt/copy": f"{DEVICE}/data"},
+        "/mnt/volumes": {"/mnt/volumes": "/var/lib/docker/volumes"},
+    }.items(),
+)
+def test_a_directory_is_known_by_where_it_lies_and_not_by_its_path(source: str, again: dict[str, str]) -> None:
+    """What /etc/fstab mounts twice; no link tells."""
+    known = replace(host(), mounts=tuple(again))
+    assert verdicts(create({"Binds": [f"{source}:/x"]}), known) == (True, True), "nothing is mounted twice"
+    known.mounted_again = again
+    assert verdicts(create({"Binds": [f"{source}:/x"]}), known) == (False, False)
+    assert verdicts(create({"Mounts": [{"Type": "bind", "Source": source, "Target": "/x"}]}), known) == (False, False)
+    device = request("POST", "/volumes/create", {"Name": "n", "DriverOpts": {"o": "bind", "device": source}})
+    assert verdicts(device, known) == (False, False)
+    known.all_containers.append(container("8" * 64, "before", mount(source)))
+    for deed in (request("POST", "/containers/before/start"), run("before", ["rm", "-rf", "/x"])):
+        assert verdicts(deed, known) == (False, False)
+    assert verdicts(create({"Binds": [f"{source}:/x:ro"]}), known)[0]
+
+
+def test_a_mount_below_counts_only_where_it_is_mounted_along() -> None:
+    known = replace(host(), mounts=("/mnt/copy",), mounted_again={"/mnt/copy": DEVICE})
+    bind = {"Type": "bind", "Source": "/mnt", "Target": "/x", "BindOptions": {"NonRecursive": True}}
+    assert verdicts(create({"Mounts": [bind]}), known) == (True, True)
+
+
+@pytest.mark.parametrize("system", ["/etc", "/var/lib/docker", "/run", CONFIG])
+def test_a_second_place_of_the_system_is_the_system(system: str) -> None:
+    known = replace(host(), mounted_again={"/mnt/root": system})
+    assert verdicts(create({"Binds": ["/mnt/root:/x"]}), known) == (False, False)
+
+
+def test_a_second_place_of_a_socket_is_a_sockets_place() -> None:
+    known = replace(host(), mounted_again={"/mnt/run": "/run"})
+    assert verdicts(create({"Binds": ["/mnt/run/containerd:/x:ro"]}), known) == (False, False)
+    assert verdicts(create({"Binds": ["/mnt/run:/x:ro"]}), known) == (True, False)
+
+
+@pytest.mark.parametrize("mode", ["", ":ro"])
+def test_a_link_that_is_another_for_each_process_is_not_known_to_be_good(mode: str) -> None:
+    known = replace(host(), links={"/home/dev/link": "/proc/self/cwd"}, recursive=False)
+    assert verdicts(create({"Binds": [f"/home/dev/link/x:/x{mode}"]}), known) == (False, False)
 
 
 def test_a_tag_moved_after_creation_is_found_at_the_start() -> None:

@@ -17,7 +17,7 @@ import pytest
 from ledgerguard import declarations
 from ledgerguard.decide import decide
 from ledgerguard.model import Container, Exec, Image, Mount, Volume
-from ledgerguard.places import Places
+from ledgerguard.places import ENGINE_SOCKETS, SOCKETS, Places
 from ledgerguard.policy import Policy
 from ledgerguard.refusal import LookupFailed
 from ledgerguard.request import Request
@@ -39,11 +39,16 @@ def rebuilt(kind: type[Any], data: Mapping[str, Any]) -> Any:
     return kind(**values)
 
 
+def _key(argument: Any) -> Any:
+    """An argument as it was given, where json knows no tuples."""
+    return tuple(argument) if isinstance(argument, list) else argument
+
+
 class Replayed:
     """Look-ups that give the recorded answers; what was not asked then fails now."""
 
     def __init__(self, asked: list[list[Any]]) -> None:
-        self.answers = {(name, *arguments): DATA["answers"][index] for name, arguments, index in asked}
+        self.answers = {(name, *map(_key, arguments)): DATA["answers"][index] for name, arguments, index in asked}
 
     def _get(self, *key: str) -> Any:
         if key not in self.answers:
@@ -70,6 +75,9 @@ class Replayed:
     def submounts(self, path: str) -> tuple[str, ...]:
         return tuple(self._get("submounts", path))
 
+    def locations(self, paths: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(self._get("locations", paths))
+
     def recursive_read_only(self) -> bool:
         return bool(self._get("recursive_read_only"))
 
@@ -78,7 +86,13 @@ class Replayed:
 
 
 KNOWN = declarations.read(json.dumps(DATA["declarations"]))
-PLACES = Places(data_root="/srv/test/data", own=("/srv/test/etc", "/srv/test/state", "/srv/test/log"))
+ENGINE = "/srv/test/docker.sock"
+PLACES = Places(
+    data_root="/srv/test/data",
+    own=("/srv/test/etc", "/srv/test/state", "/srv/test/log"),
+    sockets=(*SOCKETS, ENGINE),
+    engine_sockets=ENGINE_SOCKETS | {ENGINE},
+)
 
 
 def test_there_are_enough_of_both_kinds() -> None:

@@ -1,0 +1,126 @@
+"""The host's own paths: where one really leads, what is mounted below it, and in which file system it lies.
+
+A module of its own because it reads the host and nothing of the engine. A directory can be had by several names:
+through links, and through a file system that is mounted in two places, which no link shows.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from ledgerguard.refusal import LookupFailed
+
+MOUNTS = Path("/proc/self/mountinfo")
+MAX_LINKS = 40  # as the kernel
+_ESCAPED = re.compile(r"\\([0-7]{3})")
+
+
+@dataclass(frozen=True)
+class MountPoint:
+    """`root` of the file system on `device` (major:minor) is seen at `point`."""
+
+    device: str
+    root: str
+    point: str
+
+
+@lru_cache(maxsize=2)
+def table_of(text: str) -> tuple[MountPoint, ...]:
+    """The mount points of a `mountinfo`, as proc(5) describes it; what is mounted over another comes later."""
+    fields = (line.split(" ") for line in text.splitlines())
+    return tuple(MountPoint(words[2], _plain(words[3]), _plain(words[4])) for words in fields)
+
+
+def _plain(escaped: str) -> str:
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 8)), escaped)
+
+
+def _table() -> tuple[MountPoint, ...]:
+    try:  # names that are not UTF-8 are kept as os.path has them
+        return table_of(MOUNTS.read_text(errors="surrogateescape"))
+    except (OSError, IndexError) as error:
+        raise LookupFailed(f"mounts: {error}") from error
+
+
+def submounts(path: str) -> tuple[str, ...]:
+    """Mount points strictly below the path. Raises LookupFailed."""
+    below = path.rstrip("/") + "/"
+    return tuple(one.point for one in _table() if one.point.startswith(below))
+
+
+def locations(paths: Iterable[str]) -> tuple[str, ...]:
+    """`DEVICE:PATH` of each real path: the same for the same directory, wherever it is mounted. Raises LookupFailed."""
+    table = _table()
+    return tuple(location(path, table) for path in paths)
+
+
+def location(path: str, table: tuple[MountPoint, ...]) -> str:
+    """The path inside its file system, behind the file system's device."""
+    holding = [one for one in table if path == one.point or path.startswith(one.point.rstrip("/") + "/")]
+    if not holding:
+        raise LookupFailed(f"mounts: {path} is below none")
+    longest = max(len(one.point) for one in holding)
+    nearest = next(one for one in reversed(holding) if len(one.point) == longest)
+    inside = f"{nearest.root}/{path[longest:]}".lstrip("/")  # normpath keeps two slashes at the front
+    return f"{nearest.device}:{posixpath.normpath('/' + inside)}"
+
+
+def real_path(path: str) -> str:
+    """Where the path leads, as `os.path.realpath` says it, but for a link inside of /proc: that is another one for each
+    process, so it is left as it is written, and what is below /proc is not known to be good."""
+    done, left, links = "/", _parts(path), 0
+    while left:
+        part = left.pop()
+        if part == "..":
+            done = posixpath.dirname(done)
+            continue
+        there = posixpath.join(done, part)
+        target = _link(there)
+        if target is None:
+            done = there
+        elif done == "/proc" or done.startswith("/proc/"):
+            return posixpath.normpath("/".join((there, *reversed(left))))
+        else:
+            links += 1
+            if links > MAX_LINKS:
+                raise LookupFailed(f"{path}: more than {MAX_LINKS} links")
+            done = "/" if target.startswith("/") else done
+            left += _parts(target)
+    return done
+
+
+def _parts(path: str) -> list[str]:
+    """The path's components, the first one last."""
+    return [part for part in reversed(path.split("/")) if part not in ("", ".")]
+
+
+def _link(path: str) -> str | None:
+    """What the link says; None where there is no link."""
+    try:
+        return os.readlink(path)  # noqa: PTH115 a Path would fold its dots
+    except OSError:
+        return None
+
+
+def only_root_changes(path: str) -> bool:
+    """Whether no component of the path can be swapped by anybody but root. Raises LookupFailed."""
+    current = Path("/")
+    for part in ("", *Path(path).parts[1:]):
+        current = current / part
+        try:
+            status = current.lstat()
+        except FileNotFoundError:
+            return True
+        except OSError as error:
+            raise LookupFailed(f"{current}: {error}") from error
+        writable = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and current != Path(path)
+        if status.st_uid != 0 or writable:
+            return False
+    return True
