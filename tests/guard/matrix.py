@@ -24,7 +24,7 @@ HEAD = """# What the guard stops
 Made by `make guard-matrix`: every attempt of the catalogue on engines of the tests' own, judged by sentinel files on
 the disk. *lost*: data was gone or overwritten. *refused*: the guard said no and nothing was lost. *done*: the engine
 did it, and nothing was lost. A way in (a container that reaches the host, an option that is taken) loses nothing yet.
-What comes out is fixed in `tests/guard/attempts.py` before it is tried; `!` marks what came out otherwise.
+What comes out is fixed in `tests/guard/attempts/` before it is tried; `!` marks what came out otherwise.
 
 Without a guard it is the bare engine. *standard* lets through what developers' tools need to reach the host
 (privileged containers, the engine's socket); *strict* does not. The guard is decided by the request, so the engine's

@@ -131,7 +131,7 @@ def main(argv: list[str]) -> int:
             if one.only in ("", "26.1"):
                 outcome(one, world)
         lines = (engine.place / "state/requests.jsonl").read_text().splitlines()
-        found = collect(str(engine.place), world.declaration(), lines)
+        found = collect(str(engine.place), world.declaration({}), lines)
     Path(argv[0]).write_text(json.dumps(found, indent=0, sort_keys=True) + "\n")
     print(f"{argv[0]}: {len(found['requests'])} requests")
     return 0

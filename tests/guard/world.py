@@ -13,7 +13,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,28 +152,54 @@ class World:
     def prepare(self) -> None:
         """Declares the volumes (where there is a guard), makes them and their owner."""
         self.image = self.ok("image", "inspect", "tiny", "--format", "{{.Id}}")
-        if self.engine.profile:
-            self.declare()
+        self.declare()
         self.heal()
 
-    def declaration(self) -> dict[str, Any]:
+    def grant(self, target: str, **changed: Any) -> dict[str, Any]:
+        """The owner's, or with changes another's."""
+        common = {"container": OWNER, "images": [self.image], "entrypoint": ["/bin/sh"], "environment": ["PATH"],
+                  "exec": [{"argv": ["cat", "*"]}]}  # fmt: skip
+        return {**common, "target": target, **changed}
+
+    def declaration(self, owner: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+        """The volumes with the owner's grants, as changed; `more`: a grant beside it, by volume."""
         backed = {"type": "none", "o": "bind", "device": str(self.backing)}
-        grant = {"container": OWNER, "images": [self.image], "entrypoint": ["/bin/sh"], "environment": ["PATH"],
-                 "exec": [{"argv": ["cat", "*"]}]}  # fmt: skip
+        grants = {name: [one] for name, one in more.items()}
         common = {"environment": "dev", "labels": {PROTECT: "true"}, "profile": self.engine.profile or "standard"}
         return {
             "schema": 1,
             "volumes": {
-                VICTIM: {**common, "grants": [{**grant, "target": "/data"}]},
-                BACKED: {**common, "options": backed, "grants": [{**grant, "target": "/backed"}]},
+                VICTIM: {**common, "grants": [self.grant("/data", **owner), *grants.get(VICTIM, [])]},
+                BACKED: {
+                    **common,
+                    "options": backed,
+                    "grants": [self.grant("/backed", **owner), *grants.get(BACKED, [])],
+                },
             },
         }
 
-    def declare(self) -> None:
+    def declare(self, owner: Mapping[str, Any] | None = None, **more: Any) -> None:
+        """`owner`: what is another in its grants; `more`: grants beside them, by volume."""
+        if not self.engine.profile:
+            return
         file = self.engine.place / "declare.json"
-        file.write_text(json.dumps(self.declaration()))
+        file.write_text(json.dumps(self.declaration(owner or {}, **more)))
         done = self.engine.guard("declare", str(file))
         assert done.returncode == 0, done.stderr
+
+    @contextmanager
+    def granted(self, **more: Any) -> Iterator[None]:
+        """Declared with a grant more, by volume, for as long as it lasts."""
+        self.declare(**more)
+        try:
+            yield
+        finally:
+            self.declare()
+
+    def version(self, tag: str) -> str:
+        """The id of another version of the image."""
+        archive = str(self.engine.place / "rootfs.tar")
+        return self.ok("import", "--change", 'CMD ["sleep", "100000"]', archive, f"tiny:{tag}")
 
     def there(self, name: str, also: str = "") -> bool:
         answer = self.http("GET", f"/containers/{name}/json")

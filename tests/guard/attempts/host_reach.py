@@ -1,0 +1,140 @@
+"""Containers and requests that reach the host, and what developers' tools need."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.guard.attempts.base import ALLOWED, ATTEMPTS, REFUSED, TWINS, Attempt, twin
+from tests.guard.world import OWNER, World
+
+
+def _victim_by_process(world: World, *arguments: str) -> None:
+    """Through another process's root directory, which is the host's, or the owner's with its volumes."""
+    search = f"for p in /proc/[0-9]*; do rm -f $p/root/data/sentinel $p/root{world.backing}/sentinel; done 2>/dev/null"
+    world.cli("run", "--rm", *arguments, "tiny", "sh", "-c", search)
+
+
+ATTEMPTS += [
+    Attempt(
+        "host reach",
+        "--pid=host",
+        lambda w: _victim_by_process(w, "--pid=host", "--cap-add=SYS_PTRACE", "--security-opt=apparmor=unconfined"),
+    ),
+    Attempt(
+        "host reach",
+        "--pid=container: of the owner",
+        lambda w: _victim_by_process(w, f"--pid=container:{OWNER}", "--security-opt=apparmor=unconfined"),
+    ),
+]
+for _name, _host in {
+    "added capabilities": {"CapAdd": ["SYS_ADMIN"]},
+    "all capabilities": {"CapAdd": ["ALL"]},
+    "a disk as device": {
+        "Devices": [{"PathOnHost": "/dev/vda", "PathInContainer": "/dev/vda", "CgroupPermissions": "rwm"}]
+    },
+    "device rules": {"DeviceCgroupRules": ["b *:* rwm"]},
+    "unmasked system paths": {"MaskedPaths": [], "ReadonlyPaths": []},
+    "containerd's socket": {"Binds": ["/run/containerd/containerd.sock:/c.sock"]},
+    "containerd's socket, read-only": {"Binds": ["/run/containerd/:/c:ro"]},
+    "the plugins' directory": {"Binds": ["/run/docker/plugins:/p"]},
+}.items():
+    ATTEMPTS.append(
+        Attempt(
+            "host reach",
+            _name,
+            lambda w, h=_host: w.post("/containers/create?name=reach", {"Image": "tiny", "HostConfig": h}),
+            loses=False,
+        )
+    )
+for _name, _host in {
+    "privileged": {"Privileged": True},
+    "the engine's socket": {"Binds": ["/run/docker.sock:/d.sock"]},
+    "network of the host": {"NetworkMode": "host"},
+}.items():
+    ATTEMPTS.append(
+        Attempt(
+            "host reach",
+            _name,
+            lambda w, h=_host: w.post("/containers/create?name=reach", {"Image": "tiny", "HostConfig": h}),
+            standard=ALLOWED,
+            loses=False,
+        )
+    )
+for _name, _call in {
+    "swarm": ("POST", "/swarm/init", b'{"ListenAddr":"127.0.0.1:2377","AdvertiseAddr":"127.0.0.1"}'),
+    "a swarm service": ("POST", "/services/create", b"{}"),
+    "plugin disable": ("POST", "/plugins/ledgerguard/disable?force=1", b""),
+    "checkpoint deletion": ("DELETE", f"/containers/{OWNER}/checkpoints/x?dir=/srv", b""),
+}.items():
+    ATTEMPTS.append(
+        Attempt(
+            "host reach",
+            _name,
+            lambda w, c=_call: w.http(c[0], c[1], c[2], "Content-Type: application/json"),
+            loses=False,
+        )
+    )
+
+TOOLS: dict[str, dict[str, Any]] = {
+    "Dev Containers": {"HostConfig": {"Init": True, "CapAdd": ["SYS_PTRACE"], "SecurityOpt": ["seccomp=unconfined"]}},
+    "Testcontainers": {
+        "HostConfig": {
+            "AutoRemove": True,
+            "Privileged": True,
+            "Binds": ["/var/run/docker.sock:/var/run/docker.sock:rw"],
+        }
+    },
+    "kind": {
+        "HostConfig": {
+            "Privileged": True,
+            "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"],
+            "CgroupnsMode": "private",
+            "Tmpfs": {"/tmp": "", "/run": ""},
+            "Binds": ["/lib/modules:/lib/modules:ro"],
+            "Devices": [{"PathOnHost": "/dev/fuse", "PathInContainer": "/dev/fuse", "CgroupPermissions": "rwm"}],
+        },
+        "Volumes": {"/var": {}},
+    },
+    "buildx": {
+        "HostConfig": {
+            "Privileged": True,
+            "Init": True,
+            "Mounts": [{"Type": "volume", "Source": "buildx_state", "Target": "/var/lib/buildkit"}],
+        }
+    },
+    "Portainer": {
+        "HostConfig": {
+            "Binds": ["/var/run/docker.sock:/var/run/docker.sock", "portainer_data:/data"],
+            "RestartPolicy": {"Name": "always"},
+        }
+    },
+}
+for _name, _config in TOOLS.items():
+
+    def _tool(world: World, config: dict[str, Any] = _config) -> None:
+        assert " 201 " in world.post("/containers/create?name=tool", {"Image": "tiny", **config}), world.said[-1]
+
+    TWINS.append(
+        Attempt(
+            "host reach",
+            f"created as by {_name}",
+            _tool,
+            standard=ALLOWED,
+            strict=ALLOWED if _name == "-" else REFUSED,
+            loses=False,
+        )
+    )
+
+
+@twin("host reach", "created as by cAdvisor (/:/rootfs:ro)", strict=REFUSED, only="26.1")
+def _cadvisor(world: World) -> None:
+    binds = [
+        "/:/rootfs:ro",
+        "/var/run:/var/run:ro",
+        "/sys:/sys:ro",
+        f"{world.engine.data_root}/:/var/lib/docker:ro",
+        "/dev/disk/:/dev/disk:ro",
+    ]
+    devices = [{"PathOnHost": "/dev/kmsg", "PathInContainer": "/dev/kmsg", "CgroupPermissions": "r"}]
+    body = {"Image": "tiny", "HostConfig": {"Privileged": True, "Binds": binds, "Devices": devices}}
+    assert " 201 " in world.post("/containers/create?name=cadvisor", body), world.said[-1]
