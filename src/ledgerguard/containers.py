@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Mapping
 
-from ledgerguard import gojson
+from ledgerguard import gojson, options
 from ledgerguard.gojson import NOTHING, Json
 from ledgerguard.model import Container, Image, Mount
 from ledgerguard.refusal import Refused
@@ -89,15 +89,18 @@ def recorded(config_v2: Mapping[str, Json], hostconfig: Mapping[str, Json], imag
 def _point(target: str, point: Mapping[str, Json], asked: Mount | None) -> Mount:
     kind = gojson.text(point.get("type"), "Type") or ("volume" if point.get("name") else "bind")
     spec = gojson.struct(point.get("spec"), "Spec")
+    bind = gojson.struct(spec.get("bindoptions"), "Spec.BindOptions")
     propagation = gojson.text(point.get("propagation"), "Propagation")
     return Mount(
         kind=kind,
         source=gojson.text(point.get("name" if kind == "volume" else "source"), "Source"),
         target=gojson.text(point.get("destination"), "Destination") or target,
         read_only=not gojson.flag(point.get("rw"), "RW"),
-        complete=asked.complete if asked else True,
+        # An old API's create request leaves only here that what is below stays writable.
+        complete=(asked.complete if asked else True) and not gojson.flag(bind.get("readonlynonrecursive"), "Spec"),
         recursive=asked.recursive if asked else True,
-        propagates=propagation in _SHARED,
+        # The engine makes whatever overlaps its own directory a receiver; that is judged by the path.
+        propagates=asked.propagates if asked else propagation in _SHARED,
         named=bool(gojson.text(spec.get("source"), "Spec.Source")),
         driver=gojson.text(point.get("driver"), "Driver"),
         odd=asked.odd if asked else "",
@@ -154,12 +157,13 @@ def _mounts(host: Mapping[str, Json]) -> list[Mount]:
 
 
 def _mount(one: Mapping[str, Json]) -> Mount:
-    for key, value in one.items():
-        if key not in _MOUNT_KEYS and value not in NOTHING:
-            raise Refused(f"unknown key {key!r} in a mount")
     kind, source = gojson.text(one.get("type"), "Type"), gojson.text(one.get("source"), "Source")
-    if kind not in ("bind", "volume", "tmpfs"):
-        raise Refused(f"a mount of type {kind!r}", "use bind, volume or tmpfs")
+    known = _MOUNT_KEYS | {"imageoptions"} if kind == "image" else _MOUNT_KEYS
+    for key, value in one.items():
+        if key not in known and value not in NOTHING:
+            raise Refused(f"unknown key {key!r} in a mount")
+    if kind not in ("bind", "volume", "tmpfs", "image"):
+        raise Refused(f"a mount of type {kind!r}", "use bind, volume, tmpfs or image")
     bind = gojson.struct(one.get("bindoptions"), "BindOptions")
     volume = gojson.struct(one.get("volumeoptions"), "VolumeOptions")
     driver = gojson.struct(volume.get("driverconfig"), "DriverConfig")
@@ -167,15 +171,22 @@ def _mount(one: Mapping[str, Json]) -> Mount:
         kind,
         source,
         gojson.text(one.get("target"), "Target"),
-        read_only=gojson.flag(one.get("readonly"), "ReadOnly"),
+        read_only=gojson.flag(one.get("readonly"), "ReadOnly") or kind == "image",  # the engine has it so
         complete=not gojson.flag(bind.get("readonlynonrecursive"), "ReadOnlyNonRecursive"),
         recursive=not gojson.flag(bind.get("nonrecursive"), "NonRecursive"),
         propagates=gojson.text(bind.get("propagation"), "Propagation") in _SHARED,
         named=bool(source),
         driver=gojson.text(driver.get("name"), "DriverConfig.Name"),
         options=gojson.text_map(driver.get("options"), "DriverConfig.Options"),
-        odd=f"subpath {volume['subpath']!r}" if volume.get("subpath") else "",
+        odd=f"subpath {volume['subpath']!r}" if volume.get("subpath") else _odd_tmpfs(one),
     )
+
+
+def _odd_tmpfs(one: Mapping[str, Json]) -> str:
+    """Options of a tmpfs come as lists of a name and its value (API 1.46)."""
+    said = gojson.items(gojson.struct(one.get("tmpfsoptions"), "TmpfsOptions").get("options"), "Options")
+    unknown = options.unknown_of_tmpfs("=".join(gojson.texts(words, "Options")) for words in said)
+    return f"tmpfs option {unknown[:60]!r}" if unknown else ""
 
 
 def _anonymous(config: Mapping[str, Json]) -> list[Mount]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from ledgerguard import bolt, host_paths
 from ledgerguard.containers import recorded
@@ -111,11 +112,10 @@ class EngineFiles:
             kept = self._containers.get(name)
             if kept and kept[:2] == stamps:
                 return kept[2]
-            config, host = (Path(file).read_text() for file in files)
-            made = recorded(json.loads(config), json.loads(host), None)
+            made = _made(*(json.loads(Path(file).read_text()) for file in files))
         except FileNotFoundError:  # being made, or being removed
             return None
-        except (OSError, ValueError, Refused) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise LookupFailed(f"container {name[:12]}: {error}") from error
         self._containers[name] = (*stamps, made)
         return made
@@ -156,6 +156,16 @@ class EngineFiles:
 
     def only_root_changes(self, path: str) -> bool:
         return host_paths.only_root_changes(path)
+
+
+def _made(config: dict[str, Any], host: dict[str, Any]) -> Container:
+    """The container of its two files. One that holds what the guard does not know concerns itself alone."""
+    try:
+        return recorded(config, host, None)
+    except Refused as error:
+        name, identity = str(config["Name"]).lstrip("/"), str(config["ID"])
+        fault = f"container {name} cannot be judged: {error}"
+        return Container(name, "", (), (), "", (), "", (), (), {}, id=identity, fault=fault)
 
 
 @lru_cache(maxsize=KEPT_VOLUMES)

@@ -13,7 +13,7 @@ from ledgerguard import gojson, hosts, options, places
 from ledgerguard.declarations import Grant, OtherMount
 from ledgerguard.model import Container, Image, Mount
 from ledgerguard.policy import Scene
-from ledgerguard.refusal import Refused, lost
+from ledgerguard.refusal import LookupFailed, Refused, lost
 
 # Compose gives a container that replaces another this name first.
 _REPLACING = re.compile(r"[0-9a-f]{12}_")
@@ -32,12 +32,13 @@ def check(container: Container, scene: Scene, *, to_be_created: bool) -> None:
                 "make deploy",
             )  # fmt: skip
     hosts.check(_without_privileged_masks(container.host), scene.profile)
+    may_reach_all = scene.profile == "standard" and gojson.flag(container.host.get("privileged"), "Privileged")
     if held and not all(_harmless_reader(mount, container) for mount in held):
         _check_owner(container, held, scene, to_be_created)
         return
     for mount in container.mounts:
         if mount not in held:
-            _check_other(mount, scene)
+            _check_other(mount, scene, may_reach_all)
 
 
 def final_name(name: str) -> str:
@@ -46,7 +47,9 @@ def final_name(name: str) -> str:
 
 
 def protected_mounts(container: Container, scene: Scene) -> tuple[Mount, ...]:
-    """The container's mounts of protected volumes, by name."""
+    """The container's mounts of protected volumes, by name. Raises LookupFailed for one that cannot be judged."""
+    if container.fault:
+        raise LookupFailed(container.fault)
     if not any(mount.kind == "volume" and mount.source for mount in container.mounts):
         return ()
     protected = scene.protected
@@ -177,7 +180,7 @@ def _short(value: object) -> str:
 
 def _other_fault(mount: Mount, granted: tuple[OtherMount, ...]) -> str:
     if mount.kind == "tmpfs":
-        return ""
+        return mount.odd
     source = mount.source if mount.named else ""
     for other in granted:
         if (source, mount.target) == (other.source, other.target) and (mount.read_only or not other.read_only):
@@ -190,7 +193,7 @@ def _other_fault(mount: Mount, granted: tuple[OtherMount, ...]) -> str:
 
 def _check_volumes_from(container: Container, scene: Scene) -> None:
     for reference, read_only in container.volumes_from:
-        for other in scene.lookups.containers(reference):
+        for other in _meant(reference, scene):
             _check_auto_remove(container, protected_mounts(other, scene))
             held = held_volumes(other, scene)
             if held and (not read_only or hosts.reaches_inside(container.host)):
@@ -208,17 +211,35 @@ def _check_auto_remove(container: Container, held: tuple[Mount, ...]) -> None:
 
 def _check_joined(container: Container, scene: Scene) -> None:
     for reference in hosts.joined(container.host):
-        for other in scene.lookups.containers(reference):
+        for other in _meant(reference, scene):
             held = held_volumes(other, scene)
             if held:
                 raise lost(held, "mount", f"sharing the processes or memory of its owner {reference}")
 
 
-def _check_other(mount: Mount, scene: Scene) -> None:
+def working_place(volume: str, safe: str) -> Refused:
+    """The refusal of who would put something where an owner works."""
+    reason = f"volume {volume}: an owner of protected data works with what stands there"
+    return Refused(reason, safe, volumes=(volume,), operation="mount")
+
+
+def _meant(reference: str, scene: Scene) -> tuple[Container, ...]:
+    """The containers that the engine could mean. It also knows names that links give, which are in no file."""
+    found = scene.lookups.containers(reference)
+    if not found:
+        raise Refused(f"no such container: {reference[:64]}", "name it as docker ps -a does")
+    return found
+
+
+def _check_other(mount: Mount, scene: Scene, may_reach_all: bool = False) -> None:
     """A mount that is not a protected volume by name: where does it lead?"""
     if mount.kind == "bind":
-        check_path(mount.source, mount, scene)
+        check_path(mount.source, mount, scene, may_reach_all)
+    elif mount.kind == "tmpfs" and mount.odd:
+        raise Refused(f"mount at {mount.target}: {mount.odd}", "options of a tmpfs alone: size, mode, uid, gid")
     elif mount.kind == "volume":
+        if mount.source and not mount.read_only and mount.source in scene.owners_volumes():
+            raise working_place(mount.source, f"-v {mount.source}:{mount.target}:ro")
         known = scene.volumes.get(mount.source) if mount.source else None
         driver, chosen = (known.driver, known.options) if known else (mount.driver, mount.options)
         where = f"volume {mount.source or '(anonymous)'}"
@@ -227,11 +248,16 @@ def _check_other(mount: Mount, scene: Scene) -> None:
             check_path(device, mount, scene)
 
 
-def check_path(path: str, mount: Mount, scene: Scene) -> None:
-    """Refuses a host path that reaches protected data, the engine or the system, for what this mount may do with it."""
+def check_path(path: str, mount: Mount, scene: Scene, may_reach_all: bool = False) -> None:
+    """Refuses a host path that reaches protected data, the engine or the system, for what this mount may do with it.
+
+    `may_reach_all`: the container may do anything by itself, so that what it reads needs no look.
+    """
     paths = places.both(path, scene.lookups)
-    if mount.read_only and not mount.propagates and not mount.odd:  # SELinux's `z` relabels what it only reads
-        _check_readable(path, paths, mount, scene)
+    # SELinux's `z` relabels what it only reads.
+    if mount.read_only and not mount.odd and (may_reach_all or not mount.propagates):
+        if not may_reach_all:
+            _check_readable(path, paths, mount, scene)
         return
     shown = places.shown(paths, mount, scene.lookups)
     protected = scene.protected_paths()
@@ -250,7 +276,17 @@ def check_path(path: str, mount: Mount, scene: Scene) -> None:
             f"host reach: a writable mount of {path} reaches {hit}",
             "mount it read-only, or a directory below /home or /srv",
         )
-    if scene.profile == "strict" and not scene.lookups.only_root_changes(paths[1]):
+    if scene.profile == "strict" and not set(paths) <= places.HARMLESS:
+        _check_data(path, paths, scene)
+
+
+def _check_data(path: str, paths: tuple[str, str], scene: Scene) -> None:
+    """In strict: what is known to be a place of data, and cannot be turned into another."""
+    if any(not any(places.within(one, spot) for spot in places.DATA) for one in paths):
+        raise Refused(
+            f"host reach (strict): {path} is not below {', '.join(places.DATA)}", "mount it read-only, or a volume"
+        )
+    if not scene.lookups.only_root_changes(paths[1]):
         raise Refused(
             f"host reach (strict): {path} can be swapped by others than root",
             "chown root it and what is above, or a volume",
@@ -258,6 +294,8 @@ def check_path(path: str, mount: Mount, scene: Scene) -> None:
 
 
 def _check_readable(path: str, paths: tuple[str, str], mount: Mount, scene: Scene) -> None:
+    if set(paths) <= places.HARMLESS:
+        return
     where = scene.policy.places
     seen = places.located(paths, scene.lookups)
     kept = places.located(where.sockets, scene.lookups)
@@ -269,8 +307,34 @@ def _check_readable(path: str, paths: tuple[str, str], mount: Mount, scene: Scen
         above = [spot for one in seen for spot in closed if places.within(spot, one)]
         if above:
             raise Refused(f"host reach (strict): {path} holds {above[0]}", "mount only what is needed")
+    _check_live(path, paths, scene)
+    _check_later(path, paths, mount, scene)
     if mount.recursive and not (mount.complete and scene.lookups.recursive_read_only()):
         _check_submounts(path, paths, scene)
+
+
+def _check_live(path: str, paths: tuple[str, str], scene: Scene) -> None:
+    """Reading /proc is enough to enter the file systems of other processes, and reading a socket's place to use it. Of
+    `/` nothing is promised in standard, where it may be read."""
+    in_standard = () if paths[1] == "/" else ("/proc",)
+    closed = places.LIVE if scene.profile == "strict" else in_standard
+    hit = places.reached(places.located(paths, scene.lookups), places.located(closed, scene.lookups))
+    if hit:
+        raise Refused(
+            f"host reach ({scene.profile}): {path} reaches {hit}, read-only or not", "mount only what is needed"
+        )
+
+
+def _check_later(path: str, paths: tuple[str, str], mount: Mount, scene: Scene) -> None:
+    """Whatever overlaps the engine's own directory is made a receiver of later mounts, and those are not read-only: the
+    protected volumes of containers that start later. Of `/` nothing is promised where it may be read at all."""
+    if paths[1] == "/" or not mount.recursive or not places.reached(paths, (scene.policy.places.data_root,)):
+        return
+    protected = scene.protected_paths()
+    hit = places.reached(paths, protected)
+    if hit:
+        raise lost((protected[hit],), "mount", f"{path}: what the engine mounts there later is writable",
+                   f"-v {protected[hit]}:/x:ro")  # fmt: skip
 
 
 def _check_submounts(path: str, paths: tuple[str, str], scene: Scene) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ledgerguard import gojson
+from ledgerguard import gojson, options
 from ledgerguard.gojson import NOTHING, Json
 from ledgerguard.refusal import Refused
 
@@ -27,17 +27,23 @@ STANDARD_DEVICES = frozenset(
     {"/dev/fuse", "/dev/kmsg", "/dev/kvm", "/dev/net/tun", "/dev/null", "/dev/snd", "/dev/dri"}
 )
 RUNTIMES = frozenset({"", "runc", "io.containerd.runc.v2"})
-# Without these masks /proc/sysrq-trigger and /proc/sys are a container's to write.
+# What every engine since 20.10 sets by itself. Without it /proc/sysrq-trigger, /proc/sys or a disk's removal by
+# /proc/scsi are a container's to write.
 READ_ONLY_PATHS = frozenset({"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"})
-MASKED_PATHS = frozenset({"/proc/kcore", "/proc/timer_list", "/sys/firmware"})
+MASKED_PATHS = _set(
+    "/proc/acpi /proc/asound /proc/kcore /proc/keys /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list "
+    "/proc/timer_stats /sys/firmware"
+)
+# Built in. Any other name is a plugin's, which the engine looks for by that name as a path.
+LOG_DRIVERS = _set("awslogs etwlogs fluentd gcplogs gelf journald json-file local none splunk syslog")
 ANY = _set(
-    "binds mounts volumesfrom volumedriver containeridfile logconfig portbindings restartpolicy autoremove consolesize "
+    "binds mounts volumesfrom containeridfile portbindings restartpolicy autoremove consolesize "
     "capdrop cgroupnsmode dns dnsoptions dnssearch extrahosts groupadd links oomscoreadj publishallports "
-    "readonlyrootfs tmpfs shmsize sysctls cpushares memory nanocpus blkioweight blkioweightdevice blkiodevicereadbps "
+    "readonlyrootfs shmsize sysctls cpushares memory nanocpus blkioweight blkioweightdevice blkiodevicereadbps "
     "blkiodevicewritebps blkiodevicereadiops blkiodevicewriteiops cpuperiod cpuquota cpurealtimeperiod "
     "cpurealtimeruntime cpusetcpus cpusetmems memoryreservation memoryswap memoryswappiness oomkilldisable pidslimit "
     "ulimits cpucount cpupercent iomaximumiops iomaximumbandwidth init kernelmemory kernelmemorytcp storageopt "
-    "annotations isolation"
+    "isolation"
 )
 
 Rule = Callable[[Json, str], str]  # value, profile → what is wrong, or ""
@@ -101,6 +107,29 @@ def _runtime(value: Json, _profile: str) -> str:
     return "" if name in RUNTIMES else f"runtime {name!r}"
 
 
+def _volume_driver(value: Json, _profile: str) -> str:
+    """Anonymous volumes' too."""
+    name = gojson.text(value, "VolumeDriver")
+    return "" if name == "local" else f"volume driver {name[:60]!r}"
+
+
+def _logs(value: Json, profile: str) -> str:
+    chosen = gojson.struct(value, "LogConfig")
+    name = gojson.text(chosen.get("type"), "LogConfig.Type")
+    if name and name not in LOG_DRIVERS:
+        return f"log driver {name[:60]!r}"
+    said = gojson.text_map(chosen.get("config"), "LogConfig.Config")
+    local = [key for key, text in sorted(said.items()) if text.strip().lower().startswith("unix")]
+    return f"log option {local[0]} {said[local[0]][:60]!r}" if local and profile == "strict" else ""
+
+
+def _tmpfs(value: Json, _profile: str) -> str:
+    for words in gojson.text_map(value, "Tmpfs").values():
+        if unknown := options.unknown_of_tmpfs(words.split(",")):
+            return f"tmpfs option {unknown[:60]!r}"
+    return ""
+
+
 def _security(value: Json, profile: str) -> str:
     for word in gojson.texts(value, "SecurityOpt"):
         key, _, setting = word.replace(":", "=", 1).partition("=")
@@ -122,6 +151,10 @@ def _paths(name: str, least: frozenset[str]) -> Rule:
 
 
 TABLE: Mapping[str, Rule] = {
+    "annotations": _empty("Annotations"),  # the runtime's own switches, systemd's properties among them
+    "logconfig": _logs,
+    "tmpfs": _tmpfs,
+    "volumedriver": _volume_driver,
     "privileged": _privileged,
     "pidmode": _pid,
     "ipcmode": _host_namespace("IpcMode"),

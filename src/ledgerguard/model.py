@@ -34,7 +34,7 @@ class Mount:
     """One mount of a container. `source` is a volume's name or a host path, "" for an anonymous volume.
 
     `complete`: a read-only mount that is read-only below too, as far as its options say; `propagates`: later mounts of
-    the host appear in it.
+    the host appear in it, because it was asked for so.
     """
 
     kind: str
@@ -65,7 +65,8 @@ class Image:
 
 @dataclass(frozen=True)
 class Container:
-    """A container as it is, or as it is to be. `host` is its host configuration by folded key."""
+    """A container as it is, or as it is to be. `host` is its host configuration by folded key; `fault`: why it cannot
+    be judged, though its name is known."""
 
     name: str
     image: str
@@ -80,6 +81,7 @@ class Container:
     id: str = ""
     running: bool = False
     volumes_from: tuple[tuple[str, bool], ...] = ()
+    fault: str = ""
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ in a container's mounts, and for one that exists when a container with it starts
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ledgerguard.refusal import Refused
 
 _TMPFS = re.compile(
-    r"(?:size=[0-9]+[kmgKMG%]?|mode=[0-7]{3,4}|uid=[0-9]+|gid=[0-9]+|nr_inodes=[0-9]+[kmg]?|no(?:suid|dev|exec|atime)|rw|ro)"
+    r"(?:size=[0-9]+[kmgtKMGT%]?|mode=[0-7]{3,4}|[ug]id=[0-9]+|nr_(?:inodes|blocks)=[0-9]+[kmgKMG]?|r[wo]"
+    r"|(?:no)?(?:suid|dev|exec|(?:dir|rel)?atime)|strictatime|a?sync|defaults|)"
 )
 _BIND = re.compile(r"(?:r?bind|rw|ro|no(?:suid|dev|exec|atime)|r?private)")
 _NETWORK = re.compile(r"[a-z0-9_]+(?:=[A-Za-z0-9_.,:/@+-]*)?")
@@ -33,7 +34,7 @@ def bound_device(driver: str, options: Mapping[str, str], profile: str, where: s
     words = [word for word in options.get("o", "").split(",") if word]
     if not (kind or device or words):
         return ""
-    if kind == "tmpfs" and all(_TMPFS.fullmatch(word) for word in words):
+    if kind == "tmpfs" and not unknown_of_tmpfs(words):
         return ""
     if profile == "strict":
         raise Refused(f"{where}: options type={kind!r} o={options.get('o', '')!r} device={device!r}", SAFE)
@@ -44,6 +45,12 @@ def bound_device(driver: str, options: Mapping[str, str], profile: str, where: s
     if kind in ("nfs", "nfs4", "cifs") and _remote(words, device):
         return ""
     raise Refused(f"{where}: options type={kind!r} o={options.get('o', '')!r} device={device!r}", SAFE)
+
+
+def unknown_of_tmpfs(words: Iterable[str]) -> str:
+    """The first word that is no option of a tmpfs of its own; "" if none. (`remount` makes writable what is mounted
+    there read-only, and `bind` shows another directory.)"""
+    return next((word for word in words if not _TMPFS.fullmatch(word)), "")
 
 
 def _remote(words: list[str], device: str) -> bool:

@@ -23,6 +23,10 @@ SYSTEM = (
     "/var/lib/ledgerguard", "/var/lib/machines", "/var/lib/pacman", "/var/lib/polkit-1", "/var/lib/rpm",
     "/var/lib/snapd", "/var/lib/systemd", "/var/log/ledgerguard", "/var/run", "/var/spool",
 )  # fmt: skip
+# Where the kernel, and programs that listen, are met: reading is enough to get from there into the host.
+LIVE = ("/dev", "/proc", "/run", "/tmp", "/var/run")  # noqa: S108 names
+# Where *strict* lets containers write at all: below these, for there people keep data and nothing of the system.
+DATA = ("/data", "/media", "/mnt", "/srv")
 HARMLESS = frozenset({"/etc/localtime", "/etc/timezone", "/dev/null", "/dev/shm", "/dev/net/tun"})  # noqa: S108 names
 
 

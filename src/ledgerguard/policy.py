@@ -63,6 +63,12 @@ class Scene:
         located = zip(self.lookups.locations(tuple(found)), found.values(), strict=True)
         return {**found, **dict(located)}
 
+    def owners_volumes(self) -> frozenset[str]:
+        """Unprotected volumes that owners mount beside their own: what stands there decides what they do."""
+        grants = (grant for one in self.policy.declarations.volumes.values() for grant in one.grants)
+        beside = {one.source for grant in grants for one in grant.mounts if not one.source.startswith("/")}
+        return frozenset(beside - {""}) - self.protected - self.policy.unlocked
+
     def owners_files(self) -> tuple[str, ...]:
         """Host paths that owners mount beside their volume: their configuration decides what they do."""
         grants = (grant for one in self.policy.declarations.volumes.values() for grant in one.grants)

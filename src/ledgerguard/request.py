@@ -19,7 +19,7 @@ STREAM_TYPES = frozenset(
      "application/json", "application/x-gzip"}
 )  # fmt: skip
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?://[^/]*)?(/.*)", re.DOTALL)
-_VERSION = re.compile(r"/v[0-9.]+(/.*)", re.DOTALL)
+_VERSION = re.compile(r"/v(?P<version>[0-9.]+)(?P<path>/.*)", re.DOTALL)
 _ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _JSON_TYPE = re.compile(r"application/json(?:\s*;\s*charset=utf-8)?", re.IGNORECASE)
 
@@ -50,14 +50,25 @@ class Request:
 
 def path_of(uri: str) -> tuple[str, str]:
     """(path decoded and without version, raw query) of a request URI, as Go's parser and the router see it."""
+    decoded, query = _decoded(uri)
+    version = _VERSION.fullmatch(decoded)
+    return (version["path"] if version else decoded), query
+
+
+def api_version(uri: str) -> tuple[int, ...] | None:
+    """The version a URI asks for, to be compared as the engine does; None where it names none: the engine's own."""
+    version = _VERSION.fullmatch(_decoded(uri)[0])
+    return tuple(int(part or 0) for part in version["version"].split(".")) if version else None
+
+
+def _decoded(uri: str) -> tuple[str, str]:
+    """(path decoded, raw query)."""
     absolute = _ABSOLUTE.fullmatch(uri.partition("?")[0])
     before, _, query = uri.partition("?")
     path = absolute[1] if absolute else before
     if _ESCAPE.search(path):
         raise Refused("the request's path has a broken escape")
-    decoded = unquote_to_bytes(path.encode("utf-8", "surrogatepass")).decode("utf-8", "replace")
-    version = _VERSION.fullmatch(decoded)
-    return (version[1] if version else decoded), query
+    return unquote_to_bytes(path.encode("utf-8", "surrogatepass")).decode("utf-8", "replace"), query
 
 
 def query_of(raw: str) -> dict[str, str]:
@@ -82,8 +93,9 @@ def _unquote(part: str) -> str:
 
 
 def truthy(value: str | None) -> bool:
-    """The engine's reading of a boolean parameter: anything but these words is true."""
-    return (value or "").strip().lower() not in {"", "0", "no", "false", "none"}
+    """The engine's reading of a boolean parameter: anything but these words is true. (Go trims them, but other
+    characters than Python: a padded word counts as true.)"""
+    return (value or "").lower() not in {"", "0", "no", "false", "none"}
 
 
 def json_body(request: Request) -> bytes:

@@ -36,14 +36,14 @@ class Route:
 
     @property
     def pattern(self) -> re.Pattern[str]:
-        """`{name}` is one name, `{any}` the rest of the path."""
+        """`{name}` is one name, `{network}` one of any characters, `{any}` the rest of the path."""
         names = re.escape(self.path).replace(r"\{name\}", "(?P<name>[A-Za-z0-9][A-Za-z0-9_.-]*)")
+        names = names.replace(r"\{network\}", "(?P<network>[^/]+)")
         return re.compile(names.replace(r"\{any\}", r"(?P<any>[A-Za-z0-9_.:@/-]+)"))
 
 
 _HARMLESS = (
     ("POST", "/auth", "signs in to a registry", Body.STREAM),
-    ("POST", "/build", "builds an image", Body.STREAM),
     ("POST", "/build/cancel", "stops a build", Body.NONE),
     ("POST", "/build/prune", "removes build cache", Body.NONE),
     ("POST", "/session", "serves files to a build", Body.STREAM),
@@ -55,11 +55,10 @@ _HARMLESS = (
     ("POST", "/images/{any}/push", "sends an image", Body.STREAM),
     ("POST", "/images/{any}/tag", "names an image; owners are known by id", Body.NONE),
     ("DELETE", "/images/{any}", "removes an image", Body.NONE),
-    ("POST", "/networks/create", "makes a network", Body.STREAM),
     ("POST", "/networks/prune", "removes networks", Body.NONE),
-    ("POST", "/networks/{name}/connect", "connects a container", Body.STREAM),
-    ("POST", "/networks/{name}/disconnect", "disconnects a container", Body.STREAM),
-    ("DELETE", "/networks/{name}", "removes a network", Body.NONE),
+    ("POST", "/networks/{network}/connect", "connects a container", Body.STREAM),
+    ("POST", "/networks/{network}/disconnect", "disconnects a container", Body.STREAM),
+    ("DELETE", "/networks/{network}", "removes a network", Body.NONE),
     ("POST", "/containers/prune", "removes stopped containers; their volumes stay", Body.NONE),
     ("POST", "/containers/{name}/stop", "stops", Body.NONE),
     ("POST", "/containers/{name}/kill", "kills", Body.NONE),
@@ -101,6 +100,8 @@ _JUDGED = (
     Route("POST", "/containers/{name}/exec", rules.exec_create, "prepares a command inside", Body.JSON, consumes=False),
     Route("POST", "/exec/{name}/start", rules.exec_start, "runs it", Body.STREAM),
     Route("PUT", "/containers/{name}/archive", rules.copy_in, "copies files in", Body.STREAM),
+    Route("POST", "/networks/create", rules.create_network, "makes a network", Body.JSON),
+    Route("POST", "/build", rules.build, "builds an image", Body.STREAM),
     Route("DELETE", "/containers/{name}", rules.remove_container, "removes a container, with v its anonymous volumes"),
 )
 TABLE: tuple[Route, ...] = (

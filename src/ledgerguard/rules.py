@@ -6,17 +6,17 @@ rule returns nothing; it raises Refused.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ledgerguard import commands, containers, filters, gojson, holding, hosts, options
 from ledgerguard.model import Container, Exec, Image, Mount, Volume
 from ledgerguard.policy import Scene
 from ledgerguard.refusal import Refused, lost
-from ledgerguard.request import Request, truthy
+from ledgerguard.request import Request, api_version, truthy
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+READ_ONLY_ALL_THE_WAY = (1, 44)  # the version since which a read-only bind is read-only below too
+NETWORK_DRIVERS = frozenset({"", "bridge", "host", "ipvlan", "macvlan", "none", "null", "overlay"})
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,22 @@ def refused(call: Call) -> None:
         f"{call.request.method} {call.request.uri[:80]}: swarm, engine plugins and checkpoints work past the guard",
         "compose projects and built-in drivers",
     )
+
+
+def create_network(call: Call) -> None:
+    """Any other driver is a plugin's, which the engine looks for by that name as a path."""
+    body = gojson.struct(gojson.parse(call.body), "the body")
+    addresses = gojson.struct(body.get("ipam"), "IPAM")
+    driver, manager = gojson.text(body.get("driver"), "Driver"), gojson.text(addresses.get("driver"), "IPAM.Driver")
+    if driver not in NETWORK_DRIVERS or manager not in ("", "default", "null"):
+        raise Refused(f"network driver {driver[:60]!r}, IPAM {manager[:60]!r}", "the engine's own drivers")
+
+
+def build(call: Call) -> None:
+    """The classic builder runs its steps in the network that the query names."""
+    mode = call.query.get("networkmode", "")
+    if call.scene.profile == "strict" and (mode == "host" or mode.startswith("container:")):
+        raise Refused(f"host reach (strict): a build with network mode {mode[:60]!r}", "docker build without --network")
 
 
 # --- volumes --------------------------------------------------------------------------------------------------------
@@ -114,6 +130,8 @@ def _check_volume(wanted: Volume, scene: Scene) -> None:
     device = options.bound_device(
         wanted.driver, wanted.options, scene.profile, f"volume {wanted.name or '(anonymous)'}"
     )
+    if device and wanted.name in scene.owners_volumes():
+        raise holding.working_place(wanted.name, "docker volume create without options")
     if device:
         holding.check_path(device, Mount("volume", wanted.name, ""), scene)
 
@@ -131,6 +149,8 @@ def create_container(call: Call) -> None:
         return call.scene.lookups.image(reference) if wanted else None
 
     container = containers.created(name, call.body, image_of)
+    if (version := api_version(call.request.uri)) and version < READ_ONLY_ALL_THE_WAY:
+        container = replace(container, mounts=tuple(replace(one, complete=False) for one in container.mounts))
     holding.check(container, call.scene, to_be_created=True)
 
 

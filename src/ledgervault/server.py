@@ -1,5 +1,8 @@
 """A PostgreSQL server for one proof: on a private unix socket, in a directory of its own, gone afterwards.
 
+It trusts whoever reaches its socket, so that stands in the temporary directory of this container: the scratch space is
+a volume, which another container may mount, and a read-only mount keeps nobody from connecting.
+
 Killed with -9, we leave a server that the kernel stops (parent-death signal SIGQUIT: immediate shutdown) and a
 directory that the next `sweep` removes, because nobody holds its lock any more.
 """
@@ -39,7 +42,7 @@ class Server:
 
     @property
     def sockets(self) -> Path:
-        return self.directory / "s"
+        return _sockets(self.directory)
 
     def login(self, database: str = "postgres") -> Login:
         return Login(str(self.sockets), 5432, self.superuser, database)
@@ -50,9 +53,7 @@ def throw_away(scratch: Path, superuser: str, limits: Limits) -> Iterator[Server
     with _workplace(scratch) as directory:
         server = Server(directory, superuser)
         if len(str(server.sockets) + _SOCKET_NAME) > _SOCKET_LIMIT:
-            raise CouldNot(
-                f"scratch {scratch}", "its path is too long for a unix socket", "use a shorter places.scratch"
-            )
+            raise CouldNot(f"{server.sockets}", "the path is too long for a unix socket", "use a shorter TMPDIR")
         server.sockets.mkdir(mode=0o700)
         _make_cluster(directory / "data", superuser)
         start = argv.throw_away_server(
@@ -76,7 +77,7 @@ def sweep(scratch: Path) -> list[str]:
             descriptor = files.try_lock(directory / "lock") if directory.is_dir() else None
             if descriptor is not None:
                 _stop_left_over(directory)
-                shutil.rmtree(directory, ignore_errors=True)
+                _remove(directory)
                 os.close(descriptor)
                 swept.append(directory.name)
     return swept
@@ -94,9 +95,19 @@ def _workplace(scratch: Path) -> Iterator[Path]:
     try:
         yield directory
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        _remove(directory)
         if descriptor is not None:
             os.close(descriptor)
+
+
+def _sockets(directory: Path) -> Path:
+    """Where the server in this workplace listens: named alike, so that who finds the one finds the other."""
+    return Path(tempfile.gettempdir()) / directory.name
+
+
+def _remove(directory: Path) -> None:
+    for place in (_sockets(directory), directory):
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _make_cluster(directory: Path, superuser: str) -> None:

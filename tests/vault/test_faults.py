@@ -10,8 +10,10 @@ import os
 import random
 import shutil
 import signal
+import stat
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,7 +23,7 @@ from typing import Any
 import pytest
 from kit import Cluster, Vault
 
-from ledgervault import server
+from ledgervault import config, server
 
 SMALL = Path("/small")  # a tmpfs of 24 MB that tests/vault/run mounts
 SEEDS = int(os.environ.get("LEDGERVAULT_KILLS", "3"))
@@ -301,20 +303,41 @@ def test_what_killed_proofs_leave_is_swept_and_a_running_one_is_not(vault: Vault
         (scratch / name / "data").mkdir(parents=True)
         (scratch / name / "lock").touch()
     (scratch / "prove-dead" / "data" / "postmaster.pid").write_text("1\n")
+    sockets = {name: Path(tempfile.gettempdir(), name) for name in ("prove-dead", "prove-alive")}
+    for place in sockets.values():
+        place.mkdir()
     with (scratch / "prove-alive" / "lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert server.sweep(scratch) == ["prove-dead"]
+        assert [name for name, place in sockets.items() if place.exists()] == ["prove-alive"]
     assert server.sweep(scratch) == ["prove-alive"]
+    assert not sockets["prove-alive"].exists()
     assert server.sweep(vault.place / "nowhere") == []
 
 
-def test_a_scratch_space_that_is_missing_or_too_long_is_inconclusive_with_the_reason(vault: Vault) -> None:
+def test_the_server_of_a_proof_is_reached_from_its_own_container_alone(vault: Vault) -> None:
+    """It trusts whoever reaches its socket, and the scratch space is a volume that others may mount."""
+    scratch = vault.place / "scratch"
+    with server.throw_away(scratch, "postgres", config.Limits()) as running:
+        assert not [path for path in scratch.rglob("*") if path.is_socket()]
+        assert [path.is_socket() for path in running.sockets.glob(".s.PGSQL.5432")] == [True]
+        assert stat.S_IMODE(running.sockets.stat().st_mode) == 0o700
+    assert not running.sockets.exists()
+
+
+def test_a_scratch_space_that_is_missing_is_inconclusive_with_the_reason(vault: Vault) -> None:
     path = vault.taken()
     vault.configure(scratch="/nowhere")
     assert "scratch /nowhere" in vault("prove", path.name).bad
+
+
+def test_a_place_too_long_for_a_socket_is_inconclusive_with_the_reason(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
     long = vault.place / ("x" * 90)
     long.mkdir()
-    vault.configure(scratch=long)
+    path = vault.taken()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
     assert "too long for a unix socket" in vault("prove", path.name).bad
 
 

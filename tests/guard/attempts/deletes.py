@@ -28,6 +28,15 @@ ATTEMPTS.append(
 )
 
 
+ATTEMPTS.append(
+    Attempt(
+        "delete",
+        "the same by a request, its v a word that only Go takes for true",
+        lambda w: w.http("DELETE", f"/containers/{ANONYMOUS}?v=%1f&force=1"),
+    )
+)
+
+
 @attempt("delete", "run --rm takes the anonymous volume it borrows along at its end")
 def _borrowed(world: World) -> None:
     world.cli("run", "-d", "--rm", "--name", "borrows", "--volumes-from", f"{ANONYMOUS}:ro", "tiny")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.guard.attempts.base import ALLOWED, ATTEMPTS, REFUSED, TWINS, Attempt, twin
+from tests.guard.attempts.base import ALLOWED, ATTEMPTS, REFUSED, TWINS, Attempt, attempt, twin
 from tests.guard.world import OWNER, World
 
 
@@ -26,6 +26,21 @@ ATTEMPTS += [
         lambda w: _victim_by_process(w, f"--pid=container:{OWNER}", "--security-opt=apparmor=unconfined"),
     ),
 ]
+
+
+@attempt("host reach", "--pid=container: of the owner by the name of a link")
+def _by_link(world: World) -> None:
+    body = {"Image": "tiny", "HostConfig": {"NetworkMode": "none", "Links": [f"{OWNER}:db"]}}
+    world.post("/containers/create?name=linked", body)
+    _victim_by_process(world, "--pid=container:linked/db", "--security-opt=apparmor=unconfined")
+
+
+@attempt("host reach", "a read-only bind of /proc")
+def _by_proc(world: World) -> None:
+    search = "for p in /x/[0-9]*; do rm -f $p/root/data/sentinel; done 2>/dev/null"
+    world.cli("run", "--rm", "-v", "/proc:/x:ro", "--security-opt=apparmor=unconfined", "tiny", "sh", "-c", search)
+
+
 for _name, _host in {
     "added capabilities": {"CapAdd": ["SYS_ADMIN"]},
     "all capabilities": {"CapAdd": ["ALL"]},
@@ -37,6 +52,9 @@ for _name, _host in {
     "containerd's socket": {"Binds": ["/run/containerd/containerd.sock:/c.sock"]},
     "containerd's socket, read-only": {"Binds": ["/run/containerd/:/c:ro"]},
     "the plugins' directory": {"Binds": ["/run/docker/plugins:/p"]},
+    "some system paths unmasked": {"MaskedPaths": ["/proc/kcore", "/proc/timer_list", "/sys/firmware"]},
+    "annotations for the runtime": {"Annotations": {"org.systemd.property.Conflicts": "['srv.mount']"}},
+    "a log driver that is looked for by a path": {"LogConfig": {"Type": "../../../tmp/evil"}},
 }.items():
     ATTEMPTS.append(
         Attempt(
@@ -50,6 +68,11 @@ for _name, _host in {
     "privileged": {"Privileged": True},
     "the engine's socket": {"Binds": ["/run/docker.sock:/d.sock"]},
     "network of the host": {"NetworkMode": "host"},
+    "sockets' places, read-only": {"Binds": ["/run:/r:ro"]},
+    "a program's place, writable": {"Binds": ["/opt:/o"]},
+    "logs to a socket of the host": {
+        "LogConfig": {"Type": "syslog", "Config": {"syslog-address": "unix:///run/nobody", "mode": "non-blocking"}}
+    },
 }.items():
     ATTEMPTS.append(
         Attempt(
@@ -61,6 +84,11 @@ for _name, _host in {
         )
     )
 for _name, _call in {
+    "a network driver that is looked for by a path": (
+        "POST",
+        "/networks/create",
+        b'{"Name":"n","Driver":"../../../tmp/evil"}',
+    ),
     "swarm": ("POST", "/swarm/init", b'{"ListenAddr":"127.0.0.1:2377","AdvertiseAddr":"127.0.0.1"}'),
     "a swarm service": ("POST", "/services/create", b"{}"),
     "plugin disable": ("POST", "/plugins/ledgerguard/disable?force=1", b""),

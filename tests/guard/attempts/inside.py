@@ -105,6 +105,12 @@ def _attach(world: World) -> None:
     )
 
 
+@attempt("inside the owner", "attach, its stdin a word that only Go takes for true")
+def _attach_odd(world: World) -> None:
+    uri = f"/containers/{OWNER}/attach?stdin=%1c&stdout=1&stream=1"
+    _typed(world, uri, "Upgrade: tcp", "Connection: Upgrade", "Content-Length: 0")
+
+
 @attempt("inside the owner", "attach by web socket")
 def _web_socket(world: World) -> None:
     key = base64.b64encode(b"0" * 16).decode()

@@ -104,6 +104,35 @@ def _second_of_code(world: World) -> None:
     assert (code / "built").exists()
 
 
+@attempt("mount elsewhere", "a tmpfs whose option makes a read-only mount writable", loses="20.10")
+def _remounted(world: World) -> None:
+    """On newer engines where the file system below takes the options that come along: this one's does not."""
+    world.cli("run", "--rm", "-v", f"{VICTIM}:/x:ro", "--tmpfs", "/x/:remount", "tiny", *remove_sentinel("/x"))
+
+
+@twin("mount elsewhere", "run --tmpfs with the options of a tmpfs")
+def _tmpfs(world: World) -> None:
+    world.ok("run", "--rm", "--tmpfs", "/y:rw,size=1m,mode=1777,uid=5,noexec,nosuid", "tiny", "touch", "/y/file")
+    world.ok("run", "--rm", "--mount", "type=tmpfs,dst=/y,tmpfs-size=1m", "tiny", "touch", "/y/file")
+
+
+@attempt("mount elsewhere", "what is mounted below a read-only directory, asked by an old API")
+def _old_api(world: World) -> None:
+    with world.mounted_again(world.backing) as second:
+        command = remove_sentinel(f"/x/{second.name}")
+        body = {"Image": "tiny", "Cmd": command, "HostConfig": {"Binds": [f"{second.parent}:/x:ro"]}}
+        world.post("/v1.41/containers/create?name=old", body)
+        world.http("POST", "/containers/old/start", b"")
+        pause(0.8)
+        world.cli("rm", "-f", "old")
+
+
+@attempt("mount elsewhere", "an anonymous volume of a driver that is looked for by a path", loses=False)
+def _driver_by_path(world: World) -> None:
+    host = {"VolumeDriver": f"../../..{world.engine.place}/evil"}
+    world.post("/containers/create?name=driver", {"Image": "tiny", "Volumes": {"/x": {}}, "HostConfig": host})
+
+
 @attempt("mount elsewhere", "a directory swapped for a symlink between create and start")
 def _swap(world: World) -> None:
     place = world.engine.place / "code"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from tests.guard.attempts.base import attempt, free, twin
 from tests.guard.world import BACKED, OWNER, TEXT, VICTIM, World
 
@@ -121,3 +124,37 @@ def _restores_again(world: World) -> None:
     with world.granted(backed=world.grant("/backed", container="restore", command=["-c", REMOVE])):
         world.said.clear()
     _once(world, "restore", REMOVE, f"{BACKED}:/backed")
+
+
+SCRATCH = "scratch"
+
+
+@contextmanager
+def _scratch(world: World) -> Iterator[None]:
+    """An unprotected volume that an owner works with: what stands there decides what it does."""
+    beside = [{"source": SCRATCH, "target": "/scratch"}]
+    with world.granted(backed=world.grant("/backed", container="keeper", command=["-c", WRITE], mounts=beside)):
+        world.cli("volume", "create", SCRATCH)
+        yield
+
+
+@twin("our own steps", "an owner writes its scratch volume, and another reads it")
+def _scratch_twin(world: World) -> None:
+    with _scratch(world):
+        _once(world, "keeper", WRITE, f"{BACKED}:/backed", f"{SCRATCH}:/scratch")
+        world.ok("run", "--rm", "-v", f"{SCRATCH}:/x:ro", "tiny", "ls", "/x")
+    _written(world)
+
+
+@attempt("our own steps", "another writes an owner's scratch volume", loses=False)
+def _scratch_written(world: World) -> None:
+    with _scratch(world):
+        world.cli("run", "--rm", "-v", f"{SCRATCH}:/x", "tiny", "touch", "/x/planted")
+
+
+@attempt("our own steps", "an owner's scratch volume made of a directory of somebody's", loses=False)
+def _scratch_made(world: World) -> None:
+    with _scratch(world):
+        world.ok("volume", "rm", SCRATCH)
+        device = f"device={world.engine.place}"
+        world.cli("volume", "create", "--opt", "type=none", "--opt", "o=bind", "--opt", device, SCRATCH)

@@ -129,6 +129,7 @@ def host() -> Known:
             container(READER_ID, "reader", mount(VOLUME, read_only=True)),
             container(PLAIN_ID, "plain", mount(PLAIN)),
             container("7" * 64, "binder", mount(f"{DEVICE}/data")),
+            container("9" * 64, "nameless", mount(LABELLED, named=False)),
         ],
         {IMAGE: image, "ledgerflow/postgres:1": image, OTHER_IMAGE: Image(OTHER_IMAGE), "alpine": Image(OTHER_IMAGE)},
         {

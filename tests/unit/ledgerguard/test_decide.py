@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from ledgerguard.containers import recorded
 from ledgerguard.decide import decide
 from ledgerguard.declarations import Declarations, Declared, Grant, OtherMount
+from ledgerguard.hosts import MASKED_PATHS
 from ledgerguard.model import Image, Volume
 from ledgerguard.request import Request
 from tests.unit.ledgerguard.known import (
@@ -16,6 +18,7 @@ from tests.unit.ledgerguard.known import (
     DECLARED,
     DEVICE,
     ENTRYPOINT,
+    GRANT,
     HEALTH,
     IMAGE,
     LABELLED,
@@ -245,6 +248,30 @@ REFUSED = {
     "start of what was refused": request("POST", "/exec/e2/start", {"Detach": False}),
     "start of a privileged one in a reader": request("POST", "/exec/e4/start", {}),
     "start of an unknown exec": request("POST", "/exec/e9/start", {}),
+    "removal with v, a word that only Go takes for true": request("DELETE", "/containers/nameless?v=%1f&force=1"),
+    "attach, a word that only Go takes for true": request(
+        "POST", "/containers/ledger-dev-postgres/attach?stdin=%1c&stream=1"
+    ),
+    "read-only mount with a tmpfs that remounts it": create(
+        {"Binds": [f"{VOLUME}:/x:ro"], "Tmpfs": {"/x/": "remount"}}
+    ),
+    "the same among other options": create({"Tmpfs": {"/x": "size=1m,bind"}}),
+    "the same as a mount": create(
+        {"Mounts": [{"Type": "tmpfs", "Target": "/x", "TmpfsOptions": {"Options": [["exec"], ["remount"]]}}]}
+    ),
+    "pid of the owner by a link's name": create({"PidMode": "container:a/db"}),
+    "ipc of the owner by a link's name": create({"IpcMode": "container:a/db"}),
+    "volumes-from by a link's name": create({"VolumesFrom": ["a/db:ro"], "AutoRemove": True}),
+    "bind of /proc, read-only": create({"Binds": ["/proc:/x:ro"]}),
+    "bind below /proc, read-only": create({"Binds": ["/proc/1:/x:ro"]}),
+    "driver of anonymous volumes": create({"VolumeDriver": "../../../srv/evil"}, Volumes={"/x": {}}),
+    "driver of a nameless bind": create({"VolumeDriver": "../../../srv/evil", "Binds": ["/x"]}),
+    "log driver of a path": create({"LogConfig": {"Type": "../../../srv/evil"}}),
+    "network driver of a path": request("POST", "/networks/create", {"Name": "n", "Driver": "../../../srv/evil"}),
+    "address manager of a path": request("POST", "/networks/create", {"Name": "n", "IPAM": {"Driver": "../evil"}}),
+    "the runtime's annotations": create({"Annotations": {"org.systemd.property.Conflicts": "['srv.mount']"}}),
+    "some system paths unmasked": create({"MaskedPaths": ["/proc/kcore", "/proc/timer_list", "/sys/firmware"]}),
+    "mountpoints bound read-only, where later ones appear": create({"Binds": ["/var/lib/docker/volumes:/x:ro"]}),
     "exec in nobody knows what": run("nobody", ["ls"]),
     "copy in": request("PUT", "/containers/ledger-dev-postgres/archive?path=/", content_type="application/x-tar"),
     "copy into a reader": request("PUT", "/containers/reader/archive?path=/", content_type="application/x-tar"),
@@ -289,6 +316,22 @@ REFUSED = {
     "checkpoint deletion": request("DELETE", "/containers/plain/checkpoints/x?dir=/srv"),
 }
 STANDARD_ONLY = {
+    "sockets' places, read-only": create({"Binds": ["/run:/x:ro"]}),
+    "system bus, read-only": create({"Binds": ["/run/dbus/system_bus_socket:/x:ro"]}),
+    "temporary files of the host, read-only": create({"Binds": ["/tmp:/x:ro"]}),
+    "programs of the host": create({"Binds": ["/opt:/x"]}),
+    "homes of the host": create({"Binds": ["/home:/x"]}),
+    "logs to a socket": create({"LogConfig": {"Type": "syslog", "Config": {"syslog-address": " unix:///run/x"}}}),
+    "a build in the host's network": request(
+        "POST", "/build?networkmode=host", b"tar", content_type="application/x-tar"
+    ),
+    "cAdvisor": create(
+        {
+            "Privileged": True,
+            "Binds": ["/:/rootfs:ro", "/var/run:/var/run:ro", "/sys:/sys:ro", "/var/lib/docker/:/var/lib/docker:ro"],
+        }
+    ),
+    "a receiver of later mounts that is privileged": create({"Privileged": True, "Binds": ["/:/host:ro,rslave"]}),
     "privileged": create({"Privileged": True, "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"]}),
     "engine's socket": create({"Binds": ["/var/run/docker.sock:/var/run/docker.sock"]}),
     "read-only root": create({"Binds": ["/:/rootfs:ro", "/var/run:/var/run:ro", "/sys:/sys:ro"]}),
@@ -301,6 +344,20 @@ STANDARD_ONLY = {
     "privileged exec elsewhere": run("plain", ["sh"], Privileged=True),
 }
 ALLOWED = {
+    "a network": request("POST", "/networks/create", {"Name": "n", "Driver": "bridge", "IPAM": {"Driver": "default"}}),
+    "removal of a network with an odd name": request("DELETE", "/networks/_old%20one"),
+    "a build": request("POST", "/build?t=x&networkmode=default", b"tar", content_type="application/x-tar"),
+    "logs of its own": create({"LogConfig": {"Type": "json-file", "Config": {"max-size": "10m"}}}),
+    "logs to a server": create({"LogConfig": {"Type": "syslog", "Config": {"syslog-address": "udp://198.51.100.7"}}}),
+    "tmpfs": create({"Tmpfs": {"/run": "", "/tmp": "rw,noexec,nosuid,size=64m,mode=1777"}}),
+    "tmpfs as a mount": create(
+        {"Mounts": [{"Type": "tmpfs", "Target": "/x", "TmpfsOptions": {"SizeBytes": 9, "Options": [["exec"]]}}]}
+    ),
+    "an image as a mount": create(
+        {"Mounts": [{"Type": "image", "Source": "alpine", "Target": "/x", "ImageOptions": {"Subpath": "etc"}}]}
+    ),
+    "the engine's own masks": create({"MaskedPaths": [*sorted(MASKED_PATHS), "/sys/devices/virtual/powercap"]}),
+    "logs of other containers, read-only": create({"Binds": ["/var/lib/docker/containers:/x:ro"]}),
     "volume rm of another": request("DELETE", f"/volumes/{PLAIN}"),
     "volume rm of what is not there": request("DELETE", "/volumes/nothing"),
     "prune with the label excluded": prune(f"?filters={SAFE_FILTER}"),
@@ -320,7 +377,7 @@ ALLOWED = {
         "POST", "/volumes/create", {"Name": LABELLED, "Driver": "local", "Labels": LABELS}
     ),
     "new labelled volume": request("POST", "/volumes/create", {"Name": "new", "Labels": LABELS}),
-    "ordinary container": create({"Binds": [f"{PLAIN}:/x", "/opt/data:/y", "/etc/ssl:/z:ro"], "Memory": 5}),
+    "ordinary container": create({"Binds": [f"{PLAIN}:/x", "/srv/web:/y", "/etc/ssl:/z:ro"], "Memory": 5}),
     "compose's keys": create(
         {"NetworkMode": "bridge", "RestartPolicy": {"Name": "always"}, "LogConfig": {}}, Labels={"A": "1", "a": "2"}
     ),
@@ -484,6 +541,103 @@ def test_a_second_place_of_a_socket_is_a_sockets_place() -> None:
 def test_a_link_that_is_another_for_each_process_is_not_known_to_be_good(mode: str) -> None:
     known = replace(host(), links={"/home/dev/link": "/proc/self/cwd"}, recursive=False)
     assert verdicts(create({"Binds": [f"/home/dev/link/x:/x{mode}"]}), known) == (False, False)
+
+
+@pytest.mark.parametrize(("version", "allowed"), {"/v1.43": False, "/v1.43.9": False, "/v1.44": True, "": True}.items())
+def test_an_old_api_leaves_what_is_below_a_read_only_bind_writable(version: str, allowed: bool) -> None:
+    known = replace(host(), mounts=("/mnt/copy",), mounted_again={"/mnt/copy": DEVICE})
+    wanted = request(
+        "POST", f"{version}/containers/create?name=x", {"Image": "a", "HostConfig": {"Binds": ["/mnt:/x:ro"]}}
+    )
+    assert verdicts(wanted, known) == (allowed, allowed)
+
+
+def test_the_container_it_made_is_not_started_either() -> None:
+    """The old API's mark is kept in the mount point alone."""
+    known = replace(host(), mounts=("/mnt/copy",), mounted_again={"/mnt/copy": DEVICE})
+    point = {"Type": "bind", "Source": "/mnt", "Destination": "/x", "RW": False, "Spec": {"Source": "/mnt"}}
+    start = request("POST", "/containers/old/start")
+    for options, allowed in ((None, True), ({"ReadOnlyNonRecursive": True}, False)):
+        kept = {**point, "Spec": {"Source": "/mnt", "BindOptions": options}}
+        config = {"ID": "6" * 64, "Name": "/old", "Config": {}, "State": {}, "MountPoints": {"/x": kept}}
+        known.all_containers = [recorded(config, {"Binds": ["/mnt:/x:ro"]}, None)]
+        assert verdicts(start, known) == (allowed, allowed)
+
+
+def test_where_the_engine_makes_a_mount_a_receiver_it_is_judged_by_its_path() -> None:
+    """It marks what overlaps its own directory, whatever was asked."""
+    known = host()
+    start = request("POST", "/containers/reads/start")
+    found = {}
+    for path in ("/", "/var/lib/docker", "/var/lib/docker/volumes", "/var/lib/docker/containers", "/var"):
+        point = {"Type": "bind", "Source": path, "Destination": "/x", "RW": False, "Propagation": "rslave", "Spec": {}}
+        config = {"ID": "6" * 64, "Name": "/reads", "Config": {}, "State": {}, "MountPoints": {"/x": point}}
+        known.all_containers = [recorded(config, {"Binds": [f"{path}:/x:ro"]}, None)]
+        found[path] = verdicts(start, known)
+    assert found == {
+        "/": (True, False),
+        "/var/lib/docker": (False, False),
+        "/var/lib/docker/volumes": (False, False),
+        "/var/lib/docker/containers": (True, True),
+        "/var": (False, False),
+    }
+
+
+SCRATCH = "ledger_dev_scratch"
+VAULT = replace(GRANT, container="vault", mounts=(OtherMount(SCRATCH, "/scratch"),))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "allowed"),
+    [
+        (create({"Binds": [f"{SCRATCH}:/x"]}), False),
+        (create({"Mounts": [{"Type": "volume", "Source": SCRATCH, "Target": "/x"}]}), False),
+        (create({"Binds": [f"{SCRATCH}:/x:ro"]}), True),
+        (create({"Binds": [f"{SCRATCH}:/x"]}, name="vault"), False),
+        (create({"Binds": [f"{PLAIN}:/x"]}), True),
+        (request("POST", "/volumes/create", {"Name": SCRATCH}), True),
+        (request("POST", "/volumes/create", {"Name": SCRATCH, "DriverOpts": {"type": "tmpfs", "device": "t"}}), True),
+        (
+            request("POST", "/volumes/create", {"Name": SCRATCH, "DriverOpts": {"o": "bind", "device": "/home/x"}}),
+            False,
+        ),
+        (owner(name="vault", HostConfig={"Binds": [f"{VOLUME}:{TARGET}", f"{SCRATCH}:/scratch"]}), True),
+    ],
+)
+def test_what_an_owner_works_with_is_written_by_it_alone(wanted: Request, allowed: bool) -> None:
+    declared = Declarations({VOLUME: replace(DECLARED, grants=(GRANT, VAULT))})
+    for profile in BOTH:
+        found = decide(wanted, replace(policy(profile), declarations=declared), host())
+        assert found.allow is allowed, found.reason
+
+
+def test_it_can_be_unlocked() -> None:
+    declared = Declarations({VOLUME: replace(DECLARED, grants=(GRANT, VAULT))})
+    wanted = create({"Binds": [f"{SCRATCH}:/x"]})
+    refused = decide(wanted, replace(policy(), declarations=declared), host())
+    assert (refused.volumes, refused.operation) == ((SCRATCH,), "mount")
+    assert decide(wanted, replace(policy(), declarations=declared, unlocked=frozenset(refused.volumes)), host()).allow
+
+
+@pytest.mark.parametrize(
+    "deed",
+    [
+        request("POST", "/containers/odd/start"),
+        request("POST", "/containers/6666/update", {"Memory": 9}),
+        request("POST", "/containers/odd/attach?stdin=1"),
+        request("PUT", "/containers/odd/archive?path=/", content_type="application/x-tar"),
+        request("DELETE", "/containers/odd?v=1"),
+        run("odd", ["ls"]),
+        create({"VolumesFrom": ["odd"]}),
+        create({"PidMode": "container:odd"}),
+    ],
+)
+def test_a_container_that_cannot_be_judged_keeps_nobody_else_from_working(deed: Request) -> None:
+    known = host()
+    known.all_containers.append(replace(container("6" * 64, "odd"), fault="a mount of type 'cluster'"))
+    assert verdicts(deed, known) == (False, False)
+    assert verdicts(request("DELETE", "/containers/odd"), known) == (True, True)
+    assert verdicts(ALLOWED["start of the owner"], known) == (True, True)
 
 
 def test_a_tag_moved_after_creation_is_found_at_the_start() -> None:

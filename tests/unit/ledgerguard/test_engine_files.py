@@ -108,6 +108,20 @@ def test_a_container_is_read_with_its_mounts(root: Path) -> None:
     assert files(root).containers("nobody") == ()
 
 
+def test_a_container_with_what_the_guard_does_not_know_is_named_and_not_judged(root: Path) -> None:
+    odd = root / "containers" / ("cd" * 32)
+    odd.mkdir()
+    (odd / "config.v2.json").write_text(json.dumps({**CONFIG, "ID": odd.name, "Name": "/odd"}))
+    (odd / "hostconfig.json").write_text(json.dumps({"Mounts": [{"Type": "cluster", "Source": "x", "Target": "/x"}]}))
+    one = files(root)
+    (found,) = one.containers("odd")
+    assert "odd cannot be judged: a mount of type 'cluster'" in found.fault
+    assert [each.fault for each in one.containers("web")] == [""]
+    (odd / "config.v2.json").write_text("not JSON")
+    with pytest.raises(LookupFailed, match="cdcd"):
+        one.containers("web")
+
+
 def test_a_container_that_changed_is_read_again_and_one_that_went_is_forgotten(root: Path) -> None:
     one = files(root)
     assert one.containers("web")
