@@ -412,10 +412,15 @@ def stop_all(number: int, _frame: object) -> None:
 
 
 def choose(only: str, fast: bool, soak: bool = False) -> list[Part]:
-    """The parts wanted: all, the quick ones, or those named (a name also takes the parts that begin with it)."""
+    """The parts wanted: all, the quick ones, or those named (a name also takes the parts that begin with it). Before
+    its ground was made in this checkout, a part that stands on it brings it along."""
     names = [name for name in only.split(",") if name]
     wanted = [part for part in (soak_parts() if soak else parts()) if part.fast or not fast]
-    return [part for part in wanted if not names or any(part.name.startswith(name) for name in names)]
+    if not names:
+        return wanted
+    named = [part for part in wanted if any(part.name.startswith(name) for name in names)]
+    bare = not image_variables() and any(part.stage is Stage.BUILT for part in named)
+    return [part for part in wanted if part in named or (bare and part.stage is Stage.GROUND)]
 
 
 def main(argv: list[str]) -> int:
@@ -427,7 +432,8 @@ def main(argv: list[str]) -> int:
     given = parser.parse_args(argv)
     chosen = choose(given.only, given.fast, given.soak)
     if not chosen:
-        print(f"ONLY={given.only}: no such part\nHINT: one of: {', '.join(part.name for part in parts())}")
+        known = ", ".join(part.name for part in choose("", given.fast, given.soak))
+        print(f"ONLY={given.only}: no such part\nHINT: one of: {known}")
         return USAGE
     prepare()
     if not all(part.fast for part in chosen):

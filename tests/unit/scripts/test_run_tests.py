@@ -109,12 +109,26 @@ def test_the_fast_parts_need_no_engine() -> None:
     assert [part.name for part in run_tests.choose("", fast=True)] == ["lint", "unit", "workflows"]
 
 
-def test_parts_are_chosen_by_name_and_an_unknown_name_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("made", [True, False])
+def test_a_part_brings_its_ground_along_where_none_was_made(made: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_tests, "image_variables", lambda: {"APP_IMAGE": "x"} if made else {})
+    ground = [] if made else ["packages", "engine", "leftovers", "images"]
+    assert [part.name for part in run_tests.choose("guarded", fast=False, soak=True)] == [*ground, "guarded"]
+    assert [part.name for part in run_tests.choose("vault", fast=False)] == [*ground, "vault"]
+    assert [part.name for part in run_tests.choose("unit", fast=False)] == ["unit"]
+
+
+def test_parts_are_chosen_by_name_and_an_unknown_name_is_a_usage_error(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_tests, "image_variables", lambda: {"APP_IMAGE": "x"})
     assert [part.name for part in run_tests.choose("unit,molecule", fast=False)] == [
         "unit", "molecule docker_engine", "molecule protected_volume", "molecule volume_guard",
     ]  # fmt: skip
     assert run_tests.main(["--only", "nonsense"]) == 64
     assert "HINT: one of: lint, unit" in capsys.readouterr().out
+    assert run_tests.main(["--soak", "--only", "nonsense"]) == 64
+    assert "guard down, guard fuzz" in capsys.readouterr().out
 
 
 def test_it_ends_with_the_plain_sum(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
