@@ -28,6 +28,8 @@ SEED = int(os.environ.get("LEDGERFLOW_SEED", "20250422"))
 PROTECTED = {VOLUME, LABELLED}
 OWNERS = {"ledger-dev-postgres", *("1" * length for length in range(1, 65))}
 HOLDERS = OWNERS | {"foreign", *("2" * length for length in range(1, 65))}
+NAMELESS = {"nameless", *("9" * length for length in range(1, 65))}
+GO_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2028\u2029\u202f\u205f\u3000"
 KNOWN = host()
 
 
@@ -94,7 +96,13 @@ def harm(request: Request) -> str:
             return "" if spares(chosen) else "prunes it"
         case "POST", ["containers", "create"]:
             body = body_of(request)
+            if remounts(body):
+                return "makes a read-only mount writable"
             return "mounts it" if writes_to(body) and not is_owner(body) else ""
+        case "DELETE", ["containers", name] if name in NAMELESS and truth(request.uri, "v"):
+            return "removes it with its container"
+        case "POST", ["containers", name, "attach"] if name in HOLDERS and truth(request.uri, "stdin"):
+            return "types into it"
         case "POST", ["containers", name, "exec"] if name in HOLDERS:
             body = body_of(request)
             command = body.get("cmd")
@@ -109,6 +117,19 @@ def harm(request: Request) -> str:
         case "POST", ["exec", "e2" | "e4", "start"]:
             return "runs in it"
     return ""
+
+
+def truth(uri: str, name: str) -> bool:
+    """A parameter as Go's form and the engine read it."""
+    found = parse_qs(uri.partition("?")[2], keep_blank_values=True).get(name, [""])
+    return found[0].strip(GO_SPACE).lower() not in {"", "0", "no", "false", "none"}
+
+
+def remounts(body: dict[str, Any]) -> bool:
+    """Whether a tmpfs of it would change what is mounted there."""
+    tmpfs = (body.get("hostconfig") or {}).get("tmpfs") if isinstance(body.get("hostconfig"), dict) else None
+    said = [str(one) for one in tmpfs.values()] if isinstance(tmpfs, dict) else []
+    return any({"remount", "bind", "rbind", "move"} & set(words.split(",")) for words in said)
 
 
 def spares(filters: str) -> bool:
@@ -197,16 +218,21 @@ def test_no_mutation_of_a_request_escapes_or_does_harm() -> None:
 
 NAMES = (
     "HostConfig hostconfig Binds BINDS Mounts Source Target Type Name DriverOpts Image Labels Cmd Privileged "
-    "VolumesFrom Healthcheck Env o device type"
+    "VolumesFrom Healthcheck Env o device type Tmpfs PidMode"
 )
 KEYS = st.sampled_from(NAMES.split())
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.sampled_from([VOLUME, f"{VOLUME}:/x", "/srv"]),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=8)
+    | st.sampled_from([VOLUME, f"{VOLUME}:/x", "/srv", "remount"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
     max_leaves=12,
 )
 PATHS = st.lists(
-    st.sampled_from([*WORDS, "ledger-dev-postgres", "foreign", "x", "archive", "", "attach", "ws", "e2"]), max_size=5
+    st.sampled_from([*WORDS, "ledger-dev-postgres", "foreign", "x", "archive", "", "attach", "ws", "e2", "nameless"]),
+    max_size=5,
 )
 
 
