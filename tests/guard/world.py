@@ -14,7 +14,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -216,19 +216,7 @@ class World:
             self._make_volumes()
         if not self.there(OWNER, '"Running":true'):
             self.cli("rm", "-f", OWNER)
-            self.ok(
-                "run",
-                "-dit",
-                "--name",
-                OWNER,
-                "-v",
-                f"{VICTIM}:/data",
-                "-v",
-                f"{BACKED}:/backed",
-                "--entrypoint",
-                "/bin/sh",
-                "tiny",
-            )
+            self.ok("run", "-d", *owner())
         if OTHER not in self.volumes():
             self.ok("volume", "create", OTHER)
         assert self.lost() == []
@@ -274,12 +262,15 @@ class World:
         self.said.clear()
 
 
+def owner(name: str = OWNER) -> list[str]:
+    """What docker is given to make the owner as it is granted: with a shell that somebody could type into."""
+    volumes = ["-v", f"{VICTIM}:/data", "-v", f"{BACKED}:/backed"]
+    return ["-it", "--name", name, *volumes, "--entrypoint", "/bin/sh", "tiny"]
+
+
 def remove_sentinel(place: str) -> list[str]:
     return ["rm", "-f", f"{place}/sentinel"]
 
 
 def pause(seconds: float = 0.3) -> None:
     time.sleep(seconds)
-
-
-__all__ = ["ANONYMOUS", "BACKED", "OTHER", "OWNER", "TEXT", "VICTIM", "World", "closing", "pause", "remove_sentinel"]

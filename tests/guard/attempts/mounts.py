@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.guard.attempts.base import ATTEMPTS, REFUSED, Attempt, attempt, free, sdk, twin
-from tests.guard.world import BACKED, OWNER, TEXT, VICTIM, World, pause, remove_sentinel
+from tests.guard.world import BACKED, OWNER, TEXT, VICTIM, World, owner, pause, remove_sentinel
 
 
 def _mounted(*arguments: str, place: str = "/x") -> Callable[[World], Any]:
@@ -175,19 +175,7 @@ def _read(world: World) -> None:
 @twin("mount elsewhere", "the owner's own container, made anew and restarted")
 def _owner(world: World) -> None:
     free(world)
-    world.ok(
-        "run",
-        "-dit",
-        "--name",
-        OWNER,
-        "-v",
-        f"{VICTIM}:/data",
-        "-v",
-        f"{BACKED}:/backed",
-        "--entrypoint",
-        "/bin/sh",
-        "tiny",
-    )
+    world.ok("run", "-d", *owner())
     world.ok("restart", "-t", "0", OWNER)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.guard.attempts.base import attempt, free, twin
-from tests.guard.world import BACKED, OWNER, TEXT, VICTIM, World
+from tests.guard.world import BACKED, OWNER, TEXT, VICTIM, World, owner
 
 
 @twin("our own steps", "a volume created exactly as declared, again")
@@ -20,19 +20,7 @@ def _declared(world: World) -> None:
 def _replaced(world: World) -> None:
     identity = world.ok("inspect", "--format", "{{.Id}}", OWNER)
     made = f"{identity[:12]}_{OWNER}"
-    world.ok(
-        "create",
-        "-it",
-        "--name",
-        made,
-        "-v",
-        f"{VICTIM}:/data",
-        "-v",
-        f"{BACKED}:/backed",
-        "--entrypoint",
-        "/bin/sh",
-        "tiny",
-    )
+    world.ok("create", *owner(made))
     world.ok("rm", "-f", identity)
     world.ok("rename", made, OWNER)
     world.ok("start", OWNER)
