@@ -147,6 +147,7 @@ def _bind(spec: str, driver: str) -> Mount:
         parts[1],
         read_only="ro" in modes,
         propagates=bool(modes & _SHARED),
+        copies="nocopy" not in modes,
         driver=driver if kind == "volume" else "",
         odd=f"mode {unknown[0]!r}" if unknown else ("mode 'Z'" if modes & {"Z", "z"} else ""),
     )
@@ -176,6 +177,7 @@ def _mount(one: Mapping[str, Json]) -> Mount:
         recursive=not gojson.flag(bind.get("nonrecursive"), "NonRecursive"),
         propagates=gojson.text(bind.get("propagation"), "Propagation") in _SHARED,
         named=bool(source),
+        copies=not gojson.flag(volume.get("nocopy"), "NoCopy"),
         driver=gojson.text(driver.get("name"), "DriverConfig.Name"),
         options=gojson.text_map(driver.get("options"), "DriverConfig.Options"),
         odd=f"subpath {volume['subpath']!r}" if volume.get("subpath") else _odd_tmpfs(one),

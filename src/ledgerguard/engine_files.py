@@ -154,6 +154,9 @@ class EngineFiles:
     def locations(self, paths: tuple[str, ...]) -> tuple[str, ...]:
         return host_paths.locations(paths)
 
+    def is_empty(self, path: str) -> bool:
+        return host_paths.is_empty(path)
+
     def only_root_changes(self, path: str) -> bool:
         return host_paths.only_root_changes(path)
 

@@ -36,6 +36,8 @@ def check(container: Container, scene: Scene, *, to_be_created: bool) -> None:
     if held and not all(_harmless_reader(mount, container) for mount in held):
         _check_owner(container, held, scene, to_be_created)
         return
+    if to_be_created:
+        _check_copies(held, scene)
     for mount in container.mounts:
         if mount not in held:
             _check_other(mount, scene, may_reach_all)
@@ -85,6 +87,14 @@ def _without_privileged_masks(host: Mapping[str, object]) -> Mapping[str, object
 
 def _harmless_reader(mount: Mount, container: Container) -> bool:
     return mount.read_only and not mount.odd and not mount.propagates and not hosts.reaches_inside(container.host)
+
+
+def _check_copies(held: tuple[Mount, ...], scene: Scene) -> None:
+    """A reader of an empty volume: the engine would copy into it what the image has at the target."""
+    for mount in held:
+        if mount.copies and scene.lookups.is_empty(scene.directory_of(mount.source)):
+            raise lost((mount.source,), "mount", "it is empty, and the engine would copy the image's files into it",
+                       f"-v {mount.source}:{mount.target}:ro,nocopy")  # fmt: skip
 
 
 # --- owners ---------------------------------------------------------------------------------------------------------

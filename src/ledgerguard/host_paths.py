@@ -109,6 +109,15 @@ def _link(path: str) -> str | None:
         return None
 
 
+def is_empty(path: str) -> bool:
+    """Whether the directory holds nothing. Raises LookupFailed."""
+    try:
+        with os.scandir(path) as entries:
+            return next(entries, None) is None
+    except OSError as error:
+        raise LookupFailed(f"{path}: {error}") from error
+
+
 def only_root_changes(path: str) -> bool:
     """Whether no component of the path can be swapped by anybody but root. Raises LookupFailed."""
     current = Path("/")

@@ -34,7 +34,8 @@ class Mount:
     """One mount of a container. `source` is a volume's name or a host path, "" for an anonymous volume.
 
     `complete`: a read-only mount that is read-only below too, as far as its options say; `propagates`: later mounts of
-    the host appear in it, because it was asked for so.
+    the host appear in it, because it was asked for so; `copies`: an empty volume is filled from the image when the
+    container is made, read-only or not.
     """
 
     kind: str
@@ -45,6 +46,7 @@ class Mount:
     recursive: bool = True
     propagates: bool = False
     named: bool = True
+    copies: bool = True
     driver: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
     odd: str = ""
@@ -121,6 +123,10 @@ class Lookups(Protocol):
 
     def locations(self, paths: tuple[str, ...]) -> tuple[str, ...]:
         """`DEVICE:PATH` of each real path in its file system, which may be mounted in other places too."""
+        ...
+
+    def is_empty(self, path: str) -> bool:
+        """Whether the directory holds nothing."""
         ...
 
     def recursive_read_only(self) -> bool:

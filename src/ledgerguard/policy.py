@@ -51,6 +51,11 @@ class Scene:
     def protected(self) -> frozenset[str]:
         return self.policy.declarations.protected(self.volumes) - self.policy.unlocked
 
+    def directory_of(self, volume: str) -> str:
+        """Where the data of a volume stands on the host: the directory it is bound to, else its mountpoint."""
+        device = self.volumes[volume].options.get("device", "")
+        return device if device.startswith("/") else f"{self.policy.places.data_root}/volumes/{volume}/_data"
+
     def protected_paths(self) -> dict[str, str]:
         """path or location → protected volume that lives there: its mountpoint, and the directory it is bound to."""
         found: dict[str, str] = {}

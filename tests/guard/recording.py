@@ -33,6 +33,7 @@ ASKED = (
     "real_path",
     "submounts",
     "locations",
+    "is_empty",
     "recursive_read_only",
     "only_root_changes",
 )

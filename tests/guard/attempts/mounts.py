@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.guard.attempts.base import ATTEMPTS, REFUSED, Attempt, attempt, free, sdk, twin
-from tests.guard.world import BACKED, OWNER, TEXT, VICTIM, World, owner, pause, remove_sentinel
+from tests.guard.world import BACKED, OWNER, PROTECT, TEXT, VICTIM, World, owner, pause, remove_sentinel
 
 
 def _mounted(*arguments: str, place: str = "/x") -> Callable[[World], Any]:
@@ -165,6 +165,22 @@ def _sdk_run(world: World) -> None:
             "tiny", remove_sentinel("/x"), remove=True, volumes={VICTIM: {"bind": "/x", "mode": "rw"}}
         )
     )(world)
+
+
+def _read_empty(world: World, volume: str, mode: str) -> None:
+    world.ok("volume", "create", "--label", f"{PROTECT}=true", volume)
+    world.cli("create", "-v", f"{volume}:/bin:{mode}", "tiny", "true")
+
+
+@attempt("mount elsewhere", "a reader whose image the engine copies into an empty volume", loses=False)
+def _copied(world: World) -> None:
+    _read_empty(world, "empty", "ro")
+
+
+@twin("mount elsewhere", "a reader of an empty volume that asks for no copy")
+def _not_copied(world: World) -> None:
+    _read_empty(world, "empty-too", "ro,nocopy")
+    assert not [*world.file("empty-too").parent.iterdir()]
 
 
 @twin("mount elsewhere", "run -v VOL:/x:ro")

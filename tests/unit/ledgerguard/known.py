@@ -68,6 +68,7 @@ class Known:
     mounts: tuple[str, ...] = ()
     mounted_again: dict[str, str] = field(default_factory=dict)  # mount point → the directory that is seen there
     recursive: bool = True
+    empty: tuple[str, ...] = ()
     swappable: tuple[str, ...] = ("/home/dev",)
     broken: bool = False
 
@@ -109,6 +110,9 @@ class Known:
             if path == point or path.startswith(point + "/"):
                 return f"8:1:{directory}{path[len(point) :]}"
         return f"8:1:{path}"
+
+    def is_empty(self, path: str) -> bool:
+        return path in self.empty
 
     def recursive_read_only(self) -> bool:
         return self.recursive

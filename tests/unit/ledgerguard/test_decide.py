@@ -583,6 +583,20 @@ def test_where_the_engine_makes_a_mount_a_receiver_it_is_judged_by_its_path() ->
     }
 
 
+@pytest.mark.parametrize(
+    ("volume", "place"), [(VOLUME, DEVICE), (LABELLED, f"/var/lib/docker/volumes/{LABELLED}/_data")]
+)
+def test_a_reader_does_not_fill_an_empty_volume_from_its_image(volume: str, place: str) -> None:
+    known = replace(host(), empty=(place,))
+    assert verdicts(create({"Binds": [f"{volume}:/etc:ro"]}), known) == (False, False)
+    assert verdicts(create({"Binds": [f"{volume}:/etc:ro,nocopy"]}), known) == (True, True)
+    mount = {"Type": "volume", "Source": volume, "Target": "/etc", "ReadOnly": True}
+    assert verdicts(create({"Mounts": [mount]}), known) == (False, False)
+    assert verdicts(create({"Mounts": [{**mount, "VolumeOptions": {"NoCopy": True}}]}), known) == (True, True)
+    assert verdicts(ALLOWED["the owner"], known) == (True, True)
+    assert verdicts(request("POST", "/containers/reader/start"), known) == (True, True), "it was made before"
+
+
 SCRATCH = "ledger_dev_scratch"
 VAULT = replace(GRANT, container="vault", mounts=(OtherMount(SCRATCH, "/scratch"),))
 

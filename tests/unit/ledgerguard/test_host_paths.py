@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledgerguard import host_paths
-from ledgerguard.host_paths import location, locations, only_root_changes, real_path, submounts, table_of
+from ledgerguard.host_paths import is_empty, location, locations, only_root_changes, real_path, submounts, table_of
 from ledgerguard.refusal import LookupFailed
 
 TABLE = table_of(
@@ -96,6 +96,14 @@ def test_links_without_an_end_are_a_failure(tmp_path: Path) -> None:
 def test_a_link_that_is_another_for_each_process_is_not_followed(tmp_path: Path, below: str) -> None:
     (tmp_path / "link").symlink_to(f"/proc/{below}")
     assert real_path(f"{tmp_path}/link/z") == f"/proc/{below}/z"
+
+
+def test_an_empty_directory_and_one_that_cannot_be_read(tmp_path: Path) -> None:
+    assert is_empty(str(tmp_path))
+    (tmp_path / "x").touch()
+    assert not is_empty(str(tmp_path))
+    with pytest.raises(LookupFailed):
+        is_empty(str(tmp_path / "none"))
 
 
 def test_who_may_swap_a_component_of_a_path(tmp_path: Path) -> None:

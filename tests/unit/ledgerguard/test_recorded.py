@@ -78,6 +78,9 @@ class Replayed:
     def locations(self, paths: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(self._get("locations", paths))
 
+    def is_empty(self, path: str) -> bool:
+        return bool(self._get("is_empty", path))
+
     def recursive_read_only(self) -> bool:
         return bool(self._get("recursive_read_only"))
 
