@@ -1,4 +1,4 @@
-"""Who may hold a protected volume: owners exactly as granted, readers, nobody else; and no way around by a host path.
+"""Who may hold a protected volume: owners exactly as granted, readers, nobody else.
 
 A module of its own because create, start and restart ask the same of a container. Pure but for the look-ups.
 """
@@ -9,7 +9,7 @@ import posixpath
 import re
 from collections.abc import Callable, Mapping
 
-from ledgerguard import gojson, hosts, options, places
+from ledgerguard import gojson, hosts, options, places, reach
 from ledgerguard.declarations import Grant, OtherMount
 from ledgerguard.model import Container, Image, Mount
 from ledgerguard.policy import Scene
@@ -244,7 +244,7 @@ def _meant(reference: str, scene: Scene) -> tuple[Container, ...]:
 def _check_other(mount: Mount, scene: Scene, may_reach_all: bool = False) -> None:
     """A mount that is not a protected volume by name: where does it lead?"""
     if mount.kind == "bind":
-        check_path(mount.source, mount, scene, may_reach_all)
+        reach.check(mount.source, mount, scene, may_reach_all)
     elif mount.kind == "tmpfs" and mount.odd:
         raise Refused(f"mount at {mount.target}: {mount.odd}", "options of a tmpfs alone: size, mode, uid, gid")
     elif mount.kind == "volume":
@@ -255,104 +255,4 @@ def _check_other(mount: Mount, scene: Scene, may_reach_all: bool = False) -> Non
         where = f"volume {mount.source or '(anonymous)'}"
         device = options.bound_device(driver, chosen, "standard" if known else scene.profile, where)
         if device:
-            check_path(device, mount, scene)
-
-
-def check_path(path: str, mount: Mount, scene: Scene, may_reach_all: bool = False) -> None:
-    """Refuses a host path that reaches protected data, the engine or the system, for what this mount may do with it.
-
-    `may_reach_all`: the container may do anything by itself, so that what it reads needs no look.
-    """
-    paths = places.both(path, scene.lookups)
-    # SELinux's `z` relabels what it only reads.
-    if mount.read_only and not mount.odd and (may_reach_all or not mount.propagates):
-        if not may_reach_all:
-            _check_readable(path, paths, mount, scene)
-        return
-    shown = places.shown(paths, mount, scene.lookups)
-    protected = scene.protected_paths()
-    hit = places.reached(shown, protected)
-    if hit:
-        where = f" {hit}" if hit.startswith("/") else ", which is mounted in two places"
-        raise lost((protected[hit],), "mount", f"{path} reaches its directory{where}", f"-v {protected[hit]}:/x:ro")
-    known = scene.policy.places
-    if scene.profile == "standard" and set(paths) <= {*known.engine_sockets, *places.HARMLESS}:
-        return
-    opening = next(filter(places.opens_root, paths), "")
-    system = places.located((*known.system, *scene.owners_files()), scene.lookups)
-    hit = opening or places.reached(shown, system)
-    if hit and not (scene.profile == "strict" and set(paths) <= places.HARMLESS):
-        raise Refused(
-            f"host reach: a writable mount of {path} reaches {hit}",
-            "mount it read-only, or a directory below /home or /srv",
-        )
-    if scene.profile == "strict" and not set(paths) <= places.HARMLESS:
-        _check_data(path, paths, scene)
-
-
-def _check_data(path: str, paths: tuple[str, str], scene: Scene) -> None:
-    """In strict: what is known to be a place of data, and cannot be turned into another."""
-    if any(not any(places.within(one, spot) for spot in places.DATA) for one in paths):
-        raise Refused(
-            f"host reach (strict): {path} is not below {', '.join(places.DATA)}", "mount it read-only, or a volume"
-        )
-    if not scene.lookups.only_root_changes(paths[1]):
-        raise Refused(
-            f"host reach (strict): {path} can be swapped by others than root",
-            "chown root it and what is above, or a volume",
-        )
-
-
-def _check_readable(path: str, paths: tuple[str, str], mount: Mount, scene: Scene) -> None:
-    if set(paths) <= places.HARMLESS:
-        return
-    where = scene.policy.places
-    seen = places.located(paths, scene.lookups)
-    kept = places.located(where.sockets, scene.lookups)
-    sockets = [socket for one in seen for socket in kept if places.within(one, socket)]
-    if sockets and (scene.profile == "strict" or not set(paths) <= where.engine_sockets):
-        raise Refused(f"host reach: {path} is a socket's place, read-only or not")
-    if scene.profile == "strict":
-        closed = (*kept, *places.located((where.data_root,), scene.lookups))
-        above = [spot for one in seen for spot in closed if places.within(spot, one)]
-        if above:
-            raise Refused(f"host reach (strict): {path} holds {above[0]}", "mount only what is needed")
-    _check_live(path, paths, scene)
-    _check_later(path, paths, mount, scene)
-    if mount.recursive and not (mount.complete and scene.lookups.recursive_read_only()):
-        _check_submounts(path, paths, scene)
-
-
-def _check_live(path: str, paths: tuple[str, str], scene: Scene) -> None:
-    """Reading /proc is enough to enter the file systems of other processes, and reading a socket's place to use it. Of
-    `/` nothing is promised in standard, where it may be read."""
-    in_standard = () if paths[1] == "/" else ("/proc",)
-    closed = places.LIVE if scene.profile == "strict" else in_standard
-    hit = places.reached(places.located(paths, scene.lookups), places.located(closed, scene.lookups))
-    if hit:
-        raise Refused(
-            f"host reach ({scene.profile}): {path} reaches {hit}, read-only or not", "mount only what is needed"
-        )
-
-
-def _check_later(path: str, paths: tuple[str, str], mount: Mount, scene: Scene) -> None:
-    """Whatever overlaps the engine's own directory is made a receiver of later mounts, and those are not read-only: the
-    protected volumes of containers that start later. Of `/` nothing is promised where it may be read at all."""
-    if paths[1] == "/" or not mount.recursive or not places.reached(paths, (scene.policy.places.data_root,)):
-        return
-    protected = scene.protected_paths()
-    hit = places.reached(paths, protected)
-    if hit:
-        raise lost((protected[hit],), "mount", f"{path}: what the engine mounts there later is writable",
-                   f"-v {protected[hit]}:/x:ro")  # fmt: skip
-
-
-def _check_submounts(path: str, paths: tuple[str, str], scene: Scene) -> None:
-    """Read-only stops at the first file system below on older engines."""
-    if paths[1].startswith("/proc/"):
-        raise Refused(f"host reach: {path} is another place for each process", "mount where it leads")
-    protected = scene.protected_paths()
-    for below in scene.lookups.submounts(paths[1]):
-        hit = places.reached(places.located((below,), scene.lookups), protected)
-        if hit:
-            raise lost((protected[hit],), "mount", f"{below} stays writable below the read-only {path}")
+            reach.check(device, mount, scene)

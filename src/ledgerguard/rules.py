@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ledgerguard import commands, containers, filters, gojson, holding, hosts, options
+from ledgerguard import commands, containers, filters, gojson, holding, hosts, options, reach
 from ledgerguard.model import Container, Exec, Image, Mount, Volume
 from ledgerguard.policy import Scene
 from ledgerguard.refusal import Refused, lost
@@ -133,7 +133,7 @@ def _check_volume(wanted: Volume, scene: Scene) -> None:
     if device and wanted.name in scene.owners_volumes():
         raise holding.working_place(wanted.name, "docker volume create without options")
     if device:
-        holding.check_path(device, Mount("volume", wanted.name, ""), scene)
+        reach.check(device, Mount("volume", wanted.name, ""), scene)
 
 
 # --- containers -----------------------------------------------------------------------------------------------------

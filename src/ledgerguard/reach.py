@@ -1,0 +1,110 @@
+"""What of the host a container may be given by a path: no way around to protected data, to the engine, to the system.
+
+A module of its own because binds, volumes' devices and what is recorded of both ask the same of a path, whoever holds
+it. Pure but for the look-ups.
+"""
+
+from __future__ import annotations
+
+from ledgerguard import places
+from ledgerguard.model import Mount
+from ledgerguard.policy import Scene
+from ledgerguard.refusal import Refused, lost
+
+
+def check(path: str, mount: Mount, scene: Scene, may_reach_all: bool = False) -> None:
+    """Refuses a host path that reaches protected data, the engine or the system, for what this mount may do with it.
+
+    `may_reach_all`: the container may do anything by itself, so that what it reads needs no look.
+    """
+    paths = places.both(path, scene.lookups)
+    # SELinux's `z` relabels what it only reads.
+    if mount.read_only and not mount.odd and (may_reach_all or not mount.propagates):
+        if not may_reach_all:
+            _check_readable(path, paths, mount, scene)
+        return
+    shown = places.shown(paths, mount, scene.lookups)
+    protected = scene.protected_paths()
+    hit = places.reached(shown, protected)
+    if hit:
+        where = f" {hit}" if hit.startswith("/") else ", which is mounted in two places"
+        raise lost((protected[hit],), "mount", f"{path} reaches its directory{where}", f"-v {protected[hit]}:/x:ro")
+    known = scene.policy.places
+    if scene.profile == "standard" and set(paths) <= {*known.engine_sockets, *places.HARMLESS}:
+        return
+    opening = next(filter(places.opens_root, paths), "")
+    system = places.located((*known.system, *scene.owners_files()), scene.lookups)
+    hit = opening or places.reached(shown, system)
+    if hit and not (scene.profile == "strict" and set(paths) <= places.HARMLESS):
+        safe = "/srv" if scene.profile == "strict" else "/home or /srv"
+        raise Refused(
+            f"host reach: a writable mount of {path} reaches {hit}", f"mount it read-only, or a directory below {safe}"
+        )
+    if scene.profile == "strict" and not set(paths) <= places.HARMLESS:
+        _check_data(path, paths, scene)
+
+
+def _check_data(path: str, paths: tuple[str, str], scene: Scene) -> None:
+    """In strict: what is known to be a place of data, and cannot be turned into another."""
+    if any(not any(places.within(one, spot) for spot in places.DATA) for one in paths):
+        raise Refused(
+            f"host reach (strict): {path} is not below {', '.join(places.DATA)}", "mount it read-only, or a volume"
+        )
+    if not scene.lookups.only_root_changes(paths[1]):
+        raise Refused(
+            f"host reach (strict): {path} can be swapped by others than root",
+            "chown root it and what is above, or a volume",
+        )
+
+
+def _check_readable(path: str, paths: tuple[str, str], mount: Mount, scene: Scene) -> None:
+    if set(paths) <= places.HARMLESS:
+        return
+    where = scene.policy.places
+    seen = places.located(paths, scene.lookups)
+    kept = places.located(where.sockets, scene.lookups)
+    sockets = [socket for one in seen for socket in kept if places.within(one, socket)]
+    if sockets and (scene.profile == "strict" or not set(paths) <= where.engine_sockets):
+        raise Refused(f"host reach: {path} is a socket's place, read-only or not")
+    if scene.profile == "strict":
+        closed = (*kept, *places.located((where.data_root,), scene.lookups))
+        above = [spot for one in seen for spot in closed if places.within(spot, one)]
+        if above:
+            raise Refused(f"host reach (strict): {path} holds {above[0]}", "mount only what is needed")
+    _check_live(path, paths, scene)
+    _check_later(path, paths, mount, scene)
+    if mount.recursive and not (mount.complete and scene.lookups.recursive_read_only()):
+        _check_submounts(path, paths, scene)
+
+
+def _check_live(path: str, paths: tuple[str, str], scene: Scene) -> None:
+    """Reading /proc is enough to enter the file systems of other processes, and reading a socket's place to use it. Of
+    `/` nothing is promised in standard, where it may be read."""
+    in_standard = () if paths[1] == "/" else ("/proc",)
+    closed = places.LIVE if scene.profile == "strict" else in_standard
+    hit = places.reached(places.located(paths, scene.lookups), places.located(closed, scene.lookups))
+    if hit:
+        raise Refused(
+            f"host reach ({scene.profile}): {path} reaches {hit}, read-only or not", "mount only what is needed"
+        )
+
+
+def _check_later(path: str, paths: tuple[str, str], mount: Mount, scene: Scene) -> None:
+    """Whatever overlaps the engine's own directory is made a receiver of later mounts, and those are not read-only: the
+    protected volumes of containers that start later. Of `/` nothing is promised where it may be read at all."""
+    if paths[1] == "/" or not mount.recursive or not places.reached(paths, (scene.policy.places.data_root,)):
+        return
+    protected = scene.protected_paths()
+    hit = places.reached(paths, protected)
+    if hit:
+        raise lost((protected[hit],), "mount", f"{path}: what the engine mounts there later is writable",
+                   f"-v {protected[hit]}:/x:ro")  # fmt: skip
+
+
+def _check_submounts(path: str, paths: tuple[str, str], scene: Scene) -> None:
+    """Read-only stops at the first file system below on older engines."""
+    protected = scene.protected_paths()
+    for below in scene.lookups.submounts(paths[1]):
+        hit = places.reached(places.located((below,), scene.lookups), protected)
+        if hit:
+            raise lost((protected[hit],), "mount", f"{below} stays writable below the read-only {path}")
