@@ -59,16 +59,25 @@ def protected_mounts(container: Container, scene: Scene) -> tuple[Mount, ...]:
 
 
 def held_volumes(container: Container, scene: Scene) -> tuple[str, ...]:
-    """Protected volumes that the container can reach at all: by name, or by a bind that overlaps their directories."""
-    named = [mount.source for mount in protected_mounts(container, scene)]
-    if any(mount.kind == "bind" for mount in container.mounts):
-        paths = scene.protected_paths()
-        for mount in container.mounts:
-            if mount.kind == "bind" and not mount.read_only:
-                seen = places.shown(places.both(mount.source, scene.lookups), mount, scene.lookups)
-                hit = places.reached(seen, paths)
-                named += [paths[hit]] if hit else []
+    """Protected volumes that the container can reach at all: by name, or by a directory that overlaps theirs."""
+    held = protected_mounts(container, scene)
+    named = [mount.source for mount in held]
+    for mount in container.mounts:
+        source = "" if mount.read_only or mount in held else _directory(mount, scene)
+        if source:
+            paths = scene.protected_paths()
+            hit = places.reached(places.shown(places.both(source, scene.lookups), mount, scene.lookups), paths)
+            named += [paths[hit]] if hit else []
     return tuple(dict.fromkeys(named))
+
+
+def _directory(mount: Mount, scene: Scene) -> str:
+    """The directory of the host that a mount was made of; "" where the engine made one."""
+    if mount.kind == "bind":
+        return mount.source
+    known = scene.volumes.get(mount.source) if mount.kind == "volume" and mount.source else None
+    device = known.options.get("device", "") if known else ""
+    return device if device.startswith("/") else ""
 
 
 def written_volumes(container: Container, scene: Scene) -> tuple[str, ...]:
@@ -248,7 +257,7 @@ def _check_other(mount: Mount, scene: Scene, may_reach_all: bool = False) -> Non
     elif mount.kind == "tmpfs" and mount.odd:
         raise Refused(f"mount at {mount.target}: {mount.odd}", "options of a tmpfs alone: size, mode, uid, gid")
     elif mount.kind == "volume":
-        if mount.source and not mount.read_only and mount.source in scene.owners_volumes():
+        if mount.source and (not mount.read_only or mount.options) and mount.source in scene.owners_volumes():
             raise working_place(mount.source, f"-v {mount.source}:{mount.target}:ro")
         known = scene.volumes.get(mount.source) if mount.source else None
         driver, chosen = (known.driver, known.options) if known else (mount.driver, mount.options)

@@ -19,7 +19,7 @@ from ledgerguard.refusal import LookupFailed
 
 MOUNTS = Path("/proc/self/mountinfo")
 MAX_LINKS = 40  # as the kernel
-_ESCAPED = re.compile(r"\\([0-7]{3})")
+_ESCAPED = re.compile(rb"\\([0-7]{3})")
 
 
 @dataclass(frozen=True)
@@ -32,20 +32,22 @@ class MountPoint:
 
 
 @lru_cache(maxsize=2)
-def table_of(text: str) -> tuple[MountPoint, ...]:
-    """The mount points of a `mountinfo`, as proc(5) describes it; what is mounted over another comes later."""
-    fields = (line.split(" ") for line in text.splitlines())
-    return tuple(MountPoint(words[2], _plain(words[3]), _plain(words[4])) for words in fields)
+def table_of(text: bytes) -> tuple[MountPoint, ...]:
+    """The mount points of a `mountinfo`, as proc(5) describes it; what is mounted over another comes later. The kernel
+    escapes blanks, line ends and backslashes and nothing else, so no other byte may end a line or a word."""
+    fields = (line.split(b" ") for line in text.split(b"\n") if line)
+    return tuple(MountPoint(words[2].decode("ascii"), _plain(words[3]), _plain(words[4])) for words in fields)
 
 
-def _plain(escaped: str) -> str:
-    return _ESCAPED.sub(lambda match: chr(int(match[1], 8)), escaped)
+def _plain(escaped: bytes) -> str:
+    """A name as os.path has it, UTF-8 or not."""
+    return os.fsdecode(_ESCAPED.sub(lambda match: bytes([int(match[1], 8)]), escaped))
 
 
 def _table() -> tuple[MountPoint, ...]:
-    try:  # names that are not UTF-8 are kept as os.path has them
-        return table_of(MOUNTS.read_text(errors="surrogateescape"))
-    except (OSError, IndexError) as error:
+    try:
+        return table_of(MOUNTS.read_bytes())
+    except (OSError, IndexError, UnicodeDecodeError) as error:
         raise LookupFailed(f"mounts: {error}") from error
 
 

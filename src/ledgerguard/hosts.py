@@ -6,6 +6,7 @@ of developers need (privileged, the engine's socket); *strict* nothing that reac
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 from ledgerguard import gojson, options
@@ -22,9 +23,13 @@ DEFAULT_CAPABILITIES = _set(
     "SYS_CHROOT"
 )
 # Debuggers, VPNs and databases of developers; none of them reaches another container's files.
-STANDARD_CAPABILITIES = DEFAULT_CAPABILITIES | {"IPC_LOCK", "NET_ADMIN", "SYS_NICE", "SYS_PTRACE"}
-STANDARD_DEVICES = frozenset(
-    {"/dev/fuse", "/dev/kmsg", "/dev/kvm", "/dev/net/tun", "/dev/null", "/dev/snd", "/dev/dri"}
+STANDARD_CAPABILITIES = DEFAULT_CAPABILITIES | _set(
+    "IPC_LOCK LEASE NET_ADMIN PERFMON SYS_NICE SYS_PTRACE SYS_RESOURCE SYS_TIME WAKE_ALARM"
+)
+# None of them is a disk.
+STANDARD_DEVICES = re.compile(
+    r"/dev/(?:fuse|kfd|kmsg|kvm|net/tun|null|(?:dri|snd|bus/usb)(?:/[A-Za-z0-9/]+)?|(?:ttyUSB|ttyACM|video)[0-9]+"
+    r"|nvidia[a-z0-9-]*)"
 )
 RUNTIMES = frozenset({"", "runc", "io.containerd.runc.v2"})
 # What every engine since 20.10 sets by itself. Without it /proc/sysrq-trigger, /proc/sys or a disk's removal by
@@ -34,8 +39,6 @@ MASKED_PATHS = _set(
     "/proc/acpi /proc/asound /proc/kcore /proc/keys /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list "
     "/proc/timer_stats /sys/firmware"
 )
-# Built in. Any other name is a plugin's, which the engine looks for by that name as a path.
-LOG_DRIVERS = _set("awslogs etwlogs fluentd gcplogs gelf journald json-file local none splunk syslog")
 ANY = _set(
     "binds mounts volumesfrom containeridfile portbindings restartpolicy autoremove consolesize "
     "capdrop cgroupnsmode dns dnsoptions dnssearch extrahosts groupadd links oomscoreadj publishallports "
@@ -47,6 +50,11 @@ ANY = _set(
 )
 
 Rule = Callable[[Json, str], str]  # value, profile → what is wrong, or ""
+
+
+def leads_away(name: str) -> bool:
+    """Whether a driver's name leads out of the directories, root's own, where the engine looks for its plugin."""
+    return name.startswith("/") or ".." in name
 
 
 def _words_of(value: Json, key: str) -> list[str]:
@@ -88,7 +96,7 @@ def _capabilities(value: Json, profile: str) -> str:
 def _devices(value: Json, profile: str) -> str:
     for one in gojson.items(value, "Devices"):
         path = gojson.text(gojson.struct(one, "Devices").get("pathonhost"), "PathOnHost")
-        if profile == "strict" or path not in STANDARD_DEVICES:
+        if profile == "strict" or not STANDARD_DEVICES.fullmatch(path):
             return f"device {path!r}"
     return ""
 
@@ -116,7 +124,7 @@ def _volume_driver(value: Json, _profile: str) -> str:
 def _logs(value: Json, profile: str) -> str:
     chosen = gojson.struct(value, "LogConfig")
     name = gojson.text(chosen.get("type"), "LogConfig.Type")
-    if name and name not in LOG_DRIVERS:
+    if leads_away(name):
         return f"log driver {name[:60]!r}"
     said = gojson.text_map(chosen.get("config"), "LogConfig.Config")
     local = [key for key, text in sorted(said.items()) if text.strip().lower().startswith("unix")]

@@ -7,6 +7,7 @@ the host is it, and does it hold, or lie in, what is protected?
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -17,12 +18,13 @@ ENGINE_SOCKETS = frozenset({"/run/docker.sock", "/var/run/docker.sock"})
 # Whoever may write here is the host: system programs, their configuration, what package managers and the system's first
 # process run, the kernel's files, devices.
 SYSTEM = (
-    "/bin", "/boot", "/dev", "/efi", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/nix", "/ostree", "/proc", "/run",
-    "/sbin", "/snap", "/sys", "/sysroot", "/usr", "/var/cron", "/var/lib/apt", "/var/lib/cloud", "/var/lib/containerd",
+    "/bin", "/boot", "/dev", "/efi", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/nix", "/proc", "/run",
+    "/sbin", "/snap", "/sys", "/usr", "/var/cron", "/var/lib/apt", "/var/lib/cloud", "/var/lib/containerd",
     "/var/lib/containers", "/var/lib/dkms", "/var/lib/docker", "/var/lib/dpkg", "/var/lib/kubelet",
     "/var/lib/ledgerguard", "/var/lib/machines", "/var/lib/pacman", "/var/lib/polkit-1", "/var/lib/rpm",
     "/var/lib/snapd", "/var/lib/systemd", "/var/log/ledgerguard", "/var/run", "/var/spool",
 )  # fmt: skip
+_OF_A_USER = re.compile(r"(?:/var)?/run/user/[0-9]+/.+")
 # Where the kernel, and programs that listen, are met: reading is enough to get from there into the host.
 LIVE = ("/dev", "/proc", "/run", "/tmp", "/var/run")  # noqa: S108 names
 # Where *strict* lets containers write at all: below these, for there people keep data and nothing of the system.
@@ -57,6 +59,11 @@ def overlaps(path: str, place: str) -> bool:
 def opens_root(path: str) -> bool:
     """Whether who writes there may sign in as root: keys of ssh, or root's home."""
     return path == "/root" or ".ssh" in path.split("/")
+
+
+def of_a_user(path: str) -> bool:
+    """Whether it is below a person's own run-time directory: sockets of a desktop, of ssh's and gpg's agents."""
+    return _OF_A_USER.fullmatch(path) is not None
 
 
 def reached(paths: Iterable[str], place: Iterable[str]) -> str:

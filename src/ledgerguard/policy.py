@@ -57,14 +57,16 @@ class Scene:
         return device if device.startswith("/") else f"{self.policy.places.data_root}/volumes/{volume}/_data"
 
     def protected_paths(self) -> dict[str, str]:
-        """path or location → protected volume that lives there: its mountpoint, and the directory it is bound to."""
+        """path or location → protected volume that lives there: its mountpoint, the directory it is bound to, where
+        links of the host put either, and what is mounted in them."""
         found: dict[str, str] = {}
         for name in sorted(self.protected):
             declared, known = self.policy.declarations.volumes.get(name), self.volumes.get(name)
             devices = [declared.device if declared else "", known.options.get("device", "") if known else ""]
-            for device in filter(lambda one: one.startswith("/"), devices):
-                found.update({device: name, self.lookups.real_path(device): name})
-            found[f"{self.policy.places.data_root}/volumes/{name}"] = name
+            place = f"{self.policy.places.data_root}/volumes/{name}"
+            for spot in (*filter(lambda one: one.startswith("/"), devices), place, f"{place}/_data"):
+                real = self.lookups.real_path(spot)
+                found.update(dict.fromkeys((spot, real, *self.lookups.submounts(real)), name))
         located = zip(self.lookups.locations(tuple(found)), found.values(), strict=True)
         return {**found, **dict(located)}
 

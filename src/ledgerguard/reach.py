@@ -29,7 +29,11 @@ def check(path: str, mount: Mount, scene: Scene, may_reach_all: bool = False) ->
     if hit:
         where = f" {hit}" if hit.startswith("/") else ", which is mounted in two places"
         raise lost((protected[hit],), "mount", f"{path} reaches its directory{where}", f"-v {protected[hit]}:/x:ro")
+    if may_reach_all:
+        return
     known = scene.policy.places
+    if scene.profile == "standard" and all(map(places.of_a_user, paths)):
+        return
     if scene.profile == "standard" and set(paths) <= {*known.engine_sockets, *places.HARMLESS}:
         return
     opening = next(filter(places.opens_root, paths), "")
@@ -50,7 +54,7 @@ def _check_data(path: str, paths: tuple[str, str], scene: Scene) -> None:
         raise Refused(
             f"host reach (strict): {path} is not below {', '.join(places.DATA)}", "mount it read-only, or a volume"
         )
-    if not scene.lookups.only_root_changes(paths[1]):
+    if not all(scene.lookups.only_root_changes(one) for one in paths):
         raise Refused(
             f"host reach (strict): {path} can be swapped by others than root",
             "chown root it and what is above, or a volume",
@@ -71,6 +75,10 @@ def _check_readable(path: str, paths: tuple[str, str], mount: Mount, scene: Scen
         above = [spot for one in seen for spot in closed if places.within(spot, one)]
         if above:
             raise Refused(f"host reach (strict): {path} holds {above[0]}", "mount only what is needed")
+        inside = places.located((where.data_root,), scene.lookups)
+        logs = places.located((f"{where.data_root}/containers",), scene.lookups)
+        if places.reached(seen, inside) and not places.reached(seen, logs):  # containers' own files, sockets among them
+            raise Refused(f"host reach (strict): {path} is the engine's own", "mount only what is needed")
     _check_live(path, paths, scene)
     _check_later(path, paths, mount, scene)
     if mount.recursive and not (mount.complete and scene.lookups.recursive_read_only()):

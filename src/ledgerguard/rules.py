@@ -16,7 +16,6 @@ from ledgerguard.refusal import Refused, lost
 from ledgerguard.request import Request, api_version, truthy
 
 READ_ONLY_ALL_THE_WAY = (1, 44)  # the version since which a read-only bind is read-only below too
-NETWORK_DRIVERS = frozenset({"", "bridge", "host", "ipvlan", "macvlan", "none", "null", "overlay"})
 
 
 @dataclass(frozen=True)
@@ -47,12 +46,13 @@ def refused(call: Call) -> None:
 
 
 def create_network(call: Call) -> None:
-    """Any other driver is a plugin's, which the engine looks for by that name as a path."""
+    """An unknown driver is a plugin's, which the engine looks for by that name as a path."""
     body = gojson.struct(gojson.parse(call.body), "the body")
     addresses = gojson.struct(body.get("ipam"), "IPAM")
     driver, manager = gojson.text(body.get("driver"), "Driver"), gojson.text(addresses.get("driver"), "IPAM.Driver")
-    if driver not in NETWORK_DRIVERS or manager not in ("", "default", "null"):
-        raise Refused(f"network driver {driver[:60]!r}, IPAM {manager[:60]!r}", "the engine's own drivers")
+    for name in (driver, manager):
+        if hosts.leads_away(name):
+            raise Refused(f"network driver {name[:60]!r} is a path", "a driver's name")
 
 
 def build(call: Call) -> None:
@@ -130,7 +130,8 @@ def _check_volume(wanted: Volume, scene: Scene) -> None:
     device = options.bound_device(
         wanted.driver, wanted.options, scene.profile, f"volume {wanted.name or '(anonymous)'}"
     )
-    if device and wanted.name in scene.owners_volumes():
+    plain = not wanted.options or wanted.options.get("type") == "tmpfs"
+    if not plain and wanted.name in scene.owners_volumes():
         raise holding.working_place(wanted.name, "docker volume create without options")
     if device:
         reach.check(device, Mount("volume", wanted.name, ""), scene)
@@ -206,7 +207,8 @@ def rename(call: Call) -> None:
 
 
 def attach(call: Call) -> None:
-    if truthy(call.query.get("stdin")) or call.request.method == "GET":
+    typed = not call.request.empty and call.request.content_type is not None  # it may be a form, which is read first
+    if truthy(call.query.get("stdin")) or typed or call.request.method == "GET":
         for container in _found(call):
             held = holding.written_volumes(container, call.scene)
             if held:

@@ -259,6 +259,9 @@ REFUSED = {
     "the same as a mount": create(
         {"Mounts": [{"Type": "tmpfs", "Target": "/x", "TmpfsOptions": {"Options": [["exec"], ["remount"]]}}]}
     ),
+    "attach, a form behind another content type": request(
+        "POST", "/containers/ledger-dev-postgres/attach?stream=1", b"stdin=1", content_type="text/plain"
+    ),
     "pid of the owner by a link's name": create({"PidMode": "container:a/db"}),
     "ipc of the owner by a link's name": create({"IpcMode": "container:a/db"}),
     "volumes-from by a link's name": create({"VolumesFrom": ["a/db:ro"], "AutoRemove": True}),
@@ -317,6 +320,13 @@ REFUSED = {
 }
 STANDARD_ONLY = {
     "sockets' places, read-only": create({"Binds": ["/run:/x:ro"]}),
+    "the engine's own files, read-only": create({"Binds": ["/var/lib/docker/overlay2:/x:ro"]}),
+    "a desktop's socket": create({"Binds": ["/run/user/1000/wayland-0:/tmp/w"]}),
+    "privileged with the system's places": create({"Privileged": True, "Binds": ["/dev:/dev", "/sys/fs/cgroup:/c"]}),
+    "graphics and a serial port": create(
+        {"Devices": [{"PathOnHost": "/dev/dri/renderD128"}, {"PathOnHost": "/dev/ttyUSB0"}]}
+    ),
+    "setting the clock": create({"CapAdd": ["SYS_TIME"]}),
     "system bus, read-only": create({"Binds": ["/run/dbus/system_bus_socket:/x:ro"]}),
     "temporary files of the host, read-only": create({"Binds": ["/tmp:/x:ro"]}),
     "programs of the host": create({"Binds": ["/opt:/x"]}),
@@ -345,6 +355,11 @@ STANDARD_ONLY = {
 }
 ALLOWED = {
     "a network": request("POST", "/networks/create", {"Name": "n", "Driver": "bridge", "IPAM": {"Driver": "default"}}),
+    "a network of a plugin": request("POST", "/networks/create", {"Name": "n", "Driver": "weave"}),
+    "logs to a plugin": create({"LogConfig": {"Type": "grafana/loki-docker-driver:latest"}}),
+    "attach to the output, as the command line does": request(
+        "POST", "/containers/ledger-dev-postgres/attach?stdout=1&stream=1", content_type="text/plain"
+    ),
     "removal of a network with an odd name": request("DELETE", "/networks/_old%20one"),
     "a build": request("POST", "/build?t=x&networkmode=default", b"tar", content_type="application/x-tar"),
     "logs of its own": create({"LogConfig": {"Type": "json-file", "Config": {"max-size": "10m"}}}),
@@ -519,6 +534,38 @@ def test_a_directory_is_known_by_where_it_lies_and_not_by_its_path(source: str, 
     assert verdicts(create({"Binds": [f"{source}:/x:ro"]}), known)[0]
 
 
+@pytest.mark.parametrize(
+    ("source", "there"),
+    [
+        ("/srv/big/labelled", {"links": {f"/var/lib/docker/volumes/{LABELLED}/_data": "/srv/big/labelled"}}),
+        (f"/srv/big/{LABELLED}/_data", {"links": {"/var/lib/docker/volumes": "/srv/big"}}),
+        ("/srv/big/x", {"mounted_again": {f"/var/lib/docker/volumes/{LABELLED}/_data": "/srv/big/x"}}),
+        ("/srv/pg", {"mounts": (f"{DEVICE}/data/pg",), "mounted_again": {f"{DEVICE}/data/pg": "/srv/pg"}}),
+    ],
+)
+def test_data_that_the_host_has_put_elsewhere_is_protected_there(source: str, there: dict[str, Any]) -> None:
+    wanted = create({"Binds": [f"{source}:/x"]})
+    assert verdicts(wanted) == (True, True), "nothing is there"
+    assert verdicts(wanted, replace(host(), **there)) == (False, False)
+
+
+def test_what_holds_the_data_by_a_volume_of_its_own_is_a_holder() -> None:
+    """Made while the link led elsewhere; copying into it asks for no start."""
+    known = host()
+    known.volumes_by_name["evil"] = Volume("evil", options={"type": "none", "o": "bind", "device": "/home/dev/evil"})
+    known.all_containers.append(container("8" * 64, "made", mount("evil")))
+    copy = request("PUT", "/containers/made/archive?path=/x", content_type="application/x-tar")
+    assert verdicts(copy, known) == (True, True)
+    known.links["/home/dev/evil"] = DEVICE
+    for deed in (copy, run("made", ["rm", "-rf", "/x"]), create({"PidMode": "container:made"})):
+        assert verdicts(deed, known) == (False, False)
+
+
+def test_in_strict_no_link_may_stand_where_others_can_turn_it() -> None:
+    known = replace(host(), links={"/srv/dev/link": "/srv/web"}, swappable=("/srv/dev",))
+    assert verdicts(create({"Binds": ["/srv/dev/link:/x"]}), known) == (True, False)
+
+
 def test_a_mount_below_counts_only_where_it_is_mounted_along() -> None:
     known = replace(host(), mounts=("/mnt/copy",), mounted_again={"/mnt/copy": DEVICE})
     bind = {"Type": "bind", "Source": "/mnt", "Target": "/x", "BindOptions": {"NonRecursive": True}}
@@ -598,6 +645,8 @@ def test_a_reader_does_not_fill_an_empty_volume_from_its_image(volume: str, plac
 
 
 SCRATCH = "ledger_dev_scratch"
+FAR = {"type": "nfs", "o": "addr=198.51.100.7", "device": ":/x"}
+FAR_MOUNT = {"VolumeOptions": {"DriverConfig": {"Name": "local", "Options": FAR}}}
 VAULT = replace(GRANT, container="vault", mounts=(OtherMount(SCRATCH, "/scratch"),))
 
 
@@ -613,6 +662,11 @@ VAULT = replace(GRANT, container="vault", mounts=(OtherMount(SCRATCH, "/scratch"
         (request("POST", "/volumes/create", {"Name": SCRATCH, "DriverOpts": {"type": "tmpfs", "device": "t"}}), True),
         (
             request("POST", "/volumes/create", {"Name": SCRATCH, "DriverOpts": {"o": "bind", "device": "/home/x"}}),
+            False,
+        ),
+        (request("POST", "/volumes/create", {"Name": SCRATCH, "DriverOpts": FAR}), False),
+        (
+            create({"Mounts": [{"Type": "volume", "Source": SCRATCH, "Target": "/x", "ReadOnly": True, **FAR_MOUNT}]}),
             False,
         ),
         (owner(name="vault", HostConfig={"Binds": [f"{VOLUME}:{TARGET}", f"{SCRATCH}:/scratch"]}), True),

@@ -12,14 +12,14 @@ from ledgerguard.host_paths import is_empty, location, locations, only_root_chan
 from ledgerguard.refusal import LookupFailed
 
 TABLE = table_of(
-    "27 1 254:0 / / rw - ext4 /dev/vda rw\n"
-    "30 27 0:21 / /proc rw shared:5 - proc proc rw\n"
-    "40 27 254:1 / /mnt/disk rw - ext4 /dev/vdb rw\n"
-    "41 27 254:1 /ledger /srv/ledger rw - ext4 /dev/vdb rw\n"
-    "42 27 254:1 /a\\040b\\134c /mnt/with\\040space rw - ext4 /dev/vdb rw\n"
-    "43 27 0:50 / /mnt/over rw - tmpfs tmpfs rw\n"
-    "44 43 254:1 /top /mnt/over rw - ext4 /dev/vdb rw\n"
-    "45 27 0:4 net:[4026531840] /run/netns/x rw - nsfs nsfs rw\n"
+    b"27 1 254:0 / / rw - ext4 /dev/vda rw\n"
+    b"30 27 0:21 / /proc rw shared:5 - proc proc rw\n"
+    b"40 27 254:1 / /mnt/disk rw - ext4 /dev/vdb rw\n"
+    b"41 27 254:1 /ledger /srv/ledger rw - ext4 /dev/vdb rw\n"
+    b"42 27 254:1 /a\\040b\\134c /mnt/with\\040space rw - ext4 /dev/vdb rw\n"
+    b"43 27 0:50 / /mnt/over rw - tmpfs tmpfs rw\n"
+    b"44 43 254:1 /top /mnt/over rw - ext4 /dev/vdb rw\n"
+    b"45 27 0:4 net:[4026531840] /run/netns/x rw - nsfs nsfs rw\n"
 )
 
 
@@ -39,6 +39,13 @@ TABLE = table_of(
 )
 def test_a_directory_has_one_location_wherever_it_is_mounted(path: str, expected: str) -> None:
     assert location(path, TABLE) == expected
+
+
+def test_only_the_kernels_own_characters_end_a_line_or_a_word() -> None:
+    """What is mounted may be named by anybody who makes a volume."""
+    table = table_of(b"1 0 8:1 / / rw - x x rw\n2 1 8:2 /a\x0bb\x0c\r\xc2\x85 /m rw - tmpfs a\x0bb\rc rw\n")
+    assert [one.point for one in table] == ["/", "/m"]
+    assert location("/m/x", table) == "8:2:/a\x0bb\x0c\r\x85/x"
 
 
 def test_a_table_that_holds_no_place_for_a_path_is_a_failure() -> None:
