@@ -62,12 +62,12 @@ def held_volumes(container: Container, scene: Scene) -> tuple[str, ...]:
     """Protected volumes that the container can reach at all: by name, or by a directory that overlaps theirs."""
     held = protected_mounts(container, scene)
     named = [mount.source for mount in held]
-    for mount in container.mounts:
-        source = "" if mount.read_only or mount in held else _directory(mount, scene)
-        if source:
-            paths = scene.protected_paths()
-            hit = places.reached(places.shown(places.both(source, scene.lookups), mount, scene.lookups), paths)
-            named += [paths[hit]] if hit else []
+    written = [mount for mount in container.mounts if not mount.read_only and mount not in held]
+    sources = [(mount, source) for mount in written if (source := _directory(mount, scene))]
+    paths = scene.protected_paths() if sources else {}
+    for mount, source in sources:
+        hit = places.reached(places.shown(places.both(source, scene.lookups), mount, scene.lookups), paths)
+        named += [paths[hit]] if hit else []
     return tuple(dict.fromkeys(named))
 
 
@@ -212,7 +212,7 @@ def _other_fault(mount: Mount, granted: tuple[OtherMount, ...]) -> str:
 
 def _check_volumes_from(container: Container, scene: Scene) -> None:
     for reference, read_only in container.volumes_from:
-        for other in _meant(reference, scene):
+        for other in meant(reference, scene):
             _check_auto_remove(container, protected_mounts(other, scene))
             held = held_volumes(other, scene)
             if held and (not read_only or hosts.reaches_inside(container.host)):
@@ -230,7 +230,7 @@ def _check_auto_remove(container: Container, held: tuple[Mount, ...]) -> None:
 
 def _check_joined(container: Container, scene: Scene) -> None:
     for reference in hosts.joined(container.host):
-        for other in _meant(reference, scene):
+        for other in meant(reference, scene):
             held = held_volumes(other, scene)
             if held:
                 raise lost(held, "mount", f"sharing the processes or memory of its owner {reference}")
@@ -242,11 +242,11 @@ def working_place(volume: str, safe: str) -> Refused:
     return Refused(reason, safe, volumes=(volume,), operation="mount")
 
 
-def _meant(reference: str, scene: Scene) -> tuple[Container, ...]:
+def meant(reference: str, scene: Scene) -> tuple[Container, ...]:
     """The containers that the engine could mean. It also knows names that links give, which are in no file."""
     found = scene.lookups.containers(reference)
     if not found:
-        raise Refused(f"no such container: {reference[:64]}", "name it as docker ps -a does")
+        raise Refused(f"no such container: {reference[:64]}", "docker ps -a")
     return found
 
 

@@ -71,11 +71,10 @@ def _check_readable(path: str, paths: tuple[str, str], mount: Mount, scene: Scen
     if sockets and (scene.profile == "strict" or not set(paths) <= where.engine_sockets):
         raise Refused(f"host reach: {path} is a socket's place, read-only or not")
     if scene.profile == "strict":
-        closed = (*kept, *places.located((where.data_root,), scene.lookups))
-        above = [spot for one in seen for spot in closed if places.within(spot, one)]
+        inside = places.located((where.data_root,), scene.lookups)
+        above = [spot for one in seen for spot in (*kept, *inside) if places.within(spot, one)]
         if above:
             raise Refused(f"host reach (strict): {path} holds {above[0]}", "mount only what is needed")
-        inside = places.located((where.data_root,), scene.lookups)
         logs = places.located((f"{where.data_root}/containers",), scene.lookups)
         if places.reached(seen, inside) and not places.reached(seen, logs):  # containers' own files, sockets among them
             raise Refused(f"host reach (strict): {path} is the engine's own", "mount only what is needed")

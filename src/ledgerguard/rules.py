@@ -167,10 +167,7 @@ def start(call: Call) -> None:
 
 def _found(call: Call) -> tuple[Container, ...]:
     """Every container that the engine could mean; one that is not known cannot be judged."""
-    found = call.scene.lookups.containers(call.name)
-    if not found:
-        raise Refused(f"no such container: {call.name}", "docker ps -a")
-    return found
+    return holding.meant(call.name, call.scene)
 
 
 def update(call: Call) -> None:
@@ -246,10 +243,7 @@ def exec_start(call: Call) -> None:
     wanted = call.scene.lookups.execution(call.name)
     if wanted is None:
         raise Refused(f"no such exec: {call.name[:64]}", "docker exec again")
-    found = call.scene.lookups.containers(wanted.container)
-    if not found:
-        raise Refused(f"no such container: {wanted.container[:64]}", "docker ps -a")
-    for container in found:
+    for container in holding.meant(wanted.container, call.scene):
         _check_exec(wanted, container, call.scene)
 
 

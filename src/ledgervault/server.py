@@ -107,7 +107,7 @@ def _sockets(directory: Path) -> Path:
 
 def _remove(directory: Path) -> None:
     for place in (_sockets(directory), directory):
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(place, ignore_errors=True)  # the ending server removes files here too
 
 
 def _make_cluster(directory: Path, superuser: str) -> None:

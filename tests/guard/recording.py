@@ -53,7 +53,7 @@ class Kept:
         def ask(*arguments: Any) -> Any:
             answer = getattr(self.inner, name)(*arguments)
             if name == "submounts":  # what else is mounted where this is recorded is of that machine alone
-                own = str(self.inner.data_root.parent)  # type: ignore[attr-defined]
+                own = str(self.inner.data_root.parent)  # type: ignore[attr-defined]  # always EngineFiles here
                 answer = tuple(one for one in answer if one.startswith(own))
             self.answers.append([name, list(arguments), plain(answer)])
             return answer
