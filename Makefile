@@ -14,12 +14,14 @@ V =
 SINCE =
 LEVEL =
 ONLY =
+CHANGED =
 JSON =
 OP =
 NAME =
 OUTCOME =
-export ENV SERVICE FILE CONFIRM OP STACK SETTINGS STRATEGY COLD YES V SINCE LEVEL ONLY
+export ENV SERVICE FILE CONFIRM OP STACK SETTINGS STRATEGY COLD YES V SINCE LEVEL ONLY CHANGED
 
+comma := ,
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules --no-print-directory
@@ -104,17 +106,21 @@ lint: ## ruff, mypy, ansible-lint, yamllint, shellcheck, workflows, documents (O
 	@scripts/bootstrap
 	@$(PYTHON) -m scripts.lint
 
-test: ## everything that guards a push, on real engines; within 45 minutes from nothing (ONLY=part)
+test: ## everything that guards a push, in worlds of its own (ONLY=part CHANGED=origin/main)
 	@scripts/bootstrap
-	@$(PYTHON) -m scripts.run_tests
+	@$(PYTHON) -m tools.runner
 
 test-fast: ## what needs no engine: lint and unit tests, under 3 minutes
 	@scripts/bootstrap
-	@$(PYTHON) -m scripts.run_tests --fast
+	@$(PYTHON) -m tools.runner --fast
 
 soak: #: what is too long for every push, hours of it; goes on where it was stopped, writes docs/soak.md
 	@scripts/bootstrap
-	@$(PYTHON) -m scripts.run_tests --soak
+	@$(PYTHON) -m tools.runner --soak
+
+mutants: #: changes decisions one at a time and lists those that no test notices (ONLY=guard,vault,roles,scripts)
+	@scripts/bootstrap
+	@$(PYTHON) -m tools.mutation.cli $(subst $(comma), ,$(ONLY))
 
 bench: #: measures what the README quotes, as ratios in one run
 	@scripts/bootstrap

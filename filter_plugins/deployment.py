@@ -84,6 +84,18 @@ def guard_text(guard: Mapping[str, Any]) -> str:
     return f"{text}; check at {check.get('time')}: {check.get('text')}"
 
 
+def guard_invitation(guard: Mapping[str, Any], environment: str, volume: str) -> list[str]:
+    """What an operator can do about the guard: in dev see it refuse, anywhere turn on one that only observes."""
+    if not guard or guard["age_seconds"] > GUARD_SILENT_SECONDS:
+        return []
+    if guard.get("mode") == "observe":
+        command = f"ENV={environment} scripts/play deploy -e volume_guard_mode=enforce"
+        return [f"nothing is refused yet; turn it on: {command}"]
+    if guard.get("mode") == "enforce" and environment == "dev":
+        return [f"try the command that lost the data once: docker volume rm -f {volume}"]
+    return []
+
+
 def _as_wanted(guard: Mapping[str, Any], wanted: str) -> bool:
     either = wanted in ("auto", "observe-first")
     return guard.get("mode") in (("enforce", "observe") if either else (wanted,))
@@ -114,6 +126,7 @@ class FilterModule:
             "deployment_facts": deployment_facts,
             "foreign_sentinels": foreign_sentinels,
             "guard_findings": guard_findings,
+            "guard_invitation": guard_invitation,
             "guard_text": guard_text,
             "proven_backup_due": proven_backup_due,
             "services_of_roles": services_of_roles,

@@ -51,7 +51,7 @@ def tracked(pattern: str) -> list[str]:
 
 def shell_scripts() -> list[str]:
     """Every script of a shell, by its first line."""
-    folders = (".ci", "scripts", "tests", "images", "app", "molecule", "roles", "bench")
+    folders = (".ci", "scripts", "tools", "tests", "images", "app", "molecule", "roles", "bench")
     files = [name for folder in folders for name in tracked(f"{folder}/**/*")]
     return [name for name in files if not name.endswith(".j2") and is_shell(ROOT / name)]
 
@@ -69,7 +69,7 @@ def is_shell(path: Path) -> bool:
 def python_trees() -> list[str]:
     """What mypy reads, the app apart: it has Django's plugin and settings."""
     modules = [*tracked("roles/*/library/*.py"), *tracked("roles/*/module_utils/*.py")]
-    return ["src", "scripts", "filter_plugins", "bench", *modules]
+    return ["src", "scripts", "tools", "filter_plugins", "bench", *modules]
 
 
 def collections() -> str:

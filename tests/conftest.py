@@ -1,4 +1,4 @@
-"""What tests in several folders stand on: this machine's engine, and one deployed stack for those that keep it well.
+"""What tests in several folders stand on: a world of their own, and one deployed stack for those that keep it well.
 
 Imports wait until a test asks: most tests need neither.
 """
@@ -6,6 +6,7 @@ Imports wait until a test asks: most tests need neither.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,22 +25,24 @@ settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
-def machine_in_use() -> Iterator[None]:
-    """Nobody removes what these tests make while they run."""
-    from scripts import leftovers
-
-    yield from leftovers.in_use()
+def bed() -> None:
+    """A world with an engine of its own: these tests make, stop and remove what a machine's user would miss."""
+    if not os.environ.get("LEDGERFLOW_BED"):
+        pytest.exit(
+            "these tests run in a world of their own, never on the machine's engine\n"
+            "HINT: scripts/bed -- .venv/bin/python -m pytest … (docs/testing.md)",
+            returncode=2,
+        )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end, a session cleans up
 
 
 @pytest.fixture(scope="session")
-def stack(machine_in_use: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A deployed stack with one account and one transaction in it; destroyed at the end."""
-    from tests.deploy.stacks import new_stack, warm_stack
+def stack(bed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A deployed stack with one account and one transaction in it: the template's, or a warm one of a developer."""
+    from tests.deploy import template
+    from tests.deploy.stacks import warm_stack
 
     if warm := os.environ.get("LEDGERFLOW_TEST_STACK"):  # a person's short loop: the settings file of a stack that runs
         yield warm_stack(Path(warm), tmp_path_factory.mktemp("warm"))
         return
-    for fresh in new_stack(tmp_path_factory.mktemp("stack")):
-        fresh.deploy()
-        fresh.add_row("the row that must survive")
-        yield fresh
+    yield template.deployed(tmp_path_factory.mktemp("stack"))

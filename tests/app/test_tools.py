@@ -14,9 +14,10 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.test import Client
 from pytest_django import Settings
-from tools import calling, checks, search_tool
 from tools.models import Tool, ToolRun
 from tools.search_tool import SearchFailed, search_web
+
+from tools import calling, checks, search_tool
 
 SEARCH = "tools.search_tool.search_web"
 

@@ -15,8 +15,8 @@ from stacks import Stack, new_stack
 
 
 @pytest.fixture(scope="session", autouse=True)
-def engine_in_use(machine_in_use: None) -> None:
-    """All tests of this folder use the machine's engine."""
+def in_world(bed: None) -> None:
+    """All tests of this folder use an engine: that of a world of their own."""
 
 
 @pytest.fixture
@@ -27,6 +27,6 @@ def another_stack(tmp_path: Path) -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[hosts.Guarded]:
-    """The host that test_guarded and the files behind it share, in the order of `scripts.run_tests`."""
+    """The host that test_guarded and the files behind it share, in the order of `tools.runner`."""
     with hosts.guarded_host(tmp_path_factory.mktemp("guarded")) as made:
         yield made

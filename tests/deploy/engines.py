@@ -55,6 +55,7 @@ class Engine:
 
     place: Path
     options: tuple[str, ...] = ()
+    data: Path | None = None  # another engine's data root, stopped in order; none: an empty one
     archive: Path = field(init=False)
     _namespaces: subprocess.Popen[str] | None = None
     _process: subprocess.Popen[bytes] | None = None
@@ -108,15 +109,20 @@ class Engine:
         """Ends everything and removes every trace: files, and the empty control groups of killed containers."""
         self.cut_the_power()
         self._wait_for(self._removed, "its files cannot be removed")
-        for group in Path("/sys/fs/cgroup").glob(f"**/{self._group}"):
+        for group in Path("/sys/fs/cgroup").glob(f"**/{Path(self._group).name}"):
             for below in sorted((path for path in group.rglob("*") if path.is_dir()), reverse=True):
                 below.rmdir()
             group.rmdir()
 
     # --- images and the way in --------------------------------------------------------------------------------------
 
+    def save_images(self) -> None:
+        """Keeps all images that this engine has, for `load_images` after they were removed."""
+        names = self.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").splitlines()
+        self.docker("save", "-o", str(self.archive), *(name for name in names if "<none>" not in name))
+
     def load_images(self, references: list[str]) -> None:
-        """Brings images of the machine's engine; the archive is kept for the next time."""
+        """Brings images of the world's engine, or those kept; the archive is kept for the next time."""
         if not self.archive.exists():
             subprocess.run(["docker", "save", "-o", str(self.archive), *references], check=True, timeout=180)
         self.docker("load", "--quiet", "--input", str(self.archive))
@@ -153,16 +159,17 @@ class Engine:
 
     @property
     def _group(self) -> str:
-        return f"ledgerflow-test-{self.place.name}"
+        return f"{os.environ.get('LEDGERFLOW_BED_CGROUP', '')}/ledgerflow-test-{self.place.name}".lstrip("/")
 
     def _arguments(self) -> list[str]:
         place = self.place
         return [
-            f"--data-root={place / 'data'}",
+            f"--data-root={self.data or place / 'data'}",
             f"--exec-root={place / 'exec'}",
             f"--pidfile={place / 'dockerd.pid'}",
             f"--host=unix://{self.socket}",
             f"--config-file={place / 'daemon.json'}",
+            "--exec-opt=native.cgroupdriver=cgroupfs",  # systemd's driver refuses such a parent
             f"--cgroup-parent=/{self._group}",
         ]
 
@@ -225,10 +232,10 @@ class Engine:
 
 
 @contextmanager
-def engine(*options: str) -> Iterator[Engine]:
-    """A running engine without images; removed whatever happened."""
+def engine(*options: str, data: Path | None = None) -> Iterator[Engine]:
+    """A running engine, without images unless it has another's data root; removed whatever happened."""
     place = tempfile.mkdtemp(prefix="lf-engine-")  # not below pytest's: a socket's path must be short
-    made = Engine(Path(place), options)
+    made = Engine(Path(place), options, data)
     try:
         made.start()
         yield made

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from engines import Browser, Engine, EngineStack, engine
 
+from tests.deploy import template
+
 ROW = "the row that must survive"
 HEALTHY_SECONDS = 150
 pytestmark = pytest.mark.timeout(1500)  # a whole deploy and more in one test; the default is for less
@@ -59,12 +61,13 @@ def well(stack: EngineStack) -> None:
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineStack]:
     """A whole stack with a row, a media file and a proven backup, on an engine of its own."""
-    with engine() as own:
-        stack = EngineStack(tmp_path_factory.mktemp("alone"), engine=own)
+    record = template.record()
+    with engine(data=Path("/var/lib/docker")) as own:  # the world's, which starts no engine itself
+        own.save_images()
+        place = tmp_path_factory.mktemp("alone")
+        stack = EngineStack(place, name=record.name, settings=record.settings, engine=own)
         try:
-            own.load_images(stack.images())
-            stack.deploy()
-            stack.add_row(ROW)
+            stack.wait_until_healthy(seconds=HEALTHY_SECONDS)
             content = "import pathlib; pathlib.Path('/media/data/photo.bin').write_bytes(bytes(range(256)) * 64)"
             in_live(stack, "python", "-c", content)
             taken = stack.play("backup")

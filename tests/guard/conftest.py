@@ -7,11 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from scripts import leftovers
 from tests.guard.own import has_old_engine, own_engine
 from tests.guard.world import World
 
-machine_in_use = pytest.fixture(scope="session", autouse=True)(leftovers.in_use)
+
+@pytest.fixture(scope="session", autouse=True)
+def in_world(bed: None) -> None:
+    """Engines of these tests are killed and refuse: they run in a world of their own."""
 
 
 # A push tries each profile and, where 20.10 can be had, each engine once; LEDGERGUARD_ALL=1 tries all four.

@@ -1,4 +1,4 @@
-"""The machine's engine is in use while these tests run."""
+"""All tests of this folder use an engine: that of a world of their own."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import pytest
 
 
 @pytest.fixture(scope="session", autouse=True)
-def engine_in_use(machine_in_use: None) -> None:
-    """All tests of this folder use the machine's engine."""
+def engine(bed: None) -> None:
+    """The world's engine; nothing of the machine's."""

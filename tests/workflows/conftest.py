@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -19,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from runner import ROOT, Job, machine, working_tree
 
-from scripts import leftovers, remote_inputs
+from scripts import remote_inputs
 from tests.integration.image_host import Host
 
 WORKFLOWS = ROOT / ".github/workflows"
@@ -27,7 +26,7 @@ NewJob = Callable[..., Job]
 
 
 @pytest.fixture(scope="session")
-def image(tmp_path_factory: pytest.TempPathFactory) -> str:
+def image(bed: None, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The image of a runner: as the part `images` made it, or made now."""
     if made := os.environ.get("RUNNER_IMAGE"):
         return made
@@ -47,7 +46,6 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def new_job(image: str, source: tuple[Path, str]) -> Iterator[NewJob]:
     """Makes jobs of workflow files, each on a machine of its own, or `on` a used one; `change` edits the file first."""
     with ExitStack() as machines:
-        machines.enter_context(leftovers.lock(fcntl.LOCK_SH))
 
         def make(file: str, name: str, change: tuple[str, str] | None = None, on: str = "", **contexts: Any) -> Job:
             text = (WORKFLOWS / file).read_text()

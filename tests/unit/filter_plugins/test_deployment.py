@@ -13,6 +13,7 @@ from filter_plugins.deployment import (
     deployment_facts,
     foreign_sentinels,
     guard_findings,
+    guard_invitation,
     guard_text,
     proven_backup_due,
     services_of_roles,
@@ -119,7 +120,7 @@ def test_our_own_sentinels_and_directories_without_one_are_not_foreign() -> None
 
 def test_ansible_finds_the_filters_by_these_names() -> None:
     names = {"deployment_facts", "foreign_sentinels", "proven_backup_due", "services_of_roles", "stack_containers"}
-    names |= {"guard_findings", "guard_text", "unwell_services"}
+    names |= {"guard_findings", "guard_invitation", "guard_text", "unwell_services"}
     assert set(FilterModule().filters()) == names
 
 
@@ -171,3 +172,22 @@ def test_a_guard_that_does_not_is_found(guard: dict[str, Any], wanted: str, told
     (found,) = guard_findings(guard, wanted, "dev")
     assert (found["where"], found["what"]) == ("engine guard", f"{told} (wanted: {wanted})")
     assert guard_findings(guard, "off", "dev") == []
+
+
+def test_a_guard_that_only_observes_says_so_and_how_to_turn_it_on() -> None:
+    for environment in ("dev", "prod"):
+        (line,) = guard_invitation({**GUARD, "mode": "observe"}, environment, "ledger_dev_db_data")
+        assert "nothing is refused yet" in line
+        assert f"ENV={environment} scripts/play deploy -e volume_guard_mode=enforce" in line
+
+
+def test_only_dev_is_invited_to_try_a_removal() -> None:
+    (line,) = guard_invitation(GUARD, "dev", "ledger_dev_db_data")
+    assert line.endswith("docker volume rm -f ledger_dev_db_data")
+    assert guard_invitation(GUARD, "prod", "ledger_prod_db_data") == []
+    assert guard_invitation(GUARD, "staging", "ledger_staging_db_data") == []
+
+
+def test_nobody_is_invited_to_try_where_no_guard_answers() -> None:
+    for guard in ({}, {**GUARD, "age_seconds": 31}, {**GUARD, "mode": "off"}):
+        assert guard_invitation(guard, "dev", "ledger_dev_db_data") == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from scripts import soak
 from scripts.soak import Outcome
@@ -56,7 +57,12 @@ def test_a_row_of_another_commit_stays_with_its_day_until_its_part_runs_again() 
 
 
 def test_every_part_of_the_soak_has_its_row() -> None:
-    from scripts import run_tests
+    from tools.runner import parts
 
-    ground = {"packages", "engine", "leftovers", "images"}
-    assert {part.name for part in run_tests.soak_parts()} - ground == set(soak.WHAT)
+    ground = {part.name for part in parts.ground()}
+    assert {part.name for part in parts.soak_parts()} - ground == set(soak.WHAT)
+
+
+def test_the_nightly_workflow_runs_every_part_of_the_soak() -> None:
+    workflow = yaml.safe_load((soak.ROOT / ".github/workflows/soak.yml").read_text())
+    assert sorted(workflow["jobs"]["soak"]["strategy"]["matrix"]["part"]) == sorted(soak.WHAT)

@@ -1,0 +1,1 @@
+"""Changes one decision at a time and asks whether a test notices: `mutants` makes the changes, `cli` runs the tests."""

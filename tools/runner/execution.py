@@ -1,0 +1,146 @@
+"""Runs one part into its log and counts what came of it.
+
+A module of its own because it owns the processes: what a part started ends with it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts import junit
+from scripts.junit import Counts
+from tools.bed import worlds
+from tools.runner.parts import PYTHON, ROOT, Part
+
+BUILD = ROOT / "build"
+TAIL_LINES = 60
+RUNNING: set[subprocess.Popen[bytes]] = set()
+STOPPED = threading.Event()
+# make's own variables must not reach what the tests start.
+MAKE_VARIABLES = {
+    "CHANGED", "COLD", "CONFIRM", "DRY", "ENV", "FILE", "LEVEL", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "ONLY", "SERVICE",
+    "SETTINGS", "OP", "REASON", "SINCE", "STACK", "STRATEGY", "V", "YES",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a part ended."""
+
+    part: Part
+    counts: Counts
+    seconds: float
+    code: int
+
+
+def part_environment(part: Part) -> dict[str, str]:
+    """What a part sees: the caller's environment without make's variables, and where it leaves its results."""
+    left_out = MAKE_VARIABLES | {"PYTHONDONTWRITEBYTECODE"}
+    kept = {name: value for name, value in os.environ.items() if name not in left_out}
+    site = next(iter(sorted(ROOT.glob(".venv/lib/python3*/site-packages"))), ROOT)
+    ours = {
+        "PATH": worlds.search_path(),
+        "ANSIBLE_COLLECTIONS_PATH": str(site),  # molecule looks elsewhere
+        "OUT": str(BUILD / "results"),
+        # Hundreds of Ansible processes: compiling each anew is a third of their start. Outside of the tree, whose
+        # files are looked at for changes.
+        "PYTHONPYCACHEPREFIX": str(BUILD / "cache/pycache"),
+    }
+    return {**kept, **ours, **worlds.image_variables(BUILD), **part.environment}
+
+
+def command(part: Part) -> tuple[str, ...]:
+    """The part's argument list, in a world of its own where it names a template."""
+    if not part.template:
+        return part.argv
+    options = [] if part.engine else ["--no-engine"]
+    options += ["--network"] if part.network else []
+    return (PYTHON, "-m", "tools.bed", "run", f"--template={part.template}", *options, "--", *part.argv)
+
+
+def stop(child: subprocess.Popen[bytes]) -> None:
+    """Ends a part and all it started: asked first, so that it can clean up, then made to."""
+    for number, patience in ((signal.SIGTERM, 40), (signal.SIGKILL, 10)):
+        try:
+            os.killpg(child.pid, number)
+            child.wait(patience)
+        except ProcessLookupError:
+            return
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def execute(part: Part, log: Path) -> int:
+    """Runs the part into its log; 124 when its time ran out, 127 when it could not be started."""
+    with log.open("wb") as output:
+        try:
+            child = subprocess.Popen(
+                command(part), cwd=ROOT, env=part_environment(part), start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        except OSError as error:
+            output.write(f"{part.name}: could not be started: {error}\n".encode())
+            return 127
+        RUNNING.add(child)
+        try:
+            return child.wait(part.minutes * 60)
+        except subprocess.TimeoutExpired:
+            output.write(f"\n{part.name}: stopped after its limit of {part.minutes} minutes\n".encode())
+            return 124
+        finally:
+            RUNNING.discard(child)
+            if child.poll() is None:
+                stop(child)
+
+
+def count(part: Part, code: int, report: Path) -> Counts:
+    """The part's counts; an exit code that says more than its report is one more failure."""
+    if not part.report:
+        return Counts(passed=int(code == 0), failed=int(code != 0))
+    counts = junit.read(report)
+    return counts if code == 0 or counts.failed else counts + Counts(failed=1)
+
+
+def run(part: Part) -> Outcome:
+    """Runs one part, prints how it ended, and the end of its log if it failed."""
+    log, report = BUILD / "logs" / f"test-{part.name.replace(' ', '-')}.log", BUILD / "results" / part.report
+    if part.report:
+        report.unlink(missing_ok=True)
+    print(f"{part.name}: …", flush=True)
+    started = time.monotonic()
+    code = execute(part, log)
+    outcome = Outcome(part, count(part, code, report), time.monotonic() - started, code)
+    if outcome.counts.failed:
+        tail = log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
+        print(f"--- {part.name}: exit {code}, the end of {log.relative_to(ROOT)}:\n" + "\n".join(tail), flush=True)
+    print(row(outcome), flush=True)
+    return outcome
+
+
+def block(part: Part, cause: str) -> Outcome:
+    """A part that could not run has failed."""
+    counts = Counts(failed=1, failures=(f"not run: it needs `{cause}`, which failed",))
+    outcome = Outcome(part, counts, 0.0, 2)
+    print(row(outcome), flush=True)
+    return outcome
+
+
+def row(outcome: Outcome) -> str:
+    """One row of the closing table."""
+    counts, skipped = outcome.counts, len(outcome.counts.skipped)
+    text = f"{outcome.part.name:26}{outcome.seconds:8.1f} s {counts.passed:6} passed {counts.failed:4} failed"
+    return text + (f" {skipped:4} skipped" if skipped else "")
+
+
+def stop_all(number: int, _frame: object) -> None:
+    """Ends the running parts, so that each can clean up, and starts no other."""
+    STOPPED.set()
+    for child in list(RUNNING):
+        stop(child)
+    raise SystemExit(128 + number)
