@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts import junit
+from scripts import junit, play
 from scripts.junit import Counts
 from tools.bed import worlds
 from tools.runner.parts import PYTHON, ROOT, Part
@@ -82,7 +82,7 @@ def execute(part: Part, log: Path) -> int:
         try:
             child = subprocess.Popen(
                 command(part), cwd=ROOT, env=part_environment(part), start_new_session=True,
-                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, preexec_fn=play.die_with_parent,
             )  # fmt: skip
         except OSError as error:
             output.write(f"{part.name}: could not be started: {error}\n".encode())

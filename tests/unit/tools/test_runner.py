@@ -74,6 +74,22 @@ def test_a_part_is_stopped_with_all_it_started(build: Path) -> None:
     wait_for(lambda: not process.exists() or "Z" in (process / "stat").read_text().split()[2:3])
 
 
+def test_a_run_that_was_killed_leaves_no_part_running(build: Path) -> None:
+    place = build / "part"
+    part = f"import os, time; open({str(place)!r}, 'w').write(str(os.getpid())); time.sleep(300)"
+    text = (
+        f"import pathlib, sys; sys.path.insert(0, {str(REPOSITORY)!r})\n"
+        "from tools.runner import execution, parts\n"
+        f"execution.BUILD = execution.ROOT = pathlib.Path({str(build)!r})\n"
+        f"execution.run(parts.Part('long', {python(part)!r}, 9))"
+    )
+    run = subprocess.Popen(python(text), stdout=subprocess.DEVNULL)
+    wait_for(lambda: place.exists() and place.read_text() != "")
+    run.kill()
+    run.wait()
+    wait_for(lambda: not Path("/proc", place.read_text()).exists())
+
+
 def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Polls, however slow the machine is at the moment."""
     end = time.monotonic() + seconds
