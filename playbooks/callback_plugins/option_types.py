@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -31,18 +32,23 @@ Rule = Mapping[str, Any]
 
 def option_rule(name: str, root: Path = ROOT) -> Rule | None:
     """The specification of an option, from the role whose name begins the option's, or from the inventory's own."""
-    owners = [file for file in root.glob("roles/*/meta/argument_specs.yml") if name.startswith(f"{_role(file)}_")]
-    for file in [*owners, root / "inventory/argument_specs.yml"]:
-        points = yaml.safe_load(file.read_text())["argument_specs"].values()
-        for options in (point.get("options") or {} for point in points):
-            if name in options:
-                rule: Rule = options[name]
-                return rule
+    roles = [part.name for part in _roles(root) if name.startswith(f"{part.name}_")]
+    files = [root / "roles" / role / "meta/argument_specs.yml" for role in roles]
+    for file in [*files, root / "inventory/argument_specs.yml"]:
+        if name in _options(file):
+            return _options(file)[name]
     return None
 
 
-def _role(file: Path) -> str:
-    return file.parts[-3]
+@cache
+def _roles(root: Path) -> list[Path]:
+    return sorted((root / "roles").iterdir())
+
+
+@cache
+def _options(file: Path) -> dict[str, Rule]:
+    points = yaml.safe_load(file.read_text())["argument_specs"].values() if file.exists() else []
+    return {name: rule for point in points for name, rule in (point.get("options") or {}).items()}
 
 
 def typed(value: str, kind: str, elements: str = "str") -> Any:

@@ -342,7 +342,7 @@ def main() -> None:
     except Refusal as refusal:
         module.fail_json(msg=refusal_text(given["stack"], place, refusal.judgement))
     except (OSError, ValueError, KeyError) as error:
-        module.fail_json(msg=f"{place.record}: cannot be locked: {error!r}\nHINT: make deploy, which asks for the rights")
+        module.fail_json(msg=f"{place.record}: cannot be locked: {error!r}\nHINT: make deploy asks for the rights")
     lease = given["state"] == "taken" and not given["claim"]["process"]["local"]
     module.exit_json(changed=False, path=str(place.record), lease=lease)
 
