@@ -135,6 +135,12 @@ docs: #: writes the generated parts: the roles' tables, the pictures
 	@$(PYTHON) -m scripts.diagrams
 	@$(PYTHON) -m scripts.role_docs
 
+bootstrap: #: installs the hashed packages that every target needs; done by each of them when it is due
+	@scripts/bootstrap
+
+deploy-candidate: #: for workflows: refuses a commit that ci did not pass, or that is not main's head
+	@python3 -m scripts.deploy_candidate
+
 deploy-inputs: #: writes key, known hosts, vault password and inventory for a deploy over ssh from DEPLOY_… (ENV=staging)
 	@scripts/bootstrap
 	@$(PYTHON) -m scripts.remote_inputs write "$(ENV)"

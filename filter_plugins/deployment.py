@@ -7,10 +7,13 @@ status table shows the same facts.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+COLOURS = {"blue": "green", "green": "blue"}
+_OTHER_COLOUR = re.compile("(?<=-)(blue|green)$")
 GUARD_SILENT_SECONDS = 30  # it writes each 5 seconds
 
 
@@ -60,7 +63,25 @@ def unwell_services(probe: Mapping[str, Any], stack: Mapping[str, str], expected
             what = "not there" if item is None else f"{item['state']}, {item['health']} ({item['status']})"
             hint = f"docker logs {stack['id']}-{name}; make deploy ENV={stack['environment']}"
             findings.append({"where": f"service {name}", "what": what, "hint": hint})
-    return findings
+    return findings + _failed_versions(there, stack, expected)
+
+
+def _failed_versions(there: Mapping[str, Any], stack: Mapping[str, str], expected: list[str]) -> list[dict[str, str]]:
+    """The other colour of an expected one, where it is not well: it takes no traffic, and is started for ever."""
+    others = {_OTHER_COLOUR.sub(lambda match: COLOURS[match[0]], name) for name in expected} - set(expected)
+    ill = {
+        name: item
+        for name, item in there.items()
+        if name in others and (item["state"] != "running" or item["health"] == "unhealthy")
+    }
+    return [
+        {
+            "where": f"service {name}",
+            "what": f"a version that failed is still there: {item['state']}, {item['health']} ({item['status']})",
+            "hint": f"make deploy ENV={stack['environment']} removes it",
+        }
+        for name, item in ill.items()
+    ]
 
 
 def guard_findings(guard: Mapping[str, Any], wanted: str, environment: str) -> list[dict[str, str]]:

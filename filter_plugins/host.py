@@ -89,6 +89,32 @@ def _missing_secrets(probe: Facts, wanted: list[str], provided: list[str], stack
     ]
 
 
+def provided_secret_findings(
+    probe: Facts, wanted: list[str], provided: Mapping[str, Any], generated: bool
+) -> list[Finding]:
+    """Secrets that role service would refuse half-way: provided but empty or weak, or new and neither had nor made."""
+    findings = []
+    for name in sorted(wanted):
+        if name in provided:
+            value = "" if provided[name] is None else str(provided[name])
+            what = "" if strong(value) else f"provided, but {f'weak ({len(value)} characters)' if value else 'empty'}"
+        else:
+            what = "" if generated or name in probe["secrets"] else "not provided and not on the host"
+        if what:
+            hint = (
+                f"set service_secrets_provided.{name} in the inventory, encrypted by ansible-vault: one line of "
+                "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+            )
+            findings.append({"where": f"secret {name}", "what": what, "hint": hint})
+    return findings
+
+
+def strong(value: str) -> bool:
+    """The rule of roles/service/library/service_files.py, which runs on the host; a test holds them together."""
+    clean = value == value.strip() and value.isprintable() and "\ufffd" not in value
+    return clean and len(value) >= 16 and len(set(value)) >= 6
+
+
 class FilterModule:
     """What Ansible loads."""
 
@@ -97,6 +123,7 @@ class FilterModule:
         return {
             "host_findings": host_findings,
             "port_findings": port_findings,
+            "provided_secret_findings": provided_secret_findings,
             "secret_findings": secret_findings,
             "weak_secret_findings": weak_secret_findings,
         }

@@ -31,6 +31,17 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200); self.end_headers(); self.wfile.write(json.dumps(value).encode())
 HTTPServer(("127.0.0.1", 8765), Handler).serve_forever()
 """
+# One branch and the runs of ci, as far as scripts/deploy_candidate.py asks. A second one ends, as the port is taken.
+CANDIDATE = """
+import json, pathlib
+from http.server import BaseHTTPRequestHandler, HTTPServer
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        assert self.headers["Authorization"] == "Bearer the-token"
+        value = json.loads(pathlib.Path("/tmp/candidate.json").read_text())["/git/ref/" in self.path]
+        self.send_response(200); self.end_headers(); self.wfile.write(json.dumps(value).encode())
+HTTPServer(("127.0.0.1", 8765), Handler).serve_forever()
+"""
 SUMMARISED = {"restore-smoke"}
 AFTER_CI = {
     "event_name": "workflow_run",
@@ -71,6 +82,17 @@ def without_summary(job: Job) -> list[str]:
 def after_ci(held: dict[str, str], **changed: Any) -> dict[str, Any]:
     run = {**AFTER_CI["event"]["workflow_run"], **changed}  # type: ignore[index]
     return {"github": {**AFTER_CI, "event": {"workflow_run": run}}, "secrets": held}
+
+
+def with_github(job: Job, head: str = "", conclusion: str = "success") -> Job:
+    """The job's machine, on which GitHub says that ci passed the commit and that it is main's head, or else."""
+    job.given |= {"GITHUB_API_URL": GITHUB}
+    run = {"head_sha": job.commit, "head_branch": "main", "event": "push", "conclusion": conclusion}
+    answers = [{"workflow_runs": [run]}, {"object": {"sha": head or job.commit}}]
+    job.inside("cat > /tmp/candidate.json", stdin=json.dumps(answers).encode())
+    start = "cat > /tmp/candidate.py && (python3 /tmp/candidate.py > /tmp/candidate.log 2>&1 &)"
+    job.inside(start, stdin=CANDIDATE.encode())
+    return job
 
 
 def by_hand(held: dict[str, str], env: str) -> dict[str, Any]:
@@ -146,7 +168,7 @@ def test_who_starts_it_by_hand_opens_no_issue(new_job: NewJob) -> None:
 def test_a_deploy_is_given_what_its_environment_holds_and_leaves_none_of_it(
     new_job: NewJob, held: dict[str, dict[str, str]], env: str
 ) -> None:
-    job = new_job("deploy.yml", env, **by_hand(held[env], env))
+    job = with_github(new_job("deploy.yml", env, **by_hand(held[env], env)))
     assert job.wanted()
     job.run()
     assert_well(job)
@@ -193,7 +215,7 @@ def test_the_search_for_secrets_finds_one(new_job: NewJob, held: dict[str, dict[
 
 
 def test_a_deploy_that_fails_leaves_no_secret_either(new_job: NewJob, held: dict[str, dict[str, str]]) -> None:
-    job = new_job("deploy.yml", "staging", **after_ci(held["staging"]))
+    job = with_github(new_job("deploy.yml", "staging", **after_ci(held["staging"])))
     job.given["EDGE_FAILS"] = "playbooks/deploy.yml"
     job.run()
     assert job.status == "failure"
@@ -203,10 +225,39 @@ def test_a_deploy_that_fails_leaves_no_secret_either(new_job: NewJob, held: dict
     assert_nothing_left(job, held["staging"])
 
 
+@pytest.mark.parametrize(
+    ("github", "said"),
+    [
+        ({"head": "f" * 40}, "not the head of main, which is ffffffffffff"),
+        ({"conclusion": "failure"}, "no push of it to main passed ci.yml"),
+    ],
+    ids=["main moved on", "ci failed"],
+)
+def test_another_commit_is_refused_before_anything_is_installed_or_given(
+    new_job: NewJob, used: str, held: dict[str, dict[str, str]], github: dict[str, str], said: str
+) -> None:
+    job = with_github(new_job("deploy.yml", "prod", on=used, **by_hand(held["prod"], "prod")), **github)
+    job.run()
+    refusal = step(job, "Refuse a commit that ci did not pass or that is not main's head")
+    assert refusal.code != 0
+    assert said in refusal.output
+    for name in ("Install the packages", "Write what the environment holds", "Deploy over ssh"):
+        assert step(job, name).code is None
+    assert_nothing_left(job, held["prod"])
+
+
+def test_no_step_that_installs_packages_is_given_a_secret() -> None:
+    for name, job in yaml.safe_load((WORKFLOWS / "deploy.yml").read_text())["jobs"].items():
+        given = [each["name"] for each in job["steps"] if "secrets." in json.dumps(each.get("env", {}))]
+        names = [each.get("name") for each in job["steps"]]
+        assert given == ["Write what the environment holds"], name
+        assert names.index("Install the packages") < names.index(given[0]), name
+
+
 def test_each_missing_secret_is_refused_by_name(new_job: NewJob, used: str, held: dict[str, dict[str, str]]) -> None:
     for name in held["prod"]:
         less = {key: value for key, value in held["prod"].items() if key != name}
-        job = new_job("deploy.yml", "prod", on=used, **by_hand(less, "prod"))
+        job = with_github(new_job("deploy.yml", "prod", on=used, **by_hand(less, "prod")))
         job.run()
         said = step(job, "Write what the environment holds")
         assert said.code != 0
@@ -227,7 +278,8 @@ def test_the_runbooks_commands_set_up_what_the_workflow_asks_for_and_deploy_from
     job.inside("mkdir -p -m 0700 ~/.ssh && cat > ~/.ssh/known_hosts", stdin=f"{host}\n".encode())
     job.run()
     assert_well(job)
-    asked = yaml.safe_load(job.text)["jobs"]["staging"]["steps"][2]["env"]
+    steps = yaml.safe_load(job.text)["jobs"]["staging"]["steps"]
+    asked = {name for each in steps for name in each.get("env", {}) if name.startswith("DEPLOY_")}
     assert job.inside("ls /tmp/gh/staging").split() == sorted(asked)
     assert job.called("ansible-playbook") == ["playbooks/deploy.yml", "playbooks/health_check.yml"]
     assert_given_privately(job, "staging", laptop=True)
@@ -311,12 +363,14 @@ def test_a_deploy_follows_a_green_ci_of_main_alone_and_prod_follows_staging() ->
         known = {"vars": {}, "inputs": {}, "needs": {}, **contexts, "github": github, **more}
         return holds(jobs[env]["if"], known, "success")
 
-    assert runs("staging", after_ci({}))
+    opted = {"vars": {"DEPLOY_AFTER_CI": "yes"}}
+    assert runs("staging", after_ci({}), **opted)
+    assert not runs("staging", after_ci({}))
     assert not runs("staging", after_ci({}), vars={"DEPLOY_AFTER_CI": "no"})
     others = ({"conclusion": "failure"}, {"event": "pull_request"}, {"head_branch": "other"})
     strangers = ({"head_repository": {"full_name": "they/ledgerflow"}},)
     for other in (*others, *strangers):
-        assert not runs("staging", after_ci({}, **other))
+        assert not runs("staging", after_ci({}, **other), **opted)
     for result, wanted in (("success", True), ("failure", False), ("skipped", False), ("cancelled", False)):
         assert runs("prod", after_ci({}), needs={"staging": {"result": result}}) is wanted
     for env, other in (("staging", "prod"), ("prod", "staging")):

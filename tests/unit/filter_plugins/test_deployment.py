@@ -98,6 +98,26 @@ def test_a_service_that_is_ill_is_one_finding_with_its_state_and_its_log(changes
     assert "docker logs ledger-dev-postgres" in found["hint"]
 
 
+@pytest.mark.parametrize(("changes", "is_reported"), [
+    ({"state": "restarting", "health": "none"}, True),
+    ({"state": "exited", "health": "none"}, True),
+    ({"health": "unhealthy"}, True),
+    ({"health": "starting"}, False),  # a deploy is at work
+    ({}, False),  # the version before, whose requests end
+])  # fmt: skip
+def test_a_version_beside_the_live_one_is_a_finding_only_where_it_is_ill(
+    changes: dict[str, str], is_reported: bool
+) -> None:
+    containers = {
+        "ledger-dev-app-web-blue": container("app"),
+        "ledger-dev-app-web-green": {**container("app"), **changes},
+        "ledger-dev-green": {**container("app"), "state": "exited"},  # nobody expects its other colour
+    }
+    found = unwell_services({**PROBE, "containers": containers}, STACK, ["app-web-blue"])
+    assert [item["where"] for item in found] == (["service app-web-green"] if is_reported else [])
+    assert all("make deploy ENV=dev removes it" in item["hint"] for item in found)
+
+
 def test_an_expected_service_that_is_not_there_is_a_finding() -> None:
     (found,) = unwell_services(PROBE, STACK, ["searxng"])
     assert (found["where"], found["what"]) == ("service searxng", "not there")

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filter_plugins.host import FilterModule, host_findings, port_findings, secret_findings, weak_secret_findings
+from filter_plugins.host import (
+    FilterModule,
+    host_findings,
+    port_findings,
+    provided_secret_findings,
+    secret_findings,
+    weak_secret_findings,
+)
 
 MINIMUM = {"cores": 2, "memory_mb": 3500, "disk_mb": 20000}
 STACK_DIR = "/etc/ledgerflow/ledger-dev"
@@ -132,6 +139,36 @@ def test_a_damaged_secret_is_refused_with_what_may_be_told_of_it_even_without_da
     assert f"rm {STACK_DIR}/secrets/a, then the deploy with -e service_secrets_renewed=a" in only["hint"]
 
 
+STRONG = "correct-horse-battery"
+
+
+@pytest.mark.parametrize(("value", "what"), [
+    ("", "provided, but empty"),
+    (None, "provided, but empty"),
+    ("short", "provided, but weak (5 characters)"),
+    ("a" * 20, "provided, but weak (20 characters)"),
+    (f" {STRONG}", "provided, but weak (22 characters)"),
+    (12345, "provided, but weak (5 characters)"),
+])  # fmt: skip
+def test_a_provided_secret_that_is_empty_or_weak_is_refused_without_its_value(value: Any, what: str) -> None:
+    (found,) = provided_secret_findings(host(secrets=["a"]), ["a"], {"a": value}, False)
+    assert (found["where"], found["what"]) == ("secret a", what)
+    assert "service_secrets_provided.a" in found["hint"]
+    assert not value or str(value) not in str(found)
+
+
+def test_a_new_secret_that_nobody_provides_is_refused_where_none_are_made() -> None:
+    (found,) = provided_secret_findings(host(secrets=["a"]), ["a", "new"], {}, False)
+    assert (found["where"], found["what"]) == ("secret new", "not provided and not on the host")
+    assert provided_secret_findings(host(secrets=["a"]), ["a", "new"], {}, True) == []
+
+
+def test_strong_provided_secrets_are_fine_and_those_of_others_are_not_looked_at() -> None:
+    assert provided_secret_findings(host(), ["a"], {"a": STRONG, "of_another_role": ""}, False) == []
+
+
 def test_ansible_finds_the_filters_by_these_names() -> None:
-    filters = {"host_findings", "port_findings", "secret_findings", "weak_secret_findings"}
+    filters = {
+        "host_findings", "port_findings", "provided_secret_findings", "secret_findings", "weak_secret_findings",
+    }  # fmt: skip
     assert set(FilterModule().filters()) == filters
