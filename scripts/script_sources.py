@@ -20,6 +20,7 @@ COMPOSE, WORKFLOW, MAKEFILE, SHELL, PLAYBOOK = "compose", "workflow", "makefile"
 _COMPOSE_NAME = re.compile(r"(docker-)?compose([._-][\w.-]*)?\.ya?ml(\.j2)?")
 _PLAYBOOKS = {"playbooks", "tasks", "handlers", "molecule"}
 _SHELL_LINE = re.compile(r"#!\s*(\S*/env\s+(-S\s+)?)?(\S*/)?(sh|bash|dash|ash|zsh|ksh)\b")
+_VALUES = frozenset({"loop", "vars"})  # of a task: what it is given, and runs nothing by itself
 _RUNS = frozenset({"command", "shell", "raw"})  # Ansible's modules that run a command line
 _PUT_IN = re.compile(r"\$\{\{.*?\}\}|\{\{.*?\}\}", re.DOTALL)
 _MAKE = re.compile(r"\$(\$|\(([\w-]+)\)|\{([\w-]+)\}|\((?:[^()]|\([^()]*\))*\)|[@<^?*%+|])")
@@ -86,7 +87,7 @@ def mappings(text: str) -> Iterator[yaml.MappingNode]:
         seen.add(id(node))
         if isinstance(node, yaml.MappingNode):
             yield node
-            waiting += [value for _, value in node.value]
+            waiting += [value for key, value in node.value if key.value not in _VALUES]
         else:
             waiting += items(node)
 
@@ -137,7 +138,7 @@ def _removal(node: yaml.MappingNode) -> Iterator[Removal]:
 
 
 def _recipes(text: str) -> Iterator[Script]:
-    known = {match[1]: match[2].strip() for match in _MAKE_VARIABLE.finditer(text)}
+    known = {"MAKE": "make", **{match[1]: match[2].strip() for match in _MAKE_VARIABLE.finditer(text)}}
     lines = text.split("\n")
     number = 0
     while number < len(lines):
