@@ -35,7 +35,9 @@ GUARD = "/run/docker/plugins/ledgerguard.sock"
 # Tests on deployed stacks, in two parts of about equal length: each deploys a stack that its tests share, and some make
 # others of their own.
 DEPLOY = ("restore_smoke", "incident", "two_stacks", "kills")
-STACK = ("deploy", "volumes", "reachability", "secrets", "refusals", "address_pools", "preflight", "ledger_docker")
+STACK = (
+    "doors", "deploy", "volumes", "reachability", "secrets", "refusals", "address_pools", "preflight", "ledger_docker",
+)  # fmt: skip
 BROWSER = "tests/browser"  # on the stack that the tests behind it share
 # Too long for every push: an ordinary user's own deploy, whose decisions are tested there by facts given as data; and
 # those over ssh, with all images in an engine of its own: on a push the workflow's steps run up to Ansible's door, and
