@@ -30,7 +30,8 @@ from filter_plugins.service import compose_project
 from scripts import addresses, compose_checks, script_sources
 from scripts.compose_checks import Finding, Rules
 from scripts.script_sources import COMPOSE
-from scripts.shell_commands import base, invocations
+from scripts.shell_commands import Invocation, base, invocations, unreadable
+from scripts.shell_unknowns import could_lose
 from scripts.topology import Service, Topology, TopologyError, read_topology, read_variables
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -151,12 +152,13 @@ def check_compose(path: Path, text: str, rules: Rules, where: str) -> list[Findi
 
 def check_scripts(kind: str, text: str, where: str) -> list[Finding]:
     """The commands of a file's scripts, and its tasks that remove volumes."""
-    found = [
-        finding
-        for script in script_sources.scripts_of(kind, text)
-        for each in invocations(script.text, script.line)
-        for finding in check_command(each.words, each.line, where)
-    ]
+    found: list[Finding] = []
+    for script in [*script_sources.scripts_of(kind, text), *script_sources.shell_functions_of(kind, text)]:
+        for each in invocations(script.text, script.line):
+            found += check_command(each.words, each.line, where) or check_unknown(each, where)
+        for line in unreadable(script.text):
+            what, hint = "the shell's grammar ends here", "write it in plainer words, as bash -n and shellcheck read it"
+            found.append(Finding("script.unreadable", where, script.line + line - 1, what, hint, unknown=True))
     for removal in script_sources.removals_of(kind, text):
         hint = "leave the volumes: make down stops a stack; or give the reason: # check-volumes: allow REASON"
         found.append(Finding("script.module", where, removal.line, f"{removal.what} removes volumes", hint))
@@ -178,6 +180,15 @@ def check_command(words: Sequence[str], line: int, where: str) -> list[Finding]:
     if set(command.removes) - {ANONYMOUS, UNUSED}:
         return [_finding(command, line, where, "removes volumes")]
     return []
+
+
+def check_unknown(command: Invocation, where: str) -> list[Finding]:
+    """A finding where what nobody knows could be a command that removes volumes."""
+    if not could_lose(command, tuple(_DOCKER), lambda words: bool(check_command(words, command.line, where))):
+        return []
+    what = f"`{' '.join(command.words)}` may remove volumes: its words are known to the caller only"
+    hint = "name the command in the script, or quote the variable; or # check-volumes: allow REASON"
+    return [Finding("script.unknown", where, command.line, what, hint, unknown=True)]
 
 
 def _spares(command: Command) -> bool:

@@ -7,7 +7,9 @@ them. It reads from the engine that `docker` talks to: for a stack elsewhere set
 from __future__ import annotations
 
 import heapq
+import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +17,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from scripts.request import LOCAL, Refusal
 
 LEVELS = ("debug", "info", "notice", "warning", "error", "critical")
-# Words that programs use for the levels, the gravest first.
+# The words that programs use for the levels, in capitals or as the value of a JSON field.
+NAMES = {
+    "PANIC": "critical", "FATAL": "critical", "CRITICAL": "critical", "EMERG": "critical", "ALERT": "critical",
+    "DPANIC": "critical", "ERROR": "error", "WARNING": "warning", "WARN": "warning", "NOTICE": "notice", "INFO": "info",
+    "LOG": "info", "STATEMENT": "info", "DETAIL": "info", "HINT": "info", "CONTEXT": "info", "DEBUG": "debug",
+    "TRACE": "debug",
+}  # fmt: skip
+_NAMED = re.compile(rf"(?<![\w/]){'(' + '|'.join(NAMES) + ')'}\d?(?![\w/])")
+# What a program writes without a level of its own; the gravest first.
 WORDS = {
     "critical": ("critical", "fatal", "panic", "emerg", "alert"),
     "error": ("error", "err]"),
@@ -23,15 +33,37 @@ WORDS = {
     "notice": ("notice",),
     "debug": ("debug",),
 }
+_REQUEST = re.compile(r'"[A-Z]+ [^"]*" ([1-5])\d\d\b')
+# A healthy stack writes these once, when it starts, and none can be turned off.
+EXPECTED = (
+    "WARNING Memory overcommit must be enabled!",  # Redis, of the host's setting, which is not this stack's to change
+)
 COULD_NOT = 2
 
 Entry = tuple[str, str, str]  # time as the engine writes it (UTC, sorts as text), container, text
 
 
 def level_of(text: str) -> str:
-    """The level a line seems to have: programs write it in many ways; without a word of theirs it is info."""
-    head = text[:160].lower()
-    return next((level for level, words in WORDS.items() if any(word in head for word in words)), "info")
+    """The level that a line has: its own, as a field or a word in capitals; else what its words seem to say."""
+    head = text[:160]
+    if any(line in head for line in EXPECTED):
+        return "notice"
+    if text.startswith("{") and (level := _field(text)):
+        return level
+    if request := _REQUEST.search(head):  # a path may hold any word
+        return "error" if request[1] == "5" else "info"
+    if named := _NAMED.search(head):
+        return NAMES[named[1]]
+    return next((level for level, words in WORDS.items() if any(word in head.lower() for word in words)), "info")
+
+
+def _field(text: str) -> str:
+    """The level of a JSON line, empty where it has none."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return ""
+    return NAMES.get(str(value.get("level", value.get("severity", ""))).upper(), "") if isinstance(value, dict) else ""
 
 
 def entries(container: str, text: str) -> list[Entry]:

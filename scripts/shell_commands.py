@@ -1,182 +1,407 @@
-"""Reads shell scripts into the commands they run, with the line of each.
+"""Reads shell scripts into the commands they run, with the line of item.
 
 A module of its own because a check that looks for words in a script finds comments and messages, and misses
-`"$COMPOSE" down "-v"`, a here-document for ssh, or a command behind sudo, xargs and `sh -c`. This follows the shell's
-rules for words, quotes, comments, substitutions and here-documents, and knows what a script says of its own variables;
-it runs nothing.
+`"$COMPOSE" down "-v"`, a here-document for ssh, or a command behind sudo, xargs and `sh -c`. The words come from
+`scripts.shell_words`; this follows what runs what: wrappers, shells, aliases, functions, input. It runs nothing.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from tree_sitter import Node
+
+from scripts.shell_words import (
+    Fields,
+    Scope,
+    as_script,
+    descend,
+    is_known,
+    parse,
+    product,
+    shown,
+    text_of,
+    unknown,
+)  # fmt: skip
 
 SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
-_KEYWORDS = frozenset({
-    "!", "{", "}", "if", "then", "elif", "else", "fi", "while", "until", "do", "done", "case", "esac", "function",
-    "coproc", "time",
-})  # fmt: skip
 # Programs that run the command after their own options; those options that take a value of their own.
 _WRAPPERS: Mapping[str, frozenset[str]] = {
     "sudo": frozenset({"-u", "-g", "-h", "-p", "-C", "-D", "-R", "-T", "-U", "--user", "--group"}),
-    "doas": frozenset({"-u", "-C"}), "env": frozenset({"-u", "-C", "-S", "--unset", "--chdir"}),
+    "doas": frozenset({"-u", "-C"}), "env": frozenset({"-u", "-C", "--unset", "--chdir"}),
     "nice": frozenset({"-n", "--adjustment"}), "ionice": frozenset({"-c", "-n", "-p"}), "nohup": frozenset(),
     "exec": frozenset({"-a"}), "command": frozenset(), "builtin": frozenset(), "setsid": frozenset(),
     "stdbuf": frozenset({"-i", "-o", "-e"}), "timeout": frozenset({"-k", "-s", "--signal", "--kill-after"}),
     "xargs": frozenset({"-n", "-I", "-P", "-L", "-d", "-a", "-s", "-E", "--max-args", "--max-procs", "--arg-file"}),
     "parallel": frozenset({"-j", "-n"}), "flock": frozenset({"-w", "-E", "--timeout"}), "unshare": frozenset(),
     "chronic": frozenset(), "time": frozenset({"-f", "-o"}), "unbuffer": frozenset(), "caffeinate": frozenset(),
+    "coproc": frozenset(), "watch": frozenset({"-n", "--interval"}), "busybox": frozenset(), "chroot": frozenset(),
+    "noglob": frozenset(), "nocorrect": frozenset(), "runuser": frozenset({"-u", "-g"}), "setpriv": frozenset(),
+    "nsenter": frozenset({"-t"}), "systemd-run": frozenset({"-p", "-u", "--unit"}), "strace": frozenset({"-o", "-e"}),
+    "taskset": frozenset(), "chrt": frozenset(), "pkexec": frozenset({"--user"}), "gosu": frozenset(),
+    "prlimit": frozenset(), "su-exec": frozenset(), "tini": frozenset(), "dumb-init": frozenset(), "faketime": frozenset(), "ip": frozenset(),
+    "start-stop-daemon": frozenset({"--exec", "-x"}), "dbus-run-session": frozenset(),
+    "xvfb-run": frozenset(), "numactl": frozenset(), "setarch": frozenset(), "chpst": frozenset({"-u"}),
 }  # fmt: skip
-_WORDS_BEFORE = {"timeout": 1, "flock": 1}  # how many words of its own stand before the command
+_RUN_BY_WRAPPERS = frozenset({"docker", "docker-compose", "podman", "ledger_docker", "eval", *SHELLS})
+_WORDS_BEFORE = {"timeout": 1, "flock": 1, "chroot": 1}  # how many words of its own stand before the command
+_FEEDS = frozenset({"xargs", "parallel"})  # add words of their input
 _SSH_VALUED = frozenset(f"-{letter}" for letter in "BbcDEeFIiJLlmOopQRSWw")
+_SHELL_VALUED = frozenset({"-o", "+o", "-O", "+O", "--rcfile", "--init-file"})
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\+?=(.*)", re.DOTALL)
-_VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?:(:?[-=])([^}]*)|\[[@*]\])?\})")
+_INPUT = frozenset({"-", "/dev/stdin", "/dev/fd/0"})
+_FED = unknown("{}", several=True)
 _DEPTH = 8  # of scripts inside words inside scripts
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A part of a word; what stood in quotes is not split again when a variable in it is known."""
-
-    text: str
-    quoted: bool = False
-    literal: bool = False  # in single quotes or escaped: no variable is looked for
-
-
-@dataclass(frozen=True)
-class Word:
-    """A word, where it begins, and the scripts in its substitutions."""
-
-    line: int
-    pieces: tuple[Piece, ...] = ()
-    inner: tuple[tuple[int, str], ...] = ()
-
-    @property
-    def text(self) -> str:
-        """With quotes removed, variables as they are written."""
-        return "".join(piece.text for piece in self.pieces)
-
-
-@dataclass(frozen=True)
 class Invocation:
-    """A command that a script runs: its words, and the line it begins on."""
+    """A command that a script runs: its words as they are written, and the line it begins on.
+
+    `values` are the same words with marks for what nobody knows; without a `program` the words are only a list so far.
+    """
 
     line: int
     words: tuple[str, ...]
+    values: Fields = ()
+    is_program: bool = True
+
+
+@dataclass(frozen=True)
+class _Input:
+    """What a command reads: the line it begins on, and the text; no text where nobody knows it."""
+
+    line: int
+    text: str | None
 
 
 @dataclass
-class _Simple:
-    """One command as it is written, before anything in it is looked into."""
+class _Reader:
+    """One script, or the body of one function for one call."""
 
-    words: list[Word] = field(default_factory=list)
-    documents: list[tuple[int, str]] = field(default_factory=list)
-    piped: bool = False  # its input is the output of the one before
+    scope: Scope
+    first_line: int
+    depth: int
+    functions: dict[str, Node] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+    called: set[str] = field(default_factory=set)
+    commands: list[Invocation] = field(default_factory=list)
 
 
 def remarks(script: str) -> dict[int, str]:
     """Line → the text of its comment."""
-    reader = _Reader(script, 1)
-    list(reader.commands())
-    return reader.remarks
+    comments = (node for node in descend(parse(script)) if node.type == "comment")
+    return {node.start_point.row + 1: text_of(node).lstrip("#").strip() for node in comments}
 
 
-def invocations(script: str, first_line: int = 1, depth: int = 0) -> list[Invocation]:
+def unreadable(script: str) -> list[int]:
+    """Lines that the grammar does not know, so that what they run is not known either."""
+    return sorted(
+        {node.start_point.row + 1 for node in descend(parse(script)) if node.type == "ERROR" or node.is_missing}
+    )
+
+
+def invocations(script: str, first_line: int = 1) -> list[Invocation]:
     """Every command the script may run, also in substitutions, here-documents for a shell, `sh -c`, xargs and ssh."""
+    return _read(script, first_line, 0, None, {}, {})
+
+
+def base(program: str) -> str:
+    """A program's name without its directory."""
+    return program.rpartition("/")[2] if is_known(program) else re.split(r"/(?=[^\ue002]*$)", program)[-1]
+
+
+# --- scripts and their commands -------------------------------------------------------------------------------------
+
+
+def _read(
+    script: str, line: int, depth: int, parent: Scope | None, functions: Mapping[str, Node], aliases: Mapping[str, str],
+    arguments: Fields | None = None,
+) -> list[Invocation]:  # fmt: skip
     if depth > _DEPTH:
-        return []
-    known: dict[str, str] = {}
-    found: list[Invocation] = []
-    before: _Simple | None = None
-    for simple in _Reader(script, first_line).commands():
-        for word in simple.words:
-            for line, inner in word.inner:
-                found += invocations(inner, line, depth + 1)
-        found += _of_command(simple, before, known, depth)
-        before = simple
-    return found
+        return [Invocation(line, ("…",), (unknown("…", several=True),))]
+    root = parse(script)
+    scope = Scope(root, None if arguments is None else [arguments], parent)
+    reader = _Reader(scope, line, depth, dict(functions), dict(aliases))
+    for node in descend(root):
+        if node.type == "function_definition":
+            reader.functions[text_of(node.child_by_field_name("name") or node)] = node
+        elif node.type == "command" and text_of(node.child_by_field_name("name") or node) == "alias":
+            for words in product(scope.fields(word) for word in node.children_by_field_name("argument")):
+                reader.aliases |= {name: value for name, _, value in (word.partition("=") for word in words) if value}
+    _walk(reader, root)
+    for name, function in reader.functions.items():
+        if name not in reader.called and name not in functions:
+            _walk(reader, function, inside=True)
+    return reader.commands
 
 
-def _of_command(simple: _Simple, before: _Simple | None, known: dict[str, str], depth: int) -> list[Invocation]:
-    words = _without_keywords(simple.words)
-    while words and (match := _ASSIGNMENT.fullmatch(words[0].text)) and not words[0].pieces[0].quoted:
-        value = expand(words[0], known)
-        known[match[1]] = (_ASSIGNMENT.fullmatch(" ".join(value)) or match)[2]
-        words = words[1:]
-    if not words:
-        return []
-    texts = tuple(text for word in words for text in expand(word, known))
-    found = _unwrapped(Invocation(words[0].line, texts), depth)
-    if any(_is_shell(each.words) for each in found):
-        documents = list(simple.documents)
-        if simple.piped and before is not None:
-            documents += _echoed(before, known)
-        found += [inner for line, text in documents for inner in invocations(text, line, depth + 1)]
-    return found
+def _walk(reader: _Reader, root: Node, inside: bool = False) -> None:
+    """Every command below a node; bodies of functions wait for their calls."""
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if node.type == "function_definition" and not (inside and node.id == root.id):
+            continue
+        if node.type == "command":
+            _command(reader, node)
+        elif node.type == "array":
+            line = reader.first_line + node.start_point.row
+            for words in product(reader.scope.fields(child) for child in node.named_children):
+                if words and is_known(words[0]):
+                    _run(reader, words, line, [], is_program=False)
+        waiting += reversed(node.children)
 
 
-def _without_keywords(words: Sequence[Word]) -> list[Word]:
-    rest = list(words)
-    while rest and rest[0].text in _KEYWORDS and not any(piece.quoted for piece in rest[0].pieces):
-        rest = rest[2:] if rest[0].text == "function" else rest[1:]
-    if len(rest) > 1 and rest[0].text in {"export", "local", "readonly", "declare", "typeset"}:
-        rest = [word for word in rest[1:] if not word.text.startswith("-")]
-    return rest
+def _command(reader: _Reader, node: Node) -> None:
+    name = node.child_by_field_name("name")
+    if name is None:
+        return
+    words = [name.named_children[0] if name.named_children else name, *node.children_by_field_name("argument")]
+    words += _behind_redirections(node)
+    line = reader.first_line + node.start_point.row
+    inputs = list(_inputs(reader, node))
+    for fields in product(_word(reader.scope, word) for word in _joined(node, words)):
+        if fields:
+            _run(reader, fields, line, inputs)
 
 
-def expand(word: Word, known: Mapping[str, str]) -> list[str]:
-    """The words it becomes: variables whose value the script says are put in, and split where they are not quoted."""
-    words, fresh = [""], True
-    for piece in word.pieces:
-        text = piece.text if piece.literal else _VARIABLE.sub(lambda match: _value(match, known), piece.text)
-        parts = [text] if piece.quoted or text == piece.text else text.split() or [""]
-        words[-1] += parts[0]
-        words += parts[1:]
-        fresh = fresh and not piece.quoted and not text
-    return [] if fresh and len(words) == 1 else words
+def _behind_redirections(node: Node) -> Iterator[Node]:
+    """Words of the command that the grammar gives to a redirection before them: `docker >/dev/null volume rm db`."""
+    statement = node.parent
+    if statement is None or statement.type != "redirected_statement":
+        return
+    for redirect in statement.children_by_field_name("redirect"):
+        yield from redirect.children_by_field_name("destination")[1:]
+        yield from redirect.children_by_field_name("argument")
 
 
-def _value(match: re.Match[str], known: Mapping[str, str]) -> str:
-    name = match[1] or match[2]
-    return known.get(name, match[4] if match[3] else match[0])
+def _joined(node: Node, words: Sequence[Node]) -> Iterator[list[Node]]:
+    """Words, item as its nodes: the grammar takes a line's continuation inside of one for its end."""
+    source, group = node.text or b"", [words[0]]
+    for word in words[1:]:
+        if source[group[-1].end_byte - node.start_byte : word.start_byte - node.start_byte] == b"\\\n":
+            group.append(word)
+        else:
+            yield group
+            group = [word]
+    yield group
 
 
-def _unwrapped(given: Invocation, depth: int) -> list[Invocation]:
-    """The command itself, and those that it runs: behind sudo, in `sh -c`, over ssh, for each line of xargs."""
-    if not given.words or depth > _DEPTH:
-        return []
-    program, rest = base(given.words[0]), given.words[1:]
-    if program in _WRAPPERS:
+def _word(scope: Scope, nodes: Sequence[Node]) -> list[Fields]:
+    if len(nodes) == 1:
+        return scope.fields(nodes[0])
+    return [("".join(words),) for words in product(scope.fields(node) for node in nodes)]
+
+
+def _inputs(reader: _Reader, node: Node) -> Iterator[_Input]:
+    """Here-documents, here-strings, the pipe before it, and substitutions that it reads as files."""
+    statement = node.parent if node.parent is not None and node.parent.type == "redirected_statement" else node
+    for redirect in [*node.children, *(statement.children if statement is not node else [])]:
+        line = reader.first_line + redirect.start_point.row
+        if redirect.type == "herestring_redirect":
+            yield from (
+                _Input(line, as_script("".join(words)))
+                for words in reader.scope.fields(redirect.named_children[-1], True)
+            )
+        elif redirect.type == "heredoc_redirect":
+            yield from _document(reader, redirect)
+        elif redirect.type == "file_redirect" and redirect.children[0].type == "<":
+            yield from _substituted(reader, redirect.named_children[-1])
+    for word in node.children_by_field_name("argument"):
+        yield from _substituted(reader, word)
+    pipeline, part = _pipeline(node)
+    if pipeline is not None and part is not None:
+        parts = [child for child in pipeline.named_children if child.type != "comment"]
+        place = [child.id for child in parts].index(part.id)
+        source = parts[place - 1] if place else _document_owner(pipeline)
+        if source is not None:
+            yield from _written(reader, source, reader.first_line + source.start_point.row)
+
+
+def _substituted(reader: _Reader, word: Node) -> Iterator[_Input]:
+    """What the command in `<(…)` writes."""
+    if word.type == "process_substitution" and word.named_children and word.children[0].type == "<(":
+        yield from _written(reader, word.named_children[-1], reader.first_line + word.start_point.row)
+
+
+def _document_owner(pipeline: Node) -> Node | None:
+    """The command before `<<EOF |`: the grammar puts the pipe into the redirection."""
+    redirect = pipeline.parent
+    statement = redirect.parent if redirect is not None and redirect.type == "heredoc_redirect" else None
+    return statement.named_children[0] if statement is not None and statement.named_children else None
+
+
+def _pipeline(node: Node) -> tuple[Node | None, Node | None]:
+    """The pipeline that feeds a command, and the command's part of it."""
+    part, above = node, node.parent
+    while above is not None:
+        if above.type == "pipeline":
+            return above, part
+        if above.type not in {"redirected_statement", "compound_statement", "subshell", "negated_command"}:
+            return None, None
+        part, above = above, above.parent
+    return None, None
+
+
+def _document(reader: _Reader, redirect: Node) -> Iterator[_Input]:
+    start = next((text_of(child) for child in redirect.children if child.type == "heredoc_start"), "")
+    body = next((child for child in redirect.children if child.type == "heredoc_body"), None)
+    if body is None:
+        return
+    stripped = any(child.type == "<<-" for child in redirect.children)
+    for words in reader.scope.quoted_text(body, raw=bool(re.search(r"['\"\\]", start))):
+        text = as_script("".join(words))
+        text = re.sub(r"(?m)^\t+", "", text) if stripped else text
+        yield _Input(reader.first_line + body.start_point.row, text)
+
+
+def _written(reader: _Reader, source: Node, line: int) -> Iterator[_Input]:
+    """What a command writes, where that can be read off it."""
+    command = source.named_children[0] if source.type == "redirected_statement" and source.named_children else source
+    if command.type == "command":
+        if (texts := reader.scope.echoed(command)) is not None:
+            yield from (_Input(line, as_script(text)) for text in texts)
+            return
+        documents = list(_inputs(reader, command))
+        if text_of(command.child_by_field_name("name") or command) == "cat" and documents:
+            yield from documents
+            return
+    yield _Input(line, None)
+
+
+# --- what runs what -------------------------------------------------------------------------------------------------
+
+
+def _run(
+    reader: _Reader, words: Fields, line: int, inputs: Sequence[_Input], is_program: bool = True, depth: int = 0
+) -> None:
+    """The command itself, and those that it runs: behind sudo, in `sh -c`, over ssh, for item line of xargs."""
+    if not words or depth > _DEPTH:
+        return
+    if (alias := reader.aliases.get(words[0])) and depth < _DEPTH:
+        _scripts(reader, [f"{alias} {' '.join(map(as_script, words[1:]))}"], line)
+    if function := reader.functions.get(words[0]):
+        _call(reader, words[0], function, words[1:])
+    reader.commands.append(Invocation(line, tuple(map(shown, words)), words, is_program))
+    program, rest = base(words[0]), words[1:]
+    if not is_known(program) and is_program:
+        program_like: tuple[str, ...] = ("sh", "env")  # whatever it is: a shell and a wrapper may hide in it
+    else:
+        program_like = (program,)
+    for name in program_like:
+        _within(reader, name, rest, line, inputs, depth)
+
+
+def _within(reader: _Reader, program: str, rest: Fields, line: int, inputs: Sequence[_Input], depth: int) -> None:
+    if program in {"runuser", "script", "sg"}:
+        _shell(reader, program, rest, line, inputs)
+    if program in _WRAPPERS and not (program == "command" and rest[:1] in {("-v",), ("-V",)}):
+        split = [rest[place + 1] for place, word in enumerate(rest[:-1]) if word in {"-S", "--split-string"}]
+        if program == "env" and split:
+            _scripts(reader, split, line)
         inner = _after_options(rest, _WRAPPERS[program], _WORDS_BEFORE.get(program, 0))
-        return [given, *_unwrapped(replace(given, words=inner), depth + 1)]
-    scripts = list(_scripts_of(program, rest))
-    found = [inner for script in scripts for inner in invocations(script, given.line, depth + 1)]
-    if program == "find":
+        if program in _FEEDS and inner:
+            marker = [rest[place + 1] for place, word in enumerate(rest[:-1]) if word == "-I"]
+            marker += [word[2:] or "{}" for word in rest if re.match(r"-[Ii](?!$)|-i$", word)]
+            inner = inner[: inner.index(":::")] if ":::" in inner else inner
+            fed = tuple(_FED if word in marker else word for word in inner) if marker else (*inner, _FED)
+            _run(reader, fed, line, inputs, depth=depth + 1)
+        _run(reader, inner, line, inputs, depth=depth + 1)
+        if program == "watch":  # gives its words to a shell
+            _scripts(reader, [" ".join(inner)], line)
+        if inner and rest[: len(rest) - len(inner)][-1:] and rest[len(rest) - len(inner) - 1].startswith("-"):
+            # That option may be one with a value, which was taken for the command.
+            for place, word in enumerate(inner[1:], start=1):
+                if base(word) in _RUN_BY_WRAPPERS:
+                    _run(reader, inner[place:], line, inputs, depth=depth + 1)
+    elif program == "find":
         for place, word in enumerate(rest):
             if word in {"-exec", "-execdir", "-ok", "-okdir"}:
-                found += _unwrapped(replace(given, words=rest[place + 1 :]), depth + 1)
-    return [given, *found]
-
-
-def _scripts_of(program: str, rest: Sequence[str]) -> Iterator[str]:
-    """Words of a command that are scripts themselves."""
-    if program in SHELLS or program == "su":
-        for place, word in enumerate(rest[:-1]):
-            if word == "--command" or (re.fullmatch(r"-[A-Za-z]*c", word)):
-                yield rest[place + 1]
-                return
+                _run(reader, rest[place + 1 :], line, [], depth=depth + 1)
+    elif program in SHELLS or program in {"su", "ssh", "source", "."}:
+        _shell(reader, program, rest, line, inputs)
     elif program == "eval":
-        yield " ".join(rest)
+        _scripts(reader, [" ".join(rest)], line)
     elif program == "trap" and rest:
-        yield rest[0]
+        _scripts(reader, [word for word in rest[:1] if word not in {"-", "--", "-p", "-l"}], line)
+    elif program in {"at", "batch"}:
+        _from_input(reader, inputs, line)
     elif program == "alias":
-        yield from (word.partition("=")[2] for word in rest)
-    elif program == "ssh":
-        yield " ".join(_after_options(rest, _SSH_VALUED, 1))
+        _scripts(reader, [word.partition("=")[2] for word in rest], line)
 
 
-def _after_options(words: Sequence[str], valued: frozenset[str], skip: int) -> tuple[str, ...]:
+def _shell(reader: _Reader, program: str, rest: Fields, line: int, inputs: Sequence[_Input]) -> None:
+    """A shell's script: an argument, or its input."""
+    if program == "ssh":
+        remote = _after_options(rest, _SSH_VALUED, 1)
+        if remote:
+            commands = _scripts(reader, [" ".join(remote)], line)
+            if not any(
+                base(item.words[0]) in SHELLS and _reads_input(item.values[1:]) for item in commands if item.words
+            ):
+                return
+        _from_input(reader, inputs, line)
+        return
+    for place, word in enumerate(rest[:-1]):
+        if word == "--command" or re.fullmatch(r"-[A-Za-z]*c", word):
+            _scripts(reader, [rest[place + 1]], line, rest[place + 3 :])
+            return
+    if program in {"source", "."}:
+        if rest[:1] == ("<()",):
+            _from_input(reader, inputs, line)
+    elif program in SHELLS and _reads_input(rest):
+        _from_input(reader, inputs, line)
+
+
+def _reads_input(rest: Sequence[str]) -> bool:
+    """Whether a shell with these arguments reads its script from its input, or from a substitution."""
+    operands = _after_options(rest, _SHELL_VALUED, 0)
+    options = rest[: len(rest) - len(operands)]
+    return (
+        not operands
+        or operands[0] in {*_INPUT, "<()"}
+        or any(re.fullmatch(r"-[a-z]*s[a-z]*", word) for word in options)
+    )
+
+
+def _from_input(reader: _Reader, inputs: Sequence[_Input], line: int) -> None:
+    for item in inputs:
+        if item.text is None:
+            several = unknown("its input", several=True)
+            reader.commands.append(Invocation(line, (shown(several),), (several,)))
+        else:
+            reader.commands += _inner(reader, item.text, item.line)
+
+
+def _scripts(reader: _Reader, scripts: Sequence[str], line: int, arguments: Fields | None = None) -> list[Invocation]:
+    """Words that are scripts themselves."""
+    commands = [item for script in scripts for item in _inner(reader, as_script(script), line, arguments)]
+    reader.commands += commands
+    return commands
+
+
+def _inner(reader: _Reader, script: str, line: int, arguments: Fields | None = None) -> list[Invocation]:
+    return _read(script, line, reader.depth + 1, reader.scope, reader.functions, reader.aliases, arguments)
+
+
+def _call(reader: _Reader, name: str, function: Node, arguments: Fields) -> None:
+    """The commands of a function's body, with what this call gives it."""
+    reader.called.add(name)
+    if reader.depth >= _DEPTH:
+        return
+    others = {key: node for key, node in reader.functions.items() if key != name}
+    inner = _Reader(
+        Scope(function, [arguments], reader.scope), reader.first_line, reader.depth + 1, others, reader.aliases
+    )
+    _walk(inner, function, inside=True)
+    reader.called |= inner.called
+    reader.commands += inner.commands
+
+
+def _after_options(words: Sequence[str], valued: frozenset[str], skip: int) -> Fields:
     """What is left after a program's own options, assignments (env) and words."""
     place = 0
     while place < len(words):
@@ -186,7 +411,7 @@ def _after_options(words: Sequence[str], valued: frozenset[str], skip: int) -> t
             break
         if word in valued:
             place += 2
-        elif word.startswith("-") or _ASSIGNMENT.fullmatch(word):
+        elif (word.startswith("-") and word != "-") or _ASSIGNMENT.fullmatch(word):
             place += 1
         elif skip:
             skip -= 1
@@ -194,232 +419,3 @@ def _after_options(words: Sequence[str], valued: frozenset[str], skip: int) -> t
         else:
             break
     return tuple(words[place + skip :])
-
-
-def _is_shell(words: Sequence[str]) -> bool:
-    """Whether the command reads a script from its input."""
-    program = base(words[0]) if words else ""
-    if program == "ssh":
-        return not "".join(_after_options(words[1:], _SSH_VALUED, 1))
-    return program in SHELLS and not any(re.fullmatch(r"-[A-Za-z]*c", word) for word in words)
-
-
-def _echoed(simple: _Simple, known: Mapping[str, str]) -> list[tuple[int, str]]:
-    """What a command before a pipe writes, where that can be read off it."""
-    words = [text for word in _without_keywords(simple.words) for text in expand(word, known)]
-    if words and base(words[0]) in {"echo", "printf"}:
-        text = " ".join(word for word in words[1:] if not word.startswith("-n"))
-        return [(simple.words[0].line, text.replace("\\n", "\n"))]
-    return simple.documents if words and base(words[0]) == "cat" else []
-
-
-def base(program: str) -> str:
-    """A program's name without its directory."""
-    return program.rpartition("/")[2]
-
-
-class _Reader:
-    """Letters to commands. One pass; a script that breaks off in a quote is read to its end."""
-
-    def __init__(self, script: str, first_line: int) -> None:
-        self.text, self.place, self.line = script, 0, first_line
-        self.remarks: dict[int, str] = {}
-        self._waiting: list[tuple[str, bool, bool, _Simple]] = []  # here-documents: end, tabs stripped, literal, whose
-
-    def commands(self) -> Iterator[_Simple]:
-        """The commands in their order."""
-        current = _Simple()
-        while self.place < len(self.text):
-            letter = self.text[self.place]
-            if letter == "\n":
-                self._next_line()
-                ended, piped = True, False
-            elif letter in " \t\r":
-                self.place += 1
-                continue
-            elif self.text.startswith("\\\n", self.place):
-                self._skip(2)
-                continue
-            elif letter == "#":
-                self._remark()
-                continue
-            elif letter in ";&|()" and not self.text.startswith("&>", self.place):
-                ended, piped = True, self._separator()
-            elif letter in "<>&":
-                self._redirection(current)
-                continue
-            else:
-                word = self._word()
-                # A word of digits right before < or > is a descriptor.
-                if not (word.text.isdigit() and self.place < len(self.text) and self.text[self.place] in "<>"):
-                    current.words.append(word)
-                continue
-            if ended and (current.words or current.documents):
-                yield current
-                current = _Simple(piped=piped)
-            else:
-                current.piped = current.piped or piped
-        if current.words:
-            yield current
-
-    def _skip(self, count: int) -> str:
-        passed = self.text[self.place : self.place + count]
-        self.line += passed.count("\n")
-        self.place += count
-        return passed
-
-    def _remark(self) -> None:
-        end = self.text.find("\n", self.place)
-        end = len(self.text) if end < 0 else end
-        self.remarks[self.line] = self.text[self.place + 1 : end].strip()
-        self.place = end
-
-    def _separator(self) -> bool:
-        """Passes an operator; whether it is a pipe."""
-        for operator in ("&&", "||", ";;", "|&"):
-            if self.text.startswith(operator, self.place):
-                self.place += 2
-                return operator == "|&"
-        return self._skip(1) == "|"
-
-    def _next_line(self) -> None:
-        self._skip(1)
-        for end, tabs, literal, owner in self._waiting:
-            self._document(end, tabs, literal, owner)
-        self._waiting = []
-
-    def _document(self, end: str, tabs: bool, literal: bool, owner: _Simple) -> None:
-        first, lines = self.line, []
-        while self.place < len(self.text):
-            stop = self.text.find("\n", self.place)
-            line = self._skip((stop if stop >= 0 else len(self.text)) - self.place + (stop >= 0)).removesuffix("\n")
-            if (line.lstrip("\t") if tabs else line) == end:
-                break
-            lines.append(line)
-        body = "\n".join(lines)
-        owner.documents.append((first, body))
-        if not literal:
-            owner.words += [Word(first, inner=tuple(_substitutions(body, first)))]
-
-    def _redirection(self, current: _Simple) -> None:
-        if self.text.startswith("<<<", self.place):
-            self._skip(3)
-            word = self._operand()
-            current.documents.append((word.line, word.text))
-        elif self.text.startswith("<<", self.place):
-            self._skip(2)
-            tabs = self.text.startswith("-", self.place)
-            self.place += tabs
-            word = self._operand()
-            quoted = any(piece.quoted or piece.literal for piece in word.pieces)
-            self._waiting.append((word.text, tabs, quoted, current))
-        elif self.text[self.place : self.place + 2] in {"<(", ">("}:
-            self._skip(1)
-            line, inner = self.line, self._parenthesised()
-            current.words.append(Word(line, (Piece("<()", quoted=True),), ((line, inner),)))
-        else:
-            while self.place < len(self.text) and self.text[self.place] in "<>&|":
-                self.place += 1
-            word = self._operand()
-            current.words += [Word(word.line, inner=word.inner)] if word.inner else []
-
-    def _operand(self) -> Word:
-        while self.place < len(self.text) and self.text[self.place] in " \t":
-            self.place += 1
-        return self._word()
-
-    def _word(self) -> Word:
-        line, pieces, inner = self.line, list[Piece](), list[tuple[int, str]]()
-        while self.place < len(self.text) and self.text[self.place] not in " \t\r\n;&|()<>":
-            letter, start = self.text[self.place], self.line
-            if letter == "'":
-                pieces.append(Piece(self._to("'"), quoted=True, literal=True))
-            elif self.text.startswith("$'", self.place):
-                self.place += 1
-                pieces.append(Piece(self._to("'", escapes=True), quoted=True, literal=True))
-            elif letter == '"':
-                text = self._to('"', escapes=True)
-                pieces.append(Piece(re.sub(r'\\(["\\`]|\n)', lambda m: m[1].strip("\n"), text), quoted=True))
-                inner += _substitutions(text, start)
-            elif letter == "\\":
-                self.place += 1
-                text = self._skip(1)
-                pieces += [Piece(text, quoted=True, literal=True)] if text != "\n" else []
-            elif letter == "`":
-                inner.append((start, self._to("`", escapes=True)))
-                pieces.append(Piece("$()", literal=True))
-            elif self.text.startswith("$(", self.place):
-                self.place += 1
-                inner.append((start, self._parenthesised()))
-                pieces.append(Piece("$()", literal=True))
-            elif self.text.startswith("${", self.place):
-                end = self.text.find("}", self.place)
-                pieces.append(Piece(self._skip((end if end >= 0 else len(self.text)) + 1 - self.place)))
-            else:
-                pieces.append(Piece(self._skip(1)))
-        return Word(line, _joined(pieces), tuple(inner))
-
-    def _to(self, end: str, escapes: bool = False) -> str:
-        """The text up to a closing quote, which is passed; substitutions in double quotes keep theirs."""
-        self.place += 1
-        start = self.place
-        while self.place < len(self.text) and self.text[self.place] != end:
-            if escapes and self.text[self.place] == "\\":
-                self._skip(2)
-            elif end == '"' and self.text.startswith("$(", self.place):
-                self.place += 1
-                self._parenthesised()
-            else:
-                self._skip(1)
-        text = self.text[start : self.place]
-        self.place += 1
-        return text
-
-    def _parenthesised(self) -> str:
-        """What is between this parenthesis and the one that closes it."""
-        self.place += 1
-        start, depth = self.place, 1
-        while self.place < len(self.text):
-            letter = self.text[self.place]
-            if letter in "'\"`":
-                self._to(letter, escapes=letter != "'")
-                continue
-            if letter == "\\":
-                self._skip(2)
-                continue
-            depth += (letter == "(") - (letter == ")")
-            if depth == 0:
-                break
-            self._skip(1)
-        inner = self.text[start : self.place]
-        self.place += 1
-        return inner
-
-
-def _joined(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
-    """Letters that stand side by side as one piece, so that a variable in them is whole."""
-    joined: list[Piece] = []
-    for piece in pieces:
-        if joined and (joined[-1].quoted, joined[-1].literal) == (piece.quoted, piece.literal) == (False, False):
-            joined[-1] = Piece(joined[-1].text + piece.text)
-        else:
-            joined.append(piece)
-    return tuple(joined)
-
-
-def _substitutions(text: str, line: int) -> list[tuple[int, str]]:
-    """The scripts of `$(…)` and backticks in a text that is otherwise literal."""
-    found, reader = [], _Reader(text, line)
-    while reader.place < len(text):
-        if text[reader.place] == "\\":
-            reader._skip(2)
-        elif text.startswith("$(", reader.place):
-            reader.place += 1
-            start = reader.line
-            found.append((start, reader._parenthesised()))
-        elif text[reader.place] == "`":
-            start = reader.line
-            found.append((start, reader._to("`", escapes=True)))
-        else:
-            reader._skip(1)
-    return found

@@ -4,9 +4,13 @@ It answers 200 with a list, whatever happens: searx suspends an engine that says
 token the list is empty.
 """
 
+from urllib.parse import urlsplit
+
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http.request import split_domain_port
+from django.shortcuts import resolve_url
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.http import require_safe
 
@@ -26,6 +30,27 @@ def search(request: HttpRequest) -> JsonResponse:
     allowed = bool(settings.API_SEARCH_TOKEN) and constant_time_compare(token, settings.API_SEARCH_TOKEN)
     found = find(Wanted(q=q))[:MOST_RESULTS] if allowed and q else []
     return JsonResponse([_result(request, one) for one in found], safe=False)
+
+
+@login_not_required
+@require_safe
+def signed_in(request: HttpRequest) -> HttpResponse:
+    """Caddy asks here before each request for the search page: 204 with the engine's token, or the way to sign in."""
+    if request.user.is_authenticated:
+        return HttpResponse(
+            status=204, headers={"X-Search-Token": settings.SEARCH_ENGINE_TOKEN, "Cache-Control": "no-store"}
+        )
+    return HttpResponseRedirect(_sign_in_address(request), headers={"Cache-Control": "no-store"})
+
+
+def _sign_in_address(request: HttpRequest) -> str:
+    """On the app's port, under the name that the person uses: a cookie belongs to a name and knows no port."""
+    path = resolve_url(settings.LOGIN_URL)
+    public = urlsplit(settings.PUBLIC_URL)
+    if not public.port:
+        return f"{settings.PUBLIC_URL}{path}"
+    name, _ = split_domain_port(request.get_host())
+    return f"{public.scheme}://{name}:{public.port}{path}"
 
 
 def _result(request: HttpRequest, one: Transaction) -> dict[str, str]:

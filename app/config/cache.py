@@ -2,9 +2,10 @@
 
 A module of its own because Django's backend raises when Redis is away, and a sign-in or a page must not fail with it:
 every error is logged and counts as a miss. After an error the process leaves Redis alone for a moment, so that a
-hanging network costs one time-out and not one per key.
+hanging network costs one time-out and not one per key. Values are JSON: Django's own pickle runs what Redis says.
 """
 
+import json
 import logging
 import time
 from collections.abc import Callable
@@ -18,13 +19,30 @@ log = logging.getLogger("ledger.cache")
 _paused_until: dict[str, float] = {}  # per server, shared by the threads of the process
 
 
+class UnreadableValue(Exception):
+    """Redis holds something under our key that this app did not write."""
+
+
+class JsonSerializer:
+    """Values as JSON; a whole number is the same text in Redis' own form, so that `incr` works."""
+
+    def dumps(self, value: Any) -> bytes:
+        return json.dumps(value, allow_nan=False).encode()
+
+    def loads(self, content: bytes) -> Any:
+        try:
+            return json.loads(content)
+        except (ValueError, RecursionError) as error:
+            raise UnreadableValue(f"a value is not JSON: {type(error).__name__}") from None
+
+
 class SoftRedisCache(RedisCache):
     """Django's Redis backend; errors are misses, and nothing stays longer than `longest_seconds`."""
 
     def __init__(self, server: str, params: dict[str, Any]) -> None:
         options = dict(params.get("OPTIONS", {}))
         self._longest = int(options.pop("longest_seconds", 86400))
-        super().__init__(server, {**params, "OPTIONS": options})
+        super().__init__(server, {**params, "OPTIONS": {"serializer": JsonSerializer(), **options}})
         self._server = server
 
     def get_backend_timeout(self, timeout: Any = None) -> int:
@@ -71,6 +89,9 @@ class SoftRedisCache(RedisCache):
             return miss
         try:
             return call()
+        except UnreadableValue as error:
+            log.warning("cache: %s; it counts as a miss", error)
+            return miss
         except (RedisError, OSError) as error:
             _paused_until[self._server] = time.monotonic() + PAUSE_SECONDS
             log.warning("cache: %s; going on without it for %.0f s", type(error).__name__, PAUSE_SECONDS)

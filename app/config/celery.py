@@ -25,6 +25,7 @@ app.conf.update(
     enable_utc=True,
     task_serializer="json",
     accept_content=["json"],
+    result_accept_content=["json"],
     task_ignore_result=True,
     # A task counts as done when it has run, not when it was fetched: a killed worker's task runs again.
     task_acks_late=True,
@@ -35,7 +36,7 @@ app.conf.update(
     task_time_limit=600,
     task_soft_time_limit=540,
     task_default_queue=f"{_settings.STACK_NAME}-{_settings.LEDGER_ENV}",
-    beat_schedule_filename="/tmp/celerybeat-schedule",  # noqa: S108  /tmp is the container's own
+    beat_scheduler="celery.beat:Scheduler",  # in memory: the usual one keeps pickles in a file
     beat_schedule={
         # Expires before the next one: a worker that was away does not work off a pile of old heartbeats.
         "heartbeat": {"task": "ledger.heartbeat", "schedule": 60.0, "options": {"expires": 55}},

@@ -12,7 +12,7 @@ POLICY = (
 )
 
 
-class ContentSecurityPolicyMiddleware:
+class PageHeadersMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
@@ -20,6 +20,8 @@ class ContentSecurityPolicyMiddleware:
         response = self.get_response(request)
         if not settings.TOOLBAR:  # the toolbar sets styles of its own
             response.setdefault("Content-Security-Policy", POLICY)
+        # Pages show money: no copy stays on a shared machine. Static files bring their own header.
+        response.setdefault("Cache-Control", "no-store")
         return response
 
 

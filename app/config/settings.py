@@ -4,6 +4,7 @@ Importing this module is what starts to trust the environment, so the guard of d
 `manage.py`, `django-admin` and `python -m django` all meet it.
 """
 
+import hashlib
 import importlib.util
 import logging
 import sys
@@ -33,6 +34,8 @@ PUBLIC_URL = _env.http_url("PUBLIC_URL")
 SEARXNG_URL = _env.http_url("SEARXNG_URL")
 GATE_FILE = _env.path("GATE_FILE", "")
 API_SEARCH_TOKEN = _env.secret("API_SEARCH_TOKEN", "")
+# The other way round: SearXNG asks the ledger only for a request that brings this digest of the same secret.
+SEARCH_ENGINE_TOKEN = hashlib.sha256(API_SEARCH_TOKEN.encode()).hexdigest() if API_SEARCH_TOKEN else ""
 
 TOOLBAR = DEBUG and LEDGER_ENV == "dev" and importlib.util.find_spec("debug_toolbar") is not None
 
@@ -55,7 +58,7 @@ HEALTH_PATHS = ("/healthz", "/readyz", "/edgez")
 # The health pages stand before everything that looks at the Host header: Caddy asks by the container's name.
 MIDDLEWARE = [
     "config.health.HealthMiddleware",
-    "config.middleware.ContentSecurityPolicyMiddleware",
+    "config.middleware.PageHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     *(["debug_toolbar.middleware.DebugToolbarMiddleware"] if TOOLBAR else []),
@@ -137,7 +140,8 @@ def _cache(prefix: str, longest_seconds: int) -> dict[str, Any]:
 
 
 # Sessions stay a minute at most in the cache: a sign-out made while Redis was away is not undone when it comes back.
-CACHES = {"default": _cache("ledger", 86400), "sessions": _cache("session", 60)}
+# The prefixes name the format: both colours share the Redis during a switch, and an older one wrote pickles.
+CACHES = {"default": _cache("ledger-json", 86400), "sessions": _cache("session-json", 60)}
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 SESSION_CACHE_ALIAS = "sessions"
 SESSION_COOKIE_AGE = 14 * 86400
@@ -150,6 +154,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+AUTHENTICATION_BACKENDS = ["config.sign_ins.ThrottleBackend", "django.contrib.auth.backends.ModelBackend"]
 LOGIN_URL, LOGIN_REDIRECT_URL, LOGOUT_REDIRECT_URL = "sign-in", "transactions", "sign-in"
 
 # Caddy is the only door and always sets this header itself.

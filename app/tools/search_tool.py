@@ -40,7 +40,10 @@ def _ask(query: dict[str, str]) -> Any:
     if not settings.SEARXNG_URL:
         raise SearchFailed("no SearXNG is configured\nHINT: set SEARXNG_URL, such as http://searxng:8080")
     url = f"{settings.SEARXNG_URL.rstrip('/')}/search?{urllib.parse.urlencode(query)}"
-    request = urllib.request.Request(url, headers={"Accept": "application/json"})  # noqa: S310  http(s): see settings
+    headers = {"Accept": "application/json"}
+    if settings.SEARCH_ENGINE_TOKEN:  # opens the engine that searches the ledger; in a cookie, so that no log has it
+        headers["Cookie"] = f"tokens={settings.SEARCH_ENGINE_TOKEN}"
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310  http(s): see settings
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect())
     try:
         with opener.open(request, timeout=TIMEOUT_SECONDS) as answer:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import pickle
+import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from config import cache as soft
@@ -15,6 +19,7 @@ from django.contrib.sessions.models import Session
 from django.core.cache import caches
 from django.test import Client
 from pytest_django import Settings
+from redis import Redis
 
 GONE = "redis://127.0.0.1:1/0"
 
@@ -47,6 +52,50 @@ def test_with_redis_it_keeps_and_forgets(working: SoftRedisCache) -> None:
     working.delete_many(["b"])
     assert working.delete("c") is True
     assert working.get("c", "gone") == "gone"
+
+
+@pytest.mark.parametrize("content", [pickle.dumps({"a": 1}), b"", b"\xff", b"[" * 100_000, b"{'a': 1}"])
+def test_what_is_not_json_is_a_miss_and_redis_is_asked_on(working: SoftRedisCache, content: bytes) -> None:
+    with Redis.from_url(os.environ["REDIS_CACHE_URL"]) as redis:
+        redis.set(working.make_key("odd"), content)
+    working.set("even", 1)
+    assert working.get("odd", "miss") == "miss"
+    assert working.get_many(["odd", "even"]) == {}
+    assert working.get("even") == 1, "no pause: Redis is there"
+
+
+def test_a_pickle_in_redis_is_not_run(working: SoftRedisCache, tmp_path: Path) -> None:
+    gone_off = tmp_path / "gone-off"
+    payload = b"cposix\nsystem\n(S'touch " + str(gone_off).encode() + b"'\ntR."
+    with Redis.from_url(os.environ["REDIS_CACHE_URL"]) as redis:
+        redis.set(working.make_key("bomb"), payload)
+    assert working.get("bomb", "miss") == "miss"
+    assert not gone_off.exists()
+    pickle.loads(payload)  # noqa: S301  its twin: the payload is a live one, made above
+    assert gone_off.exists()
+
+
+def test_values_are_json_in_redis_and_come_back(working: SoftRedisCache) -> None:
+    for value in ({"a": [1, None, True, "é"]}, "text", 7, 1.5, True, []):
+        working.set("value", value)
+        with Redis.from_url(os.environ["REDIS_CACHE_URL"]) as redis:
+            assert json.loads(redis.get(working.make_key("value"))) == value
+        assert working.get("value") == value and type(working.get("value")) is type(value)
+
+
+def test_a_session_in_redis_is_json_too(signed_in: Client) -> None:
+    signed_in.get("/")
+    with Redis.from_url(os.environ["REDIS_CACHE_URL"]) as redis:
+        keys = redis.keys("session-json:*")
+        assert keys and all("_auth_user_id" in json.loads(redis.get(key)) for key in keys)
+
+
+def test_no_module_of_the_app_knows_pickle() -> None:
+    modules = "pickle|cPickle|shelve|marshal|dill|joblib"
+    used = re.compile(rf"^\s*(import|from)\s+({modules})\b|PickleSerializer", re.MULTILINE)
+    sources = list(Path(soft.__file__).parents[1].rglob("*.py"))
+    assert len(sources) > 30
+    assert [path.name for path in sources if used.search(path.read_text())] == []
 
 
 def test_nothing_stays_longer_than_allowed(working: SoftRedisCache) -> None:

@@ -29,10 +29,12 @@ class SearXNG(BaseHTTPRequestHandler):
     body: bytes = b""
     location = ""
     asked: ClassVar[list[dict[str, list[str]]]] = []
+    cookies: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
         type(self).asked.append({"path": [parts.path], **parse_qs(parts.query)})
+        type(self).cookies.append(self.headers.get("Cookie", ""))
         self.send_response(self.status)
         if self.location:
             self.send_header("Location", self.location)
@@ -62,6 +64,7 @@ def results(count: int) -> bytes:
 def searxng(settings: Settings) -> Iterator[type[SearXNG]]:
     class Answering(SearXNG):
         asked: ClassVar[list[dict[str, list[str]]]] = []
+        cookies: ClassVar[list[str]] = []
 
     Answering.body = results(20)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
@@ -85,6 +88,13 @@ class TestSearch:
         assert len(found) == 10
         assert found[0] == {"title": "Title 0", "url": "http://t.example.org/0", "content": "Text 0"}
         assert searxng.asked == [{"path": ["/search"], "q": ["cats & dogs"], "format": ["json"], "pageno": ["1"]}]
+
+    def test_it_brings_the_token_of_the_ledgers_engine(self, searxng: type[SearXNG], settings: Settings) -> None:
+        for token, cookie in (("digest", "tokens=digest"), ("", "")):
+            settings.SEARCH_ENGINE_TOKEN = token
+            search_web("cats")
+            assert searxng.cookies[-1] == cookie
+        assert "digest" not in str(searxng.asked), "an address is written to logs"
 
     def test_it_passes_on_how_to_search(self, searxng: type[SearXNG]) -> None:
         assert len(search_web("cats", num_results=3, categories="news", language="de", page=2)) == 3

@@ -101,6 +101,8 @@ def test_a_real_statement_is_uploaded_and_adds_nothing_the_second_time(stack: St
 def test_searxng_finds_the_transaction_through_the_ledgers_own_engine(
     stack: Stack, page: Page, description: str
 ) -> None:
+    page.goto(stack.url("SEARXNG"))  # leads to the sign-in page, of the name and the app's port
+    identify(page, stack)
     page.goto(stack.url("SEARXNG"))
     picture(page, "searxng")
     page.locator("input[name=q]").fill(description)

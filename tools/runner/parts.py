@@ -21,11 +21,12 @@ IMAGES = (
 STACKS: Mapping[str, tuple[int, tuple[str, ...]]] = {
     "deploy": (150, ("deploy",)),
     "volumes": (60, ("volumes", "ledger_docker")),
-    "secrets": (60, ("secrets", "reachability")),
+    "secrets": (60, ("secrets", "reachability", "doors")),
     "refusals": (200, ("refusals",)),
     "preflight": (60, ("preflight", "address_pools", "restore_smoke")),
     "two stacks": (240, ("two_stacks",)),
     "kills": (240, ("kills",)),
+    "deploy lock": (120, ("deploy_lock",)),
 }
 # Its engine is stopped, killed and cut off: the world starts without one.
 NO_ENGINE = {"incident": (150, ("incident",))}

@@ -1,0 +1,492 @@
+"""Reads the words of a shell script's commands: what each may become, as far as the script itself says.
+
+A module of its own because a word is more than its letters: quotes, variables, arrays, loops and arguments of functions
+decide what a command gets. tree-sitter reads the script; this follows the values. A value that only the caller knows
+stays in the word as a mark, so that a check can try what it might be. Nothing is run.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import tree_sitter_bash
+from tree_sitter import Language, Node, Parser
+
+Fields = tuple[str, ...]
+
+PUT_IN_LATER = "${PUT_IN_LATER}"  # an expression of another tool, as scripts.script_sources writes it
+MOST_VALUES = 48  # alternatives of one word or command; with more of them it is unknown
+_ONE, _SEVERAL, _END = "\ue000", "\ue001", "\ue002"  # a mark is: kind, text as written, end
+_MARK = re.compile(f"[{_ONE}{_SEVERAL}][^{_END}]*{_END}")
+_PARSER = Parser(Language(tree_sitter_bash.language()))
+_NAME = re.compile(r"[A-Za-z_]\w*")
+_NUMBERS = frozenset("?#$!-")  # $? and its like: no option, no command
+_DELIMITER = re.compile(
+    r"""(<<-?[ \t]*(?:'[^'\n]*'|"[^"\n]*"|[\w\\.-]+))(?:[ \t]*(;)(?![;\s]*\n|;|[^\n]*<<)|()(?=[;&|)]))"""
+)
+_REFERS = frozenset({"-n", "-gn", "-ng", "-rn"})  # of declare and local
+_KEY = re.compile(r"^\[[^]]*\]=")  # of an associative array's element
+_BRACES = re.compile(r"(.*?)\{([^{}]*,[^{}]*)\}(.*)", re.DOTALL)
+_SETS = frozenset(
+    {"read", "mapfile", "readarray", "getopts", "printf", "select"}
+)  # commands that give variables a value
+_CONDITIONAL = frozenset({
+    "if_statement", "elif_clause", "else_clause", "while_statement", "for_statement", "c_style_for_statement",
+    "case_statement", "list", "subshell", "function_definition", "command_substitution", "process_substitution",
+    "pipeline",
+})  # fmt: skip
+
+
+def parse(script: str) -> Node:
+    """The script's tree; letters that this module uses as marks are replaced."""
+    cleaned = re.sub(f"[{_ONE}{_SEVERAL}{_END}\0]", "?", script).replace("\r\n", " \n")
+    # The grammar takes `<<A;` for the delimiter `A;`, and knows no other command than one behind && on that line.
+    cleaned = _DELIMITER.sub(lambda match: match[1] + (" && " if match[2] else " "), cleaned)
+    return _PARSER.parse(cleaned.encode(errors="replace")).root_node
+
+
+def text_of(node: Node) -> str:
+    """The node as it is written."""
+    return (node.text or b"").decode(errors="replace")
+
+
+def descend(node: Node) -> Iterator[Node]:
+    """The node and all below it."""
+    waiting = [node]
+    while waiting:
+        current = waiting.pop()
+        yield current
+        waiting += reversed(current.children)
+
+
+# --- marks ----------------------------------------------------------------------------------------------------------
+
+
+def unknown(written: str, several: bool) -> str:
+    """A value that nobody knows here: one word, or as many as it likes."""
+    return f"{_SEVERAL if several else _ONE}{_MARK.sub('?', written)}{_END}"
+
+
+def is_known(value: str) -> bool:
+    """Whether every letter is known."""
+    return not _MARK.search(value)
+
+
+def is_several(value: str) -> bool:
+    """Whether the value may become several words."""
+    return _SEVERAL in value
+
+
+def shown(value: str) -> str:
+    """The value with its unknown parts as they are written."""
+    return re.sub(f"[{_ONE}{_SEVERAL}{_END}]", "", value)
+
+
+def as_script(value: str) -> str:
+    """The value as the text of a script: what is unknown becomes a variable that nobody sets."""
+    return _MARK.sub(PUT_IN_LATER, value)
+
+
+def filled(value: str, text: str) -> str:
+    """The value with `text` for each unknown part."""
+    return _MARK.sub(lambda _: text, value)
+
+
+def can_be(value: str, text: str) -> bool:
+    """Whether the unknown parts leave room for this text."""
+    pattern = "".join(re.escape(part) for part in re.split(f"({_MARK.pattern})", value) if not _MARK.fullmatch(part))
+    parts = [re.escape(part) for part in _MARK.split(value)]
+    return bool(re.fullmatch(".*".join(parts), text, re.DOTALL)) if not is_known(value) else pattern == re.escape(text)
+
+
+def _one(value: str) -> str:
+    return value.replace(_SEVERAL, _ONE)
+
+
+def _split(value: str) -> Fields:
+    """An unquoted value as the shell splits it; an unknown part may bring words of its own."""
+    marks = _MARK.findall(value)
+    words = _MARK.sub(_END, value).split()
+    remaining = iter(marks)
+    return tuple(re.sub(_END, lambda _: next(remaining).replace(_ONE, _SEVERAL), word) for word in words)
+
+
+# --- variables ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Assignment:
+    """One place that gives a variable a value; without nodes nobody knows it."""
+
+    position: int
+    nodes: tuple[Node, ...] = ()
+    array: bool = False
+    appends: bool = False
+    sure: bool = False  # runs whenever the script comes by
+
+
+@dataclass
+class Scope:
+    """The variables of a script or of one call of a function, and the scope around it."""
+
+    root: Node
+    arguments: list[Fields] | None = None  # what "$@" may be; None where only the caller knows
+    parent: Scope | None = None
+    _assignments: dict[str, list[_Assignment]] = field(default_factory=dict)
+    _open: set[int] = field(default_factory=set)
+    _shifts: bool = False
+
+    def __post_init__(self) -> None:
+        for node in descend(self.root):
+            if node.type == "variable_assignment":
+                self._assign(node)
+            elif node.type == "for_statement":
+                self._loop(node)
+            elif node.type == "command":
+                self._set_by_command(node)
+
+    def _add(self, name: str, assignment: _Assignment) -> None:
+        self._assignments.setdefault(name, []).append(assignment)
+
+    def _assign(self, node: Node) -> None:
+        target, value = node.child_by_field_name("name"), node.child_by_field_name("value")
+        if target is None:
+            return
+        if any(text_of(child) in _REFERS for child in (node.parent.children if node.parent is not None else [])):
+            self._add(text_of(target), _Assignment(node.start_byte))  # declare -n: another variable's name
+            return
+        array = value is not None and value.type == "array"
+        nodes = tuple(value.named_children) if array and value is not None else tuple([value] if value else [])
+        indexed = target.type == "subscript"
+        name = text_of(target).partition("[")[0]
+        appends = indexed or any(child.type == "+=" for child in node.children)
+        self._add(name, _Assignment(node.start_byte, nodes, array or indexed, appends, self._is_sure(node)))
+        if not nodes and not array:  # x= is the empty text
+            self._assignments[name][-1] = _Assignment(node.start_byte, (node,), False, appends, self._is_sure(node))
+
+    def _loop(self, node: Node) -> None:
+        variable = node.child_by_field_name("variable")
+        if variable is None:
+            return
+        values = node.children_by_field_name("value")
+        for value in values:
+            self._add(text_of(variable), _Assignment(node.start_byte, (value,), array=False, sure=True))
+        if not values:
+            self._add(text_of(variable), _Assignment(node.start_byte, sure=True))
+
+    def _set_by_command(self, node: Node) -> None:
+        name = text_of(node.child_by_field_name("name") or node)
+        words = node.children_by_field_name("argument")
+        self._shifts = self._shifts or name == "shift"
+        if name == "set" and "--" in (texts := [text_of(word) for word in words]):
+            self._add("@", _Assignment(node.start_byte, tuple(words[texts.index("--") + 1 :]), True, sure=True))
+        elif name in _SETS:
+            given = [text_of(word) for word in words]
+            if name == "printf":
+                given = given[1:2] if given[:1] == ["-v"] else []
+            for word in given:
+                if _NAME.fullmatch(word):
+                    self._add(word, _Assignment(node.start_byte))
+
+    def _is_sure(self, node: Node) -> bool:
+        """Whether the assignment runs in every run; one in each branch of an `if` or `case` counts as that."""
+        above = node.parent
+        while above is not None and above.id != self.root.id:
+            if above.type in {"if_statement", "case_statement"}:
+                branches = {child.type for child in above.children}
+                default = "else_clause" in branches or any(
+                    text_of(child).lstrip("( ").startswith("*") for child in above.children if child.type == "case_item"
+                )
+                if not default:
+                    return False
+            elif above.type in _CONDITIONAL - {"else_clause", "elif_clause"}:
+                return False
+            above = above.parent
+        return True
+
+    def values(self, name: str, position: int | None) -> list[Fields] | None:
+        """What a variable may be, as its elements; None among them is left out, and None alone is: nobody knows.
+
+        `position` is where it is used; None inside a function, which may be called at any time.
+        """
+        own = [item for item in self._assignments.get(name, []) if id(item) not in self._open]
+        outer = self.parent.values(name, None) if self.parent is not None else None
+        if not own:
+            return outer
+        made = self._evaluated(own)
+        sure = any(item.sure and (position is None or item.position <= position) for item in own if not item.appends)
+        if made is None or sure:
+            return made
+        return None if outer is None and self._is_environment(name) else [*made, *(outer or [])]
+
+    def _is_environment(self, name: str) -> bool:
+        return name != "@"
+
+    def _evaluated(self, items: Sequence[_Assignment]) -> list[Fields] | None:
+        bases: list[Fields] = []
+        for item in (item for item in items if not item.appends):
+            made = self._value(item)
+            if made is None:
+                return None
+            bases += made
+        appended: list[list[Fields]] = []
+        for item in (item for item in items if item.appends):
+            made = self._value(item)
+            if made is None:
+                return None
+            appended.append([(), *made])
+        joined: list[Fields] = []
+        is_array = any(item.array for item in items)
+        for base in bases or [()]:
+            for parts in itertools.islice(itertools.product(*appended), MOST_VALUES + 1):
+                words = tuple(itertools.chain(base, *parts))
+                joined.append(words if is_array else ("".join(words),))
+        joined = list(dict.fromkeys(joined))
+        return joined if len(joined) <= MOST_VALUES else None
+
+    def _value(self, item: _Assignment) -> list[Fields] | None:
+        if not item.nodes:
+            return None
+        self._open.add(id(item))
+        try:
+            if item.array:
+                return [
+                    tuple(_KEY.sub("", word) for word in words) for words in product(map(self._element, item.nodes))
+                ]
+            node = item.nodes[0]
+            if node.type == "variable_assignment":
+                return [("",)]
+            loop = node.parent is not None and node.parent.type == "for_statement"
+            if loop:
+                return [(word,) for words in self.fields(node) for word in words]
+            return [(_one("".join(words)),) for words in self.fields(node, quoted=True)]
+        finally:
+            self._open.discard(id(item))
+
+    def _element(self, node: Node) -> list[Fields]:
+        """An array's element; with a key it is one word whatever is in it."""
+        words = self.fields(node)
+        return [(" ".join(item),) for item in words] if text_of(node).startswith("[") else words
+
+    # --- words ------------------------------------------------------------------------------------------------------
+
+    def fields(self, node: Node, quoted: bool = False) -> list[Fields]:
+        """The alternatives of a word, each as the words it becomes."""
+        pieces = node.children if node.type == "concatenation" else [node]
+        alternatives: list[list[str] | None] = [None]
+        for piece in pieces:
+            following = self._piece(piece, quoted)
+            alternatives = [_appended(left, right) for left in alternatives for right in following]
+            if len(alternatives) > MOST_VALUES:
+                return [(unknown(text_of(node), several=not quoted),)]
+        if node.type in {"word", "concatenation"} and not quoted:
+            spread = [_braces(words or []) for words in alternatives]
+            return list(dict.fromkeys(tuple(words) for words in spread))
+        return list(dict.fromkeys(tuple(words or ()) for words in alternatives))
+
+    def _piece(self, node: Node, quoted: bool) -> list[Fields]:
+        text = text_of(node)
+        if node.type == "raw_string":
+            return [(_later(text[1:-1], several=False),)]
+        if node.type == "ansi_c_string":
+            return [(_later(_unescaped(text[2:-1]), several=False),)]
+        if node.type in {"string", "translated_string"}:
+            return self.quoted_text(node)
+        if node.type in {"simple_expansion", "expansion"}:
+            return self._variable(node, quoted)
+        if node.type == "command_substitution":
+            return self._output(node, quoted)
+        if node.type == "arithmetic_expansion":
+            return [("0",)]
+        if node.type == "process_substitution":
+            return [("<()",)]
+        if node.named_children and node.type not in {"word", "brace_expression"}:
+            return [(unknown(text, several=not quoted),)]
+        literal = re.sub(r"\\(\n|.)", lambda match: "" if match[1] == "\n" else match[1], text, flags=re.DOTALL)
+        return [(_later(literal, several=not quoted),)]
+
+    def quoted_text(self, node: Node, raw: bool = False) -> list[Fields]:
+        """The alternatives of a text in double quotes or of a here-document; what stands between nodes counts."""
+        source, place = node.text or b"", node.start_byte
+        end = node.end_byte
+        if node.type in {"string", "translated_string"}:
+            place += source.index(b'"') + 1
+            end -= 1
+        if raw:
+            return [(_later(source.decode(errors="replace"), several=False),)]
+        alternatives: list[list[str] | None] = [[""]]
+        children = [child for child in node.children if child.type in _EXPANDED]
+        for child in [*children, None]:
+            stop = child.start_byte if child is not None else max(place, end)
+            literal = source[place - node.start_byte : stop - node.start_byte].decode(errors="replace")
+            literal = re.sub(r'\\(["\\$`]|\n)', lambda match: match[1].strip("\n"), literal)
+            following: list[Fields] = [(_later(literal, several=False),)]
+            if child is not None:
+                following = [
+                    tuple([literal + words[0], *words[1:]]) if words else ((literal,) if literal else ())
+                    for words in self._piece(child, quoted=True)
+                ]
+                place = child.end_byte
+            alternatives = [_appended(left, right) for left in alternatives for right in following]
+            if len(alternatives) > MOST_VALUES:
+                return [(unknown(text_of(node), several=False),)]
+        only_array = len(children) == 1 and text_of(node)[1:-1] == text_of(children[0]) and "@" in text_of(children[0])
+        return [() if only_array and words == [""] else tuple(words or ()) for words in alternatives]
+
+    def _variable(self, node: Node, quoted: bool) -> list[Fields]:
+        text = text_of(node)
+        match = re.fullmatch(
+            r"\$\{?([A-Za-z_]\w*|\d+|[@*?#$!-])(?:\[([^]]*)\])?(?:(:?[-=+?])(.*?))?\}?", text, re.DOTALL
+        )
+        if match is None or (match[3] and not text.startswith("${")):
+            several = not quoted or "@" in text
+            return [(unknown(text, several),)] if not text.startswith("${#") else [("0",)]
+        name, index, operator = match[1], match[2], (match[3] or "").lstrip(":")
+        if name in _NUMBERS:
+            return [("0",)]
+        values = self._looked_up(name, node)
+        default = [
+            child
+            for child in node.named_children
+            if child.type not in {"variable_name", "subscript", "special_variable_name"}
+        ]
+        made = [self._as_words(words, name, index, quoted) for words in values or []]
+        if values is None:
+            made = [(unknown(text, several=not quoted or name == "@" or index == "@"),)]
+        if operator in {"-", "="}:
+            made += (
+                product(self.fields(child, quoted) for child in default) if default else [()] if not quoted else [("",)]
+            )
+        elif operator == "+":
+            made = [
+                *(product(self.fields(child, quoted) for child in default) if default else []),
+                () if not quoted else ("",),
+            ]
+        return list(dict.fromkeys(made))
+
+    def _looked_up(self, name: str, node: Node) -> list[Fields] | None:
+        if name in {"@", "*"} or name.isdigit():
+            lists = self._arguments()
+            if lists is None or name == "0":
+                return None
+            if not name.isdigit():
+                return lists
+            number = int(name) - 1
+            ends = [words[number:] if self._shifts else words[number : number + 1] for words in lists]
+            return [(word,) for words in ends for word in words] or [("",)]
+        inside = False
+        above = node.parent
+        while above is not None and above.id != self.root.id:
+            inside = inside or above.type == "function_definition"
+            above = above.parent
+        return self.values(name, None if inside else node.start_byte)
+
+    def _arguments(self) -> list[Fields] | None:
+        """What "$@" may be; after a `shift` any end of it."""
+        given = [*(self.arguments or [])]
+        if own := [item for item in self._assignments.get("@", []) if id(item) not in self._open]:
+            made = self._evaluated(own)
+            if made is None:
+                return None
+            given += made
+        elif self.arguments is None:
+            return None
+        if any(is_several(word) for words in given for word in words):
+            return None
+        ends = [words[start:] for words in given for start in range(len(words) + 1 if self._shifts else 1)]
+        return ends[:MOST_VALUES]
+
+    def _split(self, value: str) -> Fields:
+        """As _split; where the script sets IFS, a value with other separators may be any words."""
+        scope: Scope | None = self
+        while scope is not None and "IFS" not in scope._assignments:
+            scope = scope.parent
+        return (unknown(value, several=True),) if scope is not None and re.search("[,:;|]", value) else _split(value)
+
+    def _as_words(self, words: Fields, name: str, index: str | None, quoted: bool) -> Fields:
+        if name in {"@", "*"} or index in {"@", "*"}:
+            if quoted and "*" in {name, index}:
+                return (" ".join(map(_one, words)),)
+            return words if quoted else tuple(part for word in words for part in self._split(word))
+        text = words[0] if words and index in {None, "0"} else " ".join(words)
+        return (_one(text),) if quoted else self._split(text)
+
+    def _output(self, node: Node, quoted: bool) -> list[Fields]:
+        """What a substitution writes: known for echo, printf and a look-up of a program."""
+        commands = [child for child in node.named_children if child.type != "comment"]
+        if len(commands) == 1 and commands[0].type == "command":
+            made = self.echoed(commands[0])
+            if made is not None:
+                return [(_one(text.rstrip("\n")),) if quoted else self._split(text) for text in made]
+        return [(unknown("$()", several=not quoted),)]
+
+    def echoed(self, command: Node) -> list[str] | None:
+        """The texts that an echo, a printf, or the look-up of a program may write; None where that is not known."""
+        name = text_of(command.child_by_field_name("name") or command)
+        arguments = command.children_by_field_name("argument")
+        alternatives = product(self.fields(argument) for argument in arguments)
+        if name == "echo":
+            return [" ".join(word for word in words if word not in {"-n", "-e", "-E"}) for words in alternatives]
+        if name == "printf":
+            return [_printed(words) for words in alternatives]
+        if name == "which" or (name == "command" and arguments and text_of(arguments[0]) == "-v"):
+            return [words[-1] for words in alternatives if words]
+        return None
+
+
+_EXPANDED = frozenset({"simple_expansion", "expansion", "command_substitution", "arithmetic_expansion"})
+
+
+def product(parts: Iterable[list[Fields]]) -> list[Fields]:
+    """Every combination of alternatives, one after the other; too many of them are one unknown word."""
+    combined: list[Fields] = [()]
+    for alternatives in parts:
+        if len(combined) * len(alternatives) > MOST_VALUES:
+            alternatives = [(unknown("…", several=True),)]
+        combined = [(*left, *right) for left in combined for right in alternatives]
+    return combined
+
+
+def _appended(left: list[str] | None, right: Fields) -> list[str] | None:
+    """Pieces that touch become one word at the seam."""
+    if not right:
+        return left
+    if not left:
+        return [*right]
+    return [*left[:-1], left[-1] + right[0], *right[1:]]
+
+
+def _braces(words: Sequence[str]) -> list[str]:
+    waiting, expanded = list(words), list[str]()
+    while waiting:
+        word = waiting.pop(0)
+        match = _BRACES.fullmatch(word)
+        if match is None or len(expanded) + len(waiting) > MOST_VALUES:
+            expanded.append(word)
+        else:
+            waiting[:0] = [match[1] + part + match[3] for part in match[2].split(",")]
+    return expanded
+
+
+def _later(text: str, several: bool) -> str:
+    """Literal text, in which another tool may put something in before the shell reads it."""
+    return text.replace(PUT_IN_LATER, unknown("${…}", several))
+
+
+def _unescaped(text: str) -> str:
+    try:
+        return text.encode("latin-1", "backslashreplace").decode("unicode_escape")
+    except UnicodeDecodeError:
+        return unknown(text, several=False)
+
+
+def _printed(words: Sequence[str]) -> str:
+    """printf's output as a script: its format with the words put in, where they fit."""
+    if not words:
+        return ""
+    remaining = list(words[1:])
+    text = re.sub(r"%[-0-9.]*[sbdq]", lambda _: remaining.pop(0) if remaining else "", words[0])
+    return " ".join([text.replace("\\n", "\n"), *remaining])
