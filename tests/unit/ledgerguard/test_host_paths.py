@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from ledgerguard import host_paths
-from ledgerguard.host_paths import is_empty, location, locations, only_root_changes, real_path, submounts, table_of
+from ledgerguard.host_paths import (
+    Table,
+    is_empty,
+    location,
+    locations,
+    only_root_changes,
+    real_path,
+    submounts,
+    table_of,
+)
 from ledgerguard.refusal import LookupFailed
 
 TABLE = table_of(
@@ -50,7 +59,7 @@ def test_only_the_kernels_own_characters_end_a_line_or_a_word() -> None:
 
 def test_a_table_that_holds_no_place_for_a_path_is_a_failure() -> None:
     with pytest.raises(LookupFailed, match="below none"):
-        location("/srv", TABLE[1:2])
+        location("/srv", Table(TABLE[1:2]))
 
 
 def test_paths_of_this_host_have_locations_too(tmp_path: Path) -> None:
