@@ -9,9 +9,12 @@ from __future__ import annotations
 import os
 import posixpath
 import re
+import select
 import stat
-from collections.abc import Iterable
-from dataclasses import dataclass
+import threading
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -40,6 +43,20 @@ class Table(tuple[MountPoint, ...]):
         """By their path. Walked up from a path: that costs the path's depth and not the number of mounts."""
         return {one.point: one for one in self}
 
+    @cached_property
+    def ordered(self) -> list[str]:
+        """The points' paths in order: what is below one follows it."""
+        return sorted(self.points)
+
+    def below(self, path: str) -> Iterator[str]:
+        """Mount points strictly below the path."""
+        start = path.rstrip("/") + "/"
+        for point in self.ordered[bisect_left(self.ordered, start) :]:
+            if not point.startswith(start):
+                return
+            if point != start:  # the root, whose own path is the start of all
+                yield point
+
 
 @lru_cache(maxsize=2)
 def table_of(text: bytes) -> Table:
@@ -60,17 +77,68 @@ def _plain(escaped: bytes) -> str:
     return os.fsdecode(_ESCAPED.sub(lambda match: bytes([int(match[1], 8)]), escaped))
 
 
+@dataclass
+class _Kept:
+    """The table as it was read last. The kernel writes 500 mounts in a millisecond or two and a decision asks twenty
+    times, so it is read again only when the kernel tells the open file that a mount has changed."""
+
+    file: Path | None = None
+    descriptor: int = -1
+    table: Table = field(default_factory=Table)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def read(self, file: Path) -> Table:
+        with self.lock:
+            try:
+                if self.file != file or not _is_kernels(file):
+                    self._open(file)
+                elif not self._changed():
+                    return self.table
+                os.lseek(self.descriptor, 0, os.SEEK_SET)
+                self.table = table_of(_all_of(self.descriptor))
+            except BaseException:
+                self.file = None  # half a table is none
+                raise
+            return self.table
+
+    def _changed(self) -> bool:
+        poll = select.poll()
+        poll.register(self.descriptor, select.POLLPRI)
+        return any(event & (select.POLLPRI | select.POLLERR) for _, event in poll.poll(0))
+
+    def _open(self, file: Path) -> None:
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+        self.descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        self.file = file
+
+
+def _is_kernels(file: Path) -> bool:
+    """An ordinary file never says that it has changed."""
+    return file.parts[1:2] == ("proc",)
+
+
+def _all_of(descriptor: int) -> bytes:
+    found = bytearray()
+    while chunk := os.read(descriptor, 1 << 16):
+        found += chunk
+    return bytes(found)
+
+
+_kept = _Kept()
+
+
 def _table() -> Table:
     try:
-        return table_of(MOUNTS.read_bytes())
+        return _kept.read(MOUNTS)
     except (OSError, IndexError, ValueError) as error:
         raise LookupFailed(f"mounts: {error}") from error
 
 
 def submounts(path: str) -> tuple[str, ...]:
     """Mount points strictly below the path. Raises LookupFailed."""
-    below = path.rstrip("/") + "/"
-    return tuple(one.point for one in _table() if one.point.startswith(below))
+    return tuple(_table().below(path))
 
 
 def locations(paths: Iterable[str]) -> tuple[str, ...]:
@@ -100,8 +168,7 @@ def holder(path: str, table: Table) -> MountPoint:
 def file_systems(path: str) -> tuple[tuple[str, str], ...]:
     """(mount point, type) of what holds the path, then of each mount strictly below it. Raises LookupFailed."""
     table = _table()
-    below = path.rstrip("/") + "/"
-    shown = (holder(path, table), *(one for one in table if one.point.startswith(below)))
+    shown = (holder(path, table), *(table.points[point] for point in table.below(path)))
     return tuple((one.point, one.kind) for one in shown)
 
 

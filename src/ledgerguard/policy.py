@@ -42,6 +42,7 @@ class Scene:
     policy: Policy
     lookups: Lookups
     _kept: dict[str, Mapping[str, Volume]] = field(default_factory=dict)
+    _paths: dict[str, str] = field(default_factory=dict)
 
     @property
     def profile(self) -> str:
@@ -91,6 +92,11 @@ class Scene:
     def protected_paths(self) -> dict[str, str]:
         """path or location → protected volume that lives there: its mountpoint, the directory it is bound to, where
         links of the host put either, and what is mounted in them."""
+        if not self._paths:
+            self._paths.update(self._protected_paths())
+        return self._paths
+
+    def _protected_paths(self) -> dict[str, str]:
         found: dict[str, str] = {}
         for name in sorted(self.protected):
             declared, known = self.policy.declarations.volumes.get(name), self.volumes.get(name)
