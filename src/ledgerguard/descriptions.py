@@ -138,7 +138,7 @@ def _is_tmpfs(mount: Mapping[str, Json]) -> bool:
 
 def config_form(container: Container, image: Image | None) -> Form:
     """What its configuration says beside the program, without what is as by default."""
-    form = {key: value for key in _CONFIG if (value := container.config.get(key)) not in NOTHING}
+    form = _without_defaults(container.config)
     if form.get("hostname") == (container.id[:12] or None) or container.host.get("networkmode") == "host":
         form.pop("hostname", None)
     if image and form.get("stopsignal") == image.stop_signal:
@@ -164,9 +164,15 @@ def host_fault(container: Container, declared: Mapping[str, Json]) -> str:
     return ""
 
 
+def _without_defaults(config: Mapping[str, Json]) -> Form:
+    """No time to stop is another than none given: with 0 the program is killed at once."""
+    said = {key: config.get(key) for key in _CONFIG}
+    return {key: value for key, value in said.items() if value not in NOTHING or (key, value) == ("stoptimeout", 0)}
+
+
 def config_fault(container: Container, declared: Mapping[str, Json], image: Image | None) -> str:
     seen = config_form(container, image)
-    wanted = {key: value for key, value in gojson.struct(declared, "config").items() if value not in NOTHING}
+    wanted = _without_defaults(gojson.struct(declared, "config"))
     if image and wanted.get("stopsignal") == image.stop_signal:
         wanted.pop("stopsignal")
     keys = sorted({*seen, *wanted} - (_FEWER - set(seen)))

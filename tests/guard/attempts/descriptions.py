@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.guard.attempts.base import ATTEMPTS, REFUSED, Attempt, attempt, free, twin
-from tests.guard.world import CACHE, NETWORK, OWNER, VICTIM, World, owner
+from tests.guard.world import BACKED, CACHE, NETWORK, OTHER, OWNER, World, owner, pause
 
 OTHERWISE: dict[str, tuple[str, ...]] = {
     "another host's address": ("--add-host", "db:10.0.0.1"),
@@ -49,12 +49,16 @@ for _name, _flags in OTHERWISE.items():
         )
 
 
-@attempt("owner's description", "without one of its volumes' places", loses=False)
+@attempt("owner's description", "without one of its mounts", loses=False)
 def _without(world: World) -> None:
-    world.declare({"mounts": [{"source": "scratch", "target": "/scratch"}]})
-    free(world)
-    world.cli("run", "-dit", "--name", OWNER, "-v", f"{VICTIM}:/data", "--entrypoint", "/bin/sh", "tiny")
-    world.declare()
+    beside = [{"source": OTHER, "target": "/beside"}]
+    grant = world.grant("/backed", container="lacks", command=["-c", "true"], mounts=beside)
+    with world.granted(backed=grant):
+        mounts = ("-v", f"{BACKED}:/backed", "-v", f"{OTHER}:/beside")
+        world.ok("create", "--name", "lacks", "--entrypoint", "/bin/sh", *mounts, "tiny", "-c", "true")
+        world.ok("rm", "lacks")
+        world.said.clear()
+        world.cli("create", "--name", "lacks", "--entrypoint", "/bin/sh", *mounts[:2], "tiny", "-c", "true")
 
 
 @attempt("owner's description", "connected to another network afterwards", loses=False)
@@ -85,9 +89,9 @@ def _as_declared(world: World) -> None:
 
 @twin("owner's description", "settings that are declared")
 def _with_settings(world: World) -> None:
-    world.declare({"host": {"ExtraHosts": ["db:10.0.0.1"], "Memory": 64 << 20, "RestartPolicy": {"Name": "always"}}})
+    world.declare({"host": {"ExtraHosts": ["own:10.0.0.2"], "Memory": 65 << 20, "RestartPolicy": {"Name": "always"}}})
     free(world)
-    world.ok("run", "-d", "--add-host", "db:10.0.0.1", "--memory", "64m", "--restart", "always", *owner())
+    world.ok("run", "-d", "--add-host", "own:10.0.0.2", "--memory", "65m", "--restart", "always", *owner())
     world.ok("restart", "-t", "0", OWNER)
     world.ok("rm", "-f", OWNER)
     world.declare()
@@ -176,7 +180,7 @@ def _swap(world: World) -> tuple[str, str]:
     """A directory, and what puts a link to protected data in the place of the directory inside it."""
     place = world.engine.place / "w"
     (place / "d").mkdir(parents=True, exist_ok=True)
-    (place / "e").exists() and world.engine.run_inside("rm", "-rf", str(place / "e"))
+    world.engine.run_inside("rm", "-rf", str(place / "e"))
     return str(place), f"mv /x/d /x/e; ln -s {world.backing} /x/d"
 
 
@@ -191,8 +195,6 @@ def _follows(world: World, place: str, *flags: str) -> None:
 
 @attempt("between two starts", "a second container puts a link where a restart policy mounts", loses=True)
 def _second(world: World) -> None:
-    from tests.guard.world import pause
-
     place, link = _swap(world)
     _follows(world, place, "--restart=always")
     world.cli("run", "--rm", "--name", "swaps", "-v", f"{place}:/x", "tiny", "sh", "-c", link)
@@ -202,8 +204,6 @@ def _second(world: World) -> None:
 
 @attempt("between two starts", "the container with the policy comes second", loses=True)
 def _first(world: World) -> None:
-    from tests.guard.world import pause
-
     place, link = _swap(world)
     world.cli("run", "-d", "--name", "swaps", "-v", f"{place}:/x", "tiny", "sh", "-c", f"sleep 1; {link}; sleep 100")
     _follows(world, place, "--restart=always")
@@ -213,8 +213,6 @@ def _first(world: World) -> None:
 
 @attempt("between two starts", "one container does both", loses=True)
 def _both(world: World) -> None:
-    from tests.guard.world import pause
-
     place, link = _swap(world)
     command = f"rm -f /y/sentinel; {link}; sleep 1"
     volumes = ("-v", f"{place}:/x", "-v", f"{place}/d:/y")
@@ -225,8 +223,6 @@ def _both(world: World) -> None:
 
 @attempt("between two starts", "the policy is set afterwards", loses=True)
 def _afterwards(world: World) -> None:
-    from tests.guard.world import pause
-
     place, link = _swap(world)
     _follows(world, place)
     world.cli("run", "-d", "--name", "swaps", "-v", f"{place}:/x", "tiny", "sh", "-c", f"{link}; sleep 100")

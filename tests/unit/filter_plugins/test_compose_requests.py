@@ -94,6 +94,8 @@ SETTINGS = [  # keys of a host configuration, as somebody else would set them
     {"LogConfig": {"Type": "none"}},
     {"UTSMode": "host"},
     {"NetworkMode": "bridge"},
+    {"NetworkMode": "none"},
+    {"NetworkMode": "host"},
     {"NetworkMode": "container:other"},
     {"CpusetCpus": "0"},
     {"SomethingNew": "x"},
@@ -239,6 +241,22 @@ def test_an_owner_without_one_of_its_mounts_is_refused(target: str) -> None:
 
     found = created("26.1", "postgres", leave_out)
     assert f"nothing is mounted at {target}" in found.reason
+
+
+def test_no_time_to_stop_is_another_than_none_given() -> None:
+    """The service that declares none: killed at once, it is another."""
+    declarations = declared("26.1")
+    grants = {
+        name: replace(one, grants=tuple(replace(g, config={}) for g in one.grants))
+        for name, one in declarations.volumes.items()
+    }
+    bare = replace(declarations, volumes=grants)
+
+    def made(seconds: int | None) -> bool:
+        change = lambda body: body.update({"StopTimeout": seconds, "Hostname": "", "StopSignal": ""})  # noqa: E731
+        return created("26.1", "postgres", change, declarations=bare).allow
+
+    assert (made(None), made(0), made(1)) == (True, False, False)
 
 
 # --- names in our networks --------------------------------------------------------------------------------------------
