@@ -10,7 +10,7 @@ import pytest
 from ledgerguard import commands
 from ledgerguard.decide import decide
 from ledgerguard.declarations import Allowance, Declarations, Declared, Grant, Pattern
-from ledgerguard.model import Container, Exec
+from ledgerguard.model import Container, Exec, Mount
 from ledgerguard.policy import Policy
 from ledgerguard.refusal import Verdict
 from ledgerguard.request import Request
@@ -23,6 +23,7 @@ from tests.unit.ledgerguard.known import (
     OTHER_IMAGE,
     OWNER,
     OWNER_ID,
+    TARGET,
     VOLUME,
     Known,
     container,
@@ -419,3 +420,22 @@ def test_declared_volumes_of_nobody_have_no_owner() -> None:
     declared = Declarations({VOLUME: Declared(VOLUME, "dev")})
     start = request("POST", f"/containers/{GRANT.container}/start")
     assert "no grant names this container" in decide(start, Policy(declared), host()).reason
+
+
+@pytest.mark.parametrize(
+    ("mounts", "fault"),
+    [
+        ((mount(VOLUME, TARGET, propagates=True), mount(CONFIG, "/config", True)), "shared propagation"),
+        ((mount(VOLUME, TARGET, odd="mode 'z'"), mount(CONFIG, "/config", True)), "mode 'z'"),
+        (
+            (mount(VOLUME, TARGET), mount(CONFIG, "/config")),
+            "mount /etc/ledgerflow/ledger-dev/postgres/config at /config",
+        ),
+        ((mount(VOLUME, TARGET), mount(CONFIG, "/config", True, options={"o": "x"})), "has options of its own"),
+    ],
+)
+def test_nor_in_how_it_mounts(mounts: tuple[Mount, ...], fault: str) -> None:
+    known = host()
+    known.all_containers[0] = replace(OWNER, mounts=mounts)
+    start = request("POST", f"/containers/{GRANT.container}/start")
+    assert fault in decide(start, policy(), known).reason
