@@ -7,12 +7,17 @@ as all of it is declared before the first one is created.
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 Facts = Mapping[str, Any]
 
-SCHEMA = 1
+SCHEMA = 2
+ROUNDS = 2_000  # as the guard has it (`descriptions.py`); a test compares
+_UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_SIZE = re.compile(r"([0-9]+)([bkmg]?)b?", re.IGNORECASE)
 
 
 def volume_declarations(declared: Sequence[Facts], environment: str, profile: str) -> dict[str, Any]:
@@ -31,22 +36,33 @@ def volume_declarations(declared: Sequence[Facts], environment: str, profile: st
     return {"schema": SCHEMA, "volumes": volumes}
 
 
+def network_declarations(items: Sequence[Facts], stack_id: str) -> dict[str, Any]:
+    """The stack's networks, which its own containers alone may join."""
+    return {"schema": SCHEMA, "volumes": {}, "networks": [f"{stack_id}-{item['name']}" for item in items]}
+
+
 def service_declarations(
     project: Facts, image: Facts, environment: str, protected: Sequence[str], patterns: Sequence[Facts] = ()
 ) -> dict[str, Any]:
-    """The grants of a compose project's one service on those of its volumes that are protected.
+    """The grants of a compose project's one service on those of its volumes that are protected; without one, what it is
+    as a member of the stack's networks.
 
     `project`: what filter compose_project gives; `image`: the engine's inspect of its image; `protected`: volumes by
-    their short names; `patterns`: the commands that may be run inside ({argv, user, environment}).
+    their short names; `patterns`: the commands that may be run inside ({argv, user, environment, tty, input}).
     """
     (service,) = project["services"].values()
     mounts = [_mount(str(one), project["volumes"]) for one in service.get("volumes", [])]
+    container = service["container_name"]
     grant = {
-        "container": service["container_name"],
+        "container": container,
         "images": [image["Id"]],
         **_program(service),
         "environment": sorted(service.get("environment", {})),
+        "values": {name: _digest(container, name, value) for name, value in service.get("environment", {}).items()},
         "exec": [dict(pattern) for pattern in patterns],
+        "host": _host(service),
+        "config": _config(service),
+        "networks": {project["networks"][one]["name"]: _names(project, service) for one in service.get("networks", [])},
     }
     held = {project["volumes"][name]["name"] for name in protected}
     volumes = {}
@@ -55,7 +71,83 @@ def service_declarations(
             others = [one for one in mounts if one is not mount] + _anonymous(service, image, mounts)
             own = {"target": mount["target"], "read_only": mount["read_only"], "mounts": others}
             volumes[mount["source"]] = {"environment": environment, "grants": [{**grant, **own}]}
-    return {"schema": SCHEMA, "volumes": volumes}
+    if volumes:
+        return {"schema": SCHEMA, "volumes": volumes}
+    return {
+        "schema": SCHEMA,
+        "volumes": {},
+        "members": [{**grant, "mounts": mounts + _anonymous(service, image, mounts)}],
+    }
+
+
+def _digest(container: str, name: str, value: Any) -> str:
+    """Of a variable's value, which may be a secret. Compose reads `$$` as `$`."""
+    plain = str(value).replace("$$", "$")
+    return hashlib.pbkdf2_hmac("sha256", plain.encode(), f"{container}/{name}".encode(), ROUNDS).hex()
+
+
+def _names(project: Facts, service: Facts) -> list[str]:
+    """What compose calls it in its networks: by the service's name and the container's."""
+    return [next(iter(project["services"])), service["container_name"]]
+
+
+def _host(service: Facts) -> dict[str, Any]:
+    """What compose makes of the service's keys in the engine's host configuration."""
+    found = {
+        "Memory": _bytes(service.get("mem_limit")),
+        "MemorySwap": _bytes(service.get("memswap_limit")),
+        "PidsLimit": service.get("pids_limit"),
+        "ShmSize": _bytes(service.get("shm_size")),
+        "ReadonlyRootfs": service.get("read_only"),
+        "Init": service.get("init"),
+        "CapAdd": service.get("cap_add"),
+        "CapDrop": service.get("cap_drop"),
+        "SecurityOpt": service.get("security_opt"),
+        "Tmpfs": dict(_tmpfs(str(one)) for one in service.get("tmpfs", [])),
+        "LogConfig": _logs(service.get("logging")),
+        "RestartPolicy": {"Name": service.get("restart", "no")},
+        "PortBindings": _ports(service.get("ports", [])),
+        "NetworkMode": service.get("network_mode"),
+    }
+    return {key: value for key, value in found.items() if value not in (None, False, 0, {}, [])}
+
+
+def _bytes(size: Any) -> int:
+    """Of 512m, as compose reads it; 0 where there is none."""
+    match = _SIZE.fullmatch(str(size or 0))
+    if match is None:
+        raise ValueError(f"a size of {size!r} is not known here\nHINT: write it as 512m")
+    return int(match[1]) * _UNITS[match[2].lower()]
+
+
+def _tmpfs(spec: str) -> tuple[str, str]:
+    target, _, words = spec.partition(":")
+    return target, words
+
+
+def _logs(logging: Facts | None) -> dict[str, Any] | None:
+    return {"Type": logging["driver"], "Config": dict(logging.get("options", {}))} if logging else None
+
+
+def _ports(ports: Sequence[str]) -> dict[str, list[dict[str, str]]]:
+    """[ADDRESS:]HOST:CONTAINER of each published port."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for spec in ports:
+        *before, inside = str(spec).split(":")
+        outside = before[-1] if before else ""
+        found.setdefault(f"{inside}/tcp", []).append({"HostIp": ":".join(before[:-1]).strip("[]"), "HostPort": outside})
+    return found
+
+
+def _config(service: Facts) -> dict[str, Any]:
+    found = {
+        "Hostname": service.get("hostname"),
+        "StopSignal": service.get("stop_signal"),
+        "StopTimeout": int(str(service["stop_grace_period"]).removesuffix("s"))
+        if "stop_grace_period" in service
+        else 0,
+    }
+    return {key: value for key, value in found.items() if value}
 
 
 def _program(service: Facts) -> dict[str, Any]:
@@ -102,6 +194,7 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """The filters by the name that playbooks use."""
         return {
+            "network_declarations": network_declarations,
             "service_declarations": service_declarations,
             "volume_declarations": volume_declarations,
             "with_commands": with_commands,

@@ -230,6 +230,16 @@ def without_volumes(declared: Facts, prefix: str) -> dict[str, Any]:
     return {name: one for name, one in declared.items() if not _of_stack(name, prefix)}
 
 
+def without_stack(document: Facts, prefix: str, stack_id: str) -> dict[str, Any]:
+    """A whole document of declarations without a stack's volumes, networks and members. Exceptions are nobody's."""
+    left = {**document, "volumes": without_volumes(document["volumes"], prefix)}
+    if "networks" in document:
+        left["networks"] = [name for name in document["networks"] if not name.startswith(f"{stack_id}-")]
+    if "members" in document:
+        left["members"] = [one for one in document["members"] if not one["container"].startswith(f"{stack_id}-")]
+    return left
+
+
 def _of_stack(name: str, prefix: str) -> bool:
     return name.startswith(f"{prefix}_")
 
@@ -248,7 +258,8 @@ def foreign_declaration(volume: Facts, grants: Sequence[Facts], known: Facts, se
     granted = [json.loads(one["stdout"])[name] for one in grants if one["rc"] == 0]
     holders = {str(one["item"]) for one in grants}
     before = (known.get("volumes") or {}).get(name) or {}
-    kept = [one for one in before.get("grants", []) if one["container"] not in holders]
+    undescribed = {"host": None} if known.get("schema") == 1 else {}  # it goes on saying nothing of host settings
+    kept = [{**undescribed, **one} for one in before.get("grants", []) if one["container"] not in holders]
     return {
         "environment": settings["environment"],
         "driver": volume["Driver"],
@@ -297,6 +308,7 @@ class FilterModule:
             "guard_ungranted": ungranted,
             "guard_unit_command": unit_command,
             "guard_volumes_to_unlock": volumes_to_unlock,
+            "guard_without_stack": without_stack,
             "guard_without_volumes": without_volumes,
             "guard_would_refuse_lines": would_refuse_lines,
         }

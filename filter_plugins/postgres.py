@@ -32,7 +32,7 @@ def postgres_sizing(memory_mb: int, cores: int) -> dict[str, Any]:
     }
 
 
-def postgres_query_pattern(statement: str, database: str = "*") -> dict[str, list[str]]:
+def postgres_query_pattern(statement: str, database: str = "{name}") -> dict[str, list[str]]:
     """The command that asks one statement inside the container; without a database, the guard's pattern of it."""
     return {"argv": ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", statement]}
 

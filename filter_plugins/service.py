@@ -182,14 +182,14 @@ def service_stands(description: Description, probe: Mapping[str, Any], stack: St
 
     Every part is looked at afresh by the probe: the recorded fingerprint must match the inputs, the rendered files
     must be as they were left (content, owner, mode), the store must have its secrets, and the container must run the
-    same image in good health. Where a guard is (`stack` has guarded), what may hold its volumes must be declared.
+    same image in good health. Where a guard is (`stack` has guarded), it must be declared.
     """
     name = str(description["name"])
     recorded = probe["fingerprints"].get(name, {})
     container = probe["containers"].get(f"{stack['id']}-{name}", {})
     return (
         bool(recorded)
-        and (not stack.get("guarded") or not description.get("protected") or name in probe["declarations"])
+        and (not stack.get("guarded") or name in probe["declarations"])
         and not service_changed(description, probe, sources)
         and recorded.get("files") == probe["files"].get(name)
         and recorded.get("image_id") == container.get("image_id")

@@ -20,7 +20,7 @@ from ledgerguard import audit, findings, holding, server
 from ledgerguard.declarations import DeclarationError, load
 from ledgerguard.engine_api import call
 from ledgerguard.findings import BAD, GOOD, UNKNOWN, Finding, worst
-from ledgerguard.model import PROTECT
+from ledgerguard.model import PROTECT, Container
 from ledgerguard.policy import Policy, Scene
 from ledgerguard.refusal import LookupFailed, Refused, printable
 from ledgerguard.serving import Settings, guard_of
@@ -251,6 +251,23 @@ def _volumes(settings: Settings) -> Iterator[Finding]:
             yield Finding("volume", BAD, f"{name}: its directory {declared.device} is not there", "mount its disk")
         else:
             yield Finding("volume", GOOD, f"{name}: as declared")
+    yield from _undescribed(scene)
+
+
+def _way_out(container: Container, refusal: Refused) -> str:
+    """It may be somebody's database: what lets it be comes first, and nobody is sent to stop it."""
+    name = container.name
+    if refusal.verdict.volumes:
+        return f"docker inspect {name}; if it is meant to hold it: ledgerguard grant {name}, then ledgerguard declare"
+    return f"docker inspect {name}; {refusal.verdict.safe}"
+
+
+def _undescribed(scene: Scene) -> Iterator[Finding]:
+    """Declarations of before host settings, networks and values were compared: they go on as they did."""
+    old = sorted({one.container for one in scene.policy.declarations.descriptions if not one.described})
+    if old:
+        told = f"{', '.join(old)}: declared by schema 1, so host settings, networks and values are not compared"
+        yield Finding("described", GOOD, printable(told), "make deploy (its next run declares them)")
 
 
 def _containers(settings: Settings) -> Iterator[Finding]:
@@ -274,7 +291,7 @@ def _containers(settings: Settings) -> Iterator[Finding]:
                 yield Finding("existing", GOOD, f"would be refused: {told}")
                 continue
             wrong += 1
-            yield Finding("existing", BAD, told, f"docker stop {container.name}; docker rm {container.name}")
+            yield Finding("existing", BAD, told, _way_out(container, refusal))
         except LookupFailed as error:
             yield Finding("existing", UNKNOWN, f"{container.name}: {error}")
     if not wrong:

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import quote
 
-from ledgerguard import __version__, audit, checking, containers, declarations, findings, granting, proven
-from ledgerguard.declarations import DeclarationError, Declarations, Declared
+from ledgerguard import __version__, audit, checking, containers, declarations, findings, granting, proven, versions
+from ledgerguard.declarations import Allowance, DeclarationError, Declarations, Declared
 from ledgerguard.engine_api import EngineApi
 from ledgerguard.files import write_whole
 from ledgerguard.granting import GrantError
@@ -104,6 +104,11 @@ def _parser() -> argparse.ArgumentParser:
     grant = command("grant", _grant, "what a container would need to be granted, as JSON: {volume: grant}; only reads")
     grant.add_argument("container", metavar="CONTAINER", help="created or running")
     grant.add_argument("--volume", action="append", default=[], help="only of this one (again for more); default: all")
+    allow = command("allow", _allow, "lets one container have one thing that is refused to it, for good (root)")
+    allow.add_argument("container", metavar="CONTAINER", help="its name")
+    allow.add_argument("image", metavar="IMAGE", nargs="?", default="", help="its image, as the engine has it now")
+    allow.add_argument("thing", metavar="THING", nargs="?", default="", help="as the refusal's hint says it")
+    allow.add_argument("--remove", action="store_true", help="takes back all that the container is allowed")
     unlock = command("unlock", _unlock, "lets one operation through, once (root)")
     unlock.add_argument("volume", metavar="VOLUME")
     unlock.add_argument("--operation", required=True, choices=OPERATIONS)
@@ -246,7 +251,7 @@ def _declare(given: argparse.Namespace) -> int:
     if not _root("declare"):
         return COULD_NOT
     try:
-        new = declarations.joined([_read_declarations(file) for given_file in given.files for file in _all(given_file)])
+        new = versions.joined([_read_declarations(file) for given_file in given.files for file in _all(given_file)])
     except (OSError, UnicodeDecodeError) as error:
         _say("declare", str(error), "ledgerguard declare FILE")
         return COULD_NOT
@@ -256,14 +261,12 @@ def _declare(given: argparse.Namespace) -> int:
     place = Path(given.config)
     try:
         known = declarations.load(place)
-        after = declarations.merged(known, new)
-        if given.only:
-            after = Declarations({name: after.volumes[name] for name in new.volumes})
+        after = versions.merged(known, new, given.only)
         if after == known and place.exists():
             print(f"as declared before: {', '.join(sorted(new.volumes)) or 'nothing'}")
             return HOLDS
         place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        write_whole(place, declarations.to_json(after), 0o644, synced=True)
+        write_whole(place, versions.to_json(after), 0o644, synced=True)
     except (OSError, DeclarationError) as error:
         _say("declare", str(error), f"mend {place} or put it back from its copy")
         return COULD_NOT
@@ -307,6 +310,36 @@ def _grant(given: argparse.Namespace) -> int:
         _say("grant", str(error), "start the container without it, or leave the volume read-only in it (:ro)")
         return BAD
     print(json.dumps({name: granting.to_data(one) for name, one in made.items()}, indent=1, sort_keys=True))
+    return HOLDS
+
+
+def _allow(given: argparse.Namespace) -> int:
+    if not _root("allow"):
+        return COULD_NOT
+    if not declarations.NAME.fullmatch(given.container) or not (given.remove or (given.image and given.thing)):
+        _say("allow", "a container's name, its image and the thing are needed", "ledgerguard allow NAME IMAGE THING")
+        return USAGE
+    place = Path(given.config)
+    try:
+        known = declarations.load(place)
+        if given.remove:
+            after = versions.without_exceptions(known, given.container)
+        else:
+            image = EngineApi(given.engine.removeprefix("unix://"), GRANT_SECONDS).image(given.image)
+            if image is None:
+                _say("allow", f"the engine has no image {given.image}", f"docker pull {given.image}")
+                return BAD
+            exception = Allowance(given.container, (image.id,), (given.thing,))
+            after = versions.with_exception(known, exception)
+        place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        write_whole(place, versions.to_json(after), 0o644, synced=True)
+    except (OSError, DeclarationError, LookupFailed) as error:
+        _say("allow", str(error), "docker info; ledgerguard status")
+        return COULD_NOT
+    verb = "no longer allowed" if given.remove else "allowed"
+    log = audit.Audit(Path(given.audit_file))
+    log.write(verb, reason=f"{given.container} {given.image} {given.thing}".strip())
+    print(f"{verb}: {given.container}: {given.thing or 'everything'}")
     return HOLDS
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from ledgerguard import gojson, options
 from ledgerguard.gojson import NOTHING, Json
-from ledgerguard.model import Container, Image, Mount
+from ledgerguard.model import Container, Endpoint, Image, Mount
 from ledgerguard.refusal import Refused
 
 _CONFIG_KEYS = (
@@ -37,7 +38,8 @@ def created(name: str, body: bytes, image_of: ImageOf) -> Container:
     host = gojson.struct(config.get("hostconfig"), "HostConfig")
     reference = gojson.text(config.get("image"), "Image")
     mounts = (*asked_mounts(host), *_anonymous(config))
-    return _container(name, config, host, image_of(reference, mounts), mounts)
+    made = _container(name, config, host, image_of(reference, mounts), mounts)
+    return replace(made, endpoints=_asked_endpoints(config, host))
 
 
 def _container(
@@ -62,6 +64,7 @@ def _container(
         mounts=mounts,
         host=host,
         volumes_from=_volumes_from(host),
+        config=config,
     )
 
 
@@ -74,15 +77,15 @@ def recorded(config_v2: Mapping[str, Json], hostconfig: Mapping[str, Json], imag
     asked = {posixpath.normpath(mount.target): mount for mount in asked_mounts(host)}
     mounts = tuple(_point(target, gojson.struct(point, target), asked.get(target)) for target, point in points.items())
     name = gojson.text(config_v2.get("Name"), "Name").lstrip("/")
-    made = _container(name, config, host, image, mounts)
-    return Container(
-        **{
-            **made.__dict__,
-            "id": gojson.text(config_v2.get("ID"), "ID"),
-            "image": gojson.text(config_v2.get("Image"), "Image"),
-            "running": gojson.flag(state.get("running"), "Running"),
-            "volumes_from": (),  # they stand among the mount points now
-        }
+    identity = gojson.text(config_v2.get("ID"), "ID")
+    return replace(
+        _container(name, config, host, image, mounts),
+        id=identity,
+        image=gojson.text(config_v2.get("Image"), "Image"),
+        running=gojson.flag(state.get("running"), "Running"),
+        volumes_from=(),  # they stand among the mount points now
+        endpoints=_recorded_endpoints(config_v2, identity),
+        made=True,
     )
 
 
@@ -117,6 +120,43 @@ def inspected(shown: Mapping[str, Json]) -> Container:
         asked = source if one.get("Type") != "volume" else name if name in named else ""
         points[str(one.get("Destination"))] = {**one, "Spec": {"Source": asked}}  # which inspect leaves out
     return recorded({**shown, "ID": shown.get("Id"), "MountPoints": points}, host, None)
+
+
+# --- networks -------------------------------------------------------------------------------------------------------
+
+# What the engine fills in, or an address that leads nobody anywhere.
+_OF_THE_ENGINE = gojson.keys(
+    "aliases networkid endpointid gateway ipaddress ipprefixlen ipv6gateway globalipv6address globalipv6prefixlen "
+    "macaddress dnsnames ipamoperational desiredmacaddress"
+)
+
+
+def _asked_endpoints(config: Mapping[str, Json], host: Mapping[str, Json]) -> tuple[Endpoint, ...]:
+    """The network that the host configuration names, and those that the request sets up."""
+    networking = gojson.struct(config.get("networkingconfig"), "NetworkingConfig")
+    given = gojson.mapping(networking.get("endpointsconfig"), "EndpointsConfig")
+    mode = gojson.text(host.get("networkmode"), "NetworkMode")
+    plain = [Endpoint(mode)] if mode not in given and not mode.startswith(("container:", "ns:")) else []
+    return (*plain, *(endpoint(name, one) for name, one in given.items()))
+
+
+def endpoint(network: str, value: Json, identity: str = "") -> Endpoint:
+    """A container's place in a network. Older engines add the start of its id to its names."""
+    chosen = gojson.struct(value, "EndpointsConfig")
+    aliases = gojson.texts(chosen.get("aliases"), "Aliases")
+    odd = next((key for key, one in chosen.items() if key not in _OF_THE_ENGINE and not _is_nothing(one)), "")
+    return Endpoint(network, tuple(one for one in aliases if one != identity[:12]), odd)
+
+
+def _is_nothing(value: Json) -> bool:
+    """Also an object of which every part is nothing: what clients send of addresses that nobody asked for."""
+    return value in NOTHING or (isinstance(value, dict) and all(map(_is_nothing, value.values())))
+
+
+def _recorded_endpoints(config_v2: Mapping[str, Json], identity: str) -> tuple[Endpoint, ...]:
+    settings = gojson.struct(config_v2.get("NetworkSettings"), "NetworkSettings")
+    networks = gojson.mapping(settings.get("networks"), "Networks")
+    return tuple(endpoint(name, one, identity) for name, one in networks.items())
 
 
 # --- mounts ---------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ ALLOWED = Verdict(True)
 def decide(request: Request, policy: Policy, lookups: Lookups) -> Verdict:
     """The verdict as *enforce* gives it."""
     try:
-        _judge(request, policy, lookups)
+        return _judge(request, policy, lookups) or ALLOWED
     except Refused as refusal:
         return refusal.verdict
     except LookupFailed as error:
@@ -29,7 +29,6 @@ def decide(request: Request, policy: Policy, lookups: Lookups) -> Verdict:
         return Verdict(
             False, f"the guard failed on this request: {type(error).__name__}: {str(error)[:120]}", "ledgerguard check"
         )
-    return ALLOWED
 
 
 def route_of(request: Request) -> Route | None:
@@ -41,14 +40,15 @@ def route_of(request: Request) -> Route | None:
     return found[0] if found else None
 
 
-def _judge(request: Request, policy: Policy, lookups: Lookups) -> None:
+def _judge(request: Request, policy: Policy, lookups: Lookups) -> Verdict | None:
+    """What the audit has to say of a call that is allowed, if anything."""
     if request.plain_read:
-        return
+        return None
     path, query = path_of(request.uri)
     found = routes.find(request.method, path)
     if found is None:
         if request.method in SAFE_METHODS and not path.rstrip("/").endswith("attach/ws"):
-            return
+            return None
         raise Refused(f"unknown route {request.method[:20]} {path[:100]}", "docs/guard-matrix.md lists what is known")
     route, names = found
     body = b""
@@ -58,4 +58,4 @@ def _judge(request: Request, policy: Policy, lookups: Lookups) -> None:
         no_form(request)
     else:
         stream_body(request)
-    route.rule(Call(request, names, query_of(query), body, Scene(policy, lookups)))
+    return route.rule(Call(request, names, query_of(query, route.repeated), body, Scene(policy, lookups)))

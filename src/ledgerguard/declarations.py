@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ledgerguard.model import PROFILES, Volume
 
-SCHEMA = 1
-KEPT_IMAGES = 5
+SCHEMA = 2
+UNDESCRIBED = 1  # the schema whose grants say nothing of host settings, networks and values
+KEPT_VERSIONS = 5
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -27,12 +28,15 @@ class DeclarationError(ValueError):
 
 @dataclass(frozen=True)
 class Pattern:
-    """A command that may be run inside an owner. In `argv`, `*` stands for one word that is no option, and `**` as the
-    last word for any number of words. `user` None: the container's own."""
+    """A command that may be run inside an owner. In `argv`, `*` stands for one word that is no option, `{name}` for one
+    that is a name and no connection string, and `**` as the last word for any number of words. `user` None: the
+    container's own. `tty` and `input`: with a terminal, and with what the caller types or pipes."""
 
     argv: tuple[str, ...]
     user: str | None = None
     environment: tuple[str, ...] = ()
+    tty: bool = False
+    input: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,12 @@ class OtherMount:
 
 @dataclass(frozen=True)
 class Grant:
-    """One container that may hold the volume, exactly described. None: as its image says."""
+    """One container that may hold the volume, exactly described. None: as its image says.
+
+    `host` and `config`: what of its host configuration and of the rest is not as by default; `host` None: by schema 1,
+    which said nothing of them, of networks and of values. `values`: name → digest of a variable that must have this
+    value. `networks`: name → names it may be given there. The target is empty for a member: a container of the stack
+    that holds no protected volume."""
 
     container: str
     images: tuple[str, ...]
@@ -60,6 +69,28 @@ class Grant:
     environment: tuple[str, ...] = ()
     mounts: tuple[OtherMount, ...] = ()
     exec: tuple[Pattern, ...] = ()
+    host: Mapping[str, Any] | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, str] = field(default_factory=dict)
+    networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def described(self) -> bool:
+        return self.host is not None
+
+    @property
+    def names(self) -> frozenset[str]:
+        """All names by which others reach it in its networks."""
+        return frozenset({self.container}.union(*self.networks.values()))
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What root lets one container have though the guard would refuse it."""
+
+    container: str
+    images: tuple[str, ...]
+    things: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -81,9 +112,13 @@ class Declared:
 
 @dataclass(frozen=True)
 class Declarations:
-    """All of them, by name."""
+    """All of them, by name. `networks` are the stacks' own: only `members`, owners, and what is allowed may join them.
+    `exceptions` are root's, and no stack's."""
 
     volumes: Mapping[str, Declared] = field(default_factory=dict)
+    networks: frozenset[str] = frozenset()
+    members: tuple[Grant, ...] = ()
+    exceptions: tuple[Allowance, ...] = ()
 
     @property
     def profile(self) -> str:
@@ -94,14 +129,33 @@ class Declarations:
         """Names of all protected volumes: the declared ones, and those that carry the label."""
         return frozenset(self.volumes) | {name for name, volume in known.items() if volume.labelled}
 
-    def grants_of(self, container: str) -> dict[str, Grant]:
-        """volume → grant of the container with this name."""
-        return {
-            name: grant
+    def grants_of(self, container: str) -> dict[str, tuple[Grant, ...]]:
+        """volume → grants of the container with this name, one for each of its versions, the newest first."""
+        found = {
+            name: tuple(grant for grant in declared.grants if grant.container == container)
             for name, declared in self.volumes.items()
-            for grant in declared.grants
-            if grant.container == container
         }
+        return {name: grants for name, grants in found.items() if grants}
+
+    def descriptions_of(self, container: str) -> tuple[Grant, ...]:
+        """All that is said of the container with this name: as an owner, as a member."""
+        said = (*(one for grants in self.grants_of(container).values() for one in grants), *self.members)
+        return tuple(one for one in said if one.container == container)
+
+    @property
+    def descriptions(self) -> tuple[Grant, ...]:
+        return (*(grant for one in self.volumes.values() for grant in one.grants), *self.members)
+
+    def names_container(self, name: str) -> bool:
+        """Whether something is declared of a container with this name."""
+        names = {one.container for one in self.descriptions} | {one.container for one in self.exceptions}
+        return name in names
+
+    def allows(self, container: str, image: str, thing: str) -> bool:
+        """Whether root let the container have this one thing."""
+        return any(
+            one.container == container and image in one.images and thing in one.things for one in self.exceptions
+        )
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
@@ -161,14 +215,20 @@ def _absolute(value: Any, where: str) -> str:
 
 
 def _pattern(value: Any, where: str) -> Pattern:
-    data = _object(value, where, {"argv", "user", "environment"}, {"argv"})
+    data = _object(value, where, set(Pattern.__dataclass_fields__), {"argv"})
     argv = _texts(data["argv"], f"{where}.argv")
     if not argv or argv[0] in ("*", "**"):
         raise _refuse(f"{where}.argv", f"the first word has to be a program, found {list(argv[:1])}")
     if "**" in argv[:-1]:
         raise _refuse(f"{where}.argv", "'**' can only be the last word")
     environment = _texts(data.get("environment", []), f"{where}.environment")
-    return Pattern(argv, _maybe_text(data.get("user"), f"{where}.user"), environment)
+    typed = {key: _bool(data.get(key, False), f"{where}.{key}") for key in ("tty", "input")}
+    return Pattern(argv, _maybe_text(data.get("user"), f"{where}.user"), environment, **typed)
+
+
+def _undescribed(pattern: Pattern) -> Pattern:
+    """Schema 1 said nothing of terminals and input: its commands go on as they did until they are declared again."""
+    return replace(pattern, tty=True, input=True)
 
 
 def _other_mount(value: Any, where: str) -> OtherMount:
@@ -178,21 +238,49 @@ def _other_mount(value: Any, where: str) -> OtherMount:
 
 
 _GRANT = set(Grant.__dataclass_fields__)
+_DESCRIBED = {"host", "config", "values", "networks"}
 
 
-def _grant(value: Any, where: str) -> Grant:
-    data = _object(value, where, _GRANT, {"container", "images", "target"})
-    images = _texts(data["images"], f"{where}.images")
+def _images(value: Any, where: str) -> tuple[str, ...]:
+    images = _texts(value, where)
     for image in images:
         if not IMAGE_ID.fullmatch(image):
-            raise _refuse(f"{where}.images", f"expected an image id (sha256:…), found {image!r}")
-    name = _text(data["container"], f"{where}.container")
+            raise _refuse(where, f"expected an image id (sha256:…), found {image!r}")
+    return images
+
+
+def _container_name(value: Any, where: str) -> str:
+    name = _text(value, where)
     if not NAME.fullmatch(name):
-        raise _refuse(f"{where}.container", f"not a container's name: {name!r}")
+        raise _refuse(where, f"not a container's name: {name!r}")
+    return name
+
+
+def _json_object(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _refuse(where, f"expected an object, found {value!r}")
+    return value
+
+
+def _networks(value: Any, where: str) -> dict[str, tuple[str, ...]]:
+    return {name: _texts(names, f"{where}.{name}") for name, names in _json_object(value, where).items()}
+
+
+def _member(value: Any, where: str) -> Grant:
+    if isinstance(value, dict) and value.get("target"):
+        raise _refuse(f"{where}.target", "a member holds no protected volume: it has no target")
+    return _grant({**value, "target": "/"} if isinstance(value, dict) else value, where, SCHEMA, target="")
+
+
+def _grant(value: Any, where: str, schema: int, target: str | None = None) -> Grant:
+    known = _GRANT if schema > UNDESCRIBED else _GRANT - _DESCRIBED
+    data = _object(value, where, known, {"container", "images", "target"})
+    patterns = tuple(_pattern(one, f"{where}.exec[{i}]") for i, one in enumerate(data.get("exec", [])))
+    host = data.get("host", {}) if schema > UNDESCRIBED else None
     return Grant(
-        container=name,
-        images=images,
-        target=_absolute(data["target"], f"{where}.target"),
+        container=_container_name(data["container"], f"{where}.container"),
+        images=_images(data["images"], f"{where}.images"),
+        target=_absolute(data["target"], f"{where}.target") if target is None else target,
         read_only=_bool(data.get("read_only", False), f"{where}.read_only"),
         entrypoint=_maybe_texts(data.get("entrypoint"), f"{where}.entrypoint"),
         command=_maybe_texts(data.get("command"), f"{where}.command"),
@@ -201,14 +289,24 @@ def _grant(value: Any, where: str) -> Grant:
         healthcheck=_maybe_texts(data.get("healthcheck"), f"{where}.healthcheck"),
         environment=_texts(data.get("environment", []), f"{where}.environment"),
         mounts=tuple(_other_mount(one, f"{where}.mounts[{i}]") for i, one in enumerate(data.get("mounts", []))),
-        exec=tuple(_pattern(one, f"{where}.exec[{i}]") for i, one in enumerate(data.get("exec", []))),
+        exec=patterns if schema > UNDESCRIBED else tuple(map(_undescribed, patterns)),
+        host=None if host is None else _json_object(host, f"{where}.host"),
+        config=_json_object(data.get("config", {}), f"{where}.config"),
+        values=_map(data.get("values", {}), f"{where}.values"),
+        networks=_networks(data.get("networks", {}), f"{where}.networks"),
     )
+
+
+def _exception(value: Any, where: str) -> Allowance:
+    data = _object(value, where, set(Allowance.__dataclass_fields__), set(Allowance.__dataclass_fields__))
+    name = _container_name(data["container"], f"{where}.container")
+    return Allowance(name, _images(data["images"], f"{where}.images"), _texts(data["things"], f"{where}.things"))
 
 
 _DECLARED = set(Declared.__dataclass_fields__) - {"name"}
 
 
-def _declared(name: str, value: Any) -> Declared:
+def _declared(name: str, value: Any, schema: int) -> Declared:
     where = f"volumes.{name}"
     if not NAME.fullmatch(name):
         raise _refuse("volumes", f"not a volume's name: {name!r}")
@@ -223,7 +321,7 @@ def _declared(name: str, value: Any) -> Declared:
         options=_map(data.get("options", {}), f"{where}.options"),
         labels=_map(data.get("labels", {}), f"{where}.labels"),
         profile=profile,
-        grants=tuple(_grant(one, f"{where}.grants[{i}]") for i, one in enumerate(data.get("grants", []))),
+        grants=tuple(_grant(one, f"{where}.grants[{i}]", schema) for i, one in enumerate(data.get("grants", []))),
     )
 
 
@@ -233,12 +331,19 @@ def read(text: str) -> Declarations:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise DeclarationError(f"not JSON: {error}") from None
-    data = _object(value, "the document", {"schema", "volumes"}, {"schema", "volumes"})
-    if data["schema"] != SCHEMA:
-        raise _refuse("schema", f"expected {SCHEMA}, found {data['schema']!r}")
+    schema = value.get("schema") if isinstance(value, dict) else None
+    beside = {"networks", "members", "exceptions"} if schema == SCHEMA else set()
+    data = _object(value, "the document", {"schema", "volumes", *beside}, {"schema", "volumes"})
+    if schema not in (UNDESCRIBED, SCHEMA) or isinstance(schema, bool):
+        raise _refuse("schema", f"expected {SCHEMA} (or {UNDESCRIBED}), found {schema!r}")
     if not isinstance(data["volumes"], dict):
         raise _refuse("volumes", "expected an object, by volume name")
-    return Declarations({name: _declared(name, one) for name, one in data["volumes"].items()})
+    return Declarations(
+        {name: _declared(name, one, schema) for name, one in data["volumes"].items()},
+        frozenset(_texts(data.get("networks", []), "networks")),
+        tuple(_member(one, f"members[{i}]") for i, one in enumerate(data.get("members", []))),
+        tuple(_exception(one, f"exceptions[{i}]") for i, one in enumerate(data.get("exceptions", []))),
+    )
 
 
 def load(file: Path) -> Declarations:
@@ -249,66 +354,3 @@ def load(file: Path) -> Declarations:
         return Declarations()
     except DeclarationError as error:
         raise DeclarationError(f"{file}: {error}") from None
-
-
-# --- writing ----------------------------------------------------------------------------------------------------------
-
-
-def to_json(declarations: Declarations) -> str:
-    volumes = {name: asdict(one) for name, one in declarations.volumes.items()}
-    for one in volumes.values():
-        del one["name"]
-    return json.dumps({"schema": SCHEMA, "volumes": volumes}, indent=1, sort_keys=True) + "\n"
-
-
-def merged(known: Declarations, new: Declarations) -> Declarations:
-    """`new` over `known`: a volume is replaced whole, but earlier image ids stay until five newer ones have come."""
-    return Declarations({**known.volumes, **{name: _with_history(known, one) for name, one in new.volumes.items()}})
-
-
-def joined(documents: Sequence[Declarations]) -> Declarations:
-    """All documents as one. What a volume is, one of them says; the others repeat it or leave it out, and add grants.
-    Of a grant others may add commands. Raises DeclarationError where two disagree."""
-    volumes: dict[str, Declared] = {}
-    for document in documents:
-        for name, one in document.volumes.items():
-            volumes[name] = _both(volumes[name], one) if name in volumes else one
-    return Declarations(volumes)
-
-
-def _both(first: Declared, second: Declared) -> Declared:
-    where = f"volumes.{first.name}"
-    if first.environment != second.environment:
-        raise _refuse(f"{where}.environment", f"{first.environment!r} and {second.environment!r}")
-    left_out = Declared(first.name, first.environment)
-    said = {}
-    for key in ("driver", "options", "labels", "profile"):
-        values = [getattr(one, key) for one in (first, second) if getattr(one, key) != getattr(left_out, key)]
-        if len(values) > 1 and values[0] != values[1]:
-            raise _refuse(f"{where}.{key}", f"declared twice: {values[0]!r} and {values[1]!r}")
-        said[key] = values[0] if values else getattr(left_out, key)
-    grants = {grant.container: grant for grant in first.grants}
-    for grant in second.grants:
-        known = grants.get(grant.container)
-        grants[grant.container] = _one_grant(known, grant, where) if known else grant
-    return replace(first, grants=tuple(grants.values()), **said)
-
-
-def _one_grant(first: Grant, second: Grant, where: str) -> Grant:
-    if replace(first, exec=()) != replace(second, exec=()):
-        raise _refuse(f"{where}.grants", f"container {first.container!r} is granted in two ways")
-    return replace(first, exec=tuple(dict.fromkeys([*first.exec, *second.exec])))
-
-
-def _with_history(known: Declarations, new: Declared) -> Declared:
-    before = known.volumes.get(new.name)
-    if before is None:
-        return new
-    history = {(grant.container, grant.target): grant.images for grant in before.grants}
-    grants = tuple(_newest(grant, history.get((grant.container, grant.target), ())) for grant in new.grants)
-    return Declared(**{**new.__dict__, "grants": grants})
-
-
-def _newest(grant: Grant, before: tuple[str, ...]) -> Grant:
-    images = tuple(dict.fromkeys([*grant.images, *before]))[: max(KEPT_IMAGES, len(grant.images))]
-    return Grant(**{**grant.__dict__, "images": images})

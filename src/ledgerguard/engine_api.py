@@ -72,6 +72,16 @@ class EngineApi:
         found = self.get(f"/exec/{quote(exec_id, safe='')}/json")
         return exec_of(found) if found else None
 
+    def network(self, reference: str) -> tuple[str, str] | None:
+        """(id, name) of the network that the engine means by this."""
+        shown = self.get(f"/networks/{quote(reference, safe='')}")
+        return (str(shown["Id"]), str(shown["Name"])) if shown else None
+
+    def runtimes(self) -> tuple[str, ...]:
+        """The default runtime, then all that the engine was set up with."""
+        shown = self.get("/info")
+        return (str(shown.get("DefaultRuntime") or ""), *map(str, shown.get("Runtimes") or ()))
+
     def version(self) -> str:
         return str(self.get("/version").get("Version", ""))
 
@@ -86,6 +96,7 @@ def image_of(inspected: dict[str, Any]) -> Image:
         environment=tuple(config.get("Env") or ()),
         working_dir=config.get("WorkingDir") or "",
         healthcheck=tuple((config.get("Healthcheck") or {}).get("Test") or ()),
+        stop_signal=config.get("StopSignal") or "",
     )
 
 
@@ -96,4 +107,6 @@ def exec_of(inspected: dict[str, Any]) -> Exec:
         argv=(str(process["entrypoint"]), *(process.get("arguments") or ())),
         user=process.get("user") or "",
         privileged=bool(process.get("privileged")),
+        tty=bool(process.get("tty")),
+        input=bool(inspected.get("OpenStdin")),
     )

@@ -20,7 +20,7 @@ from ledgerguard.engine_api import EngineApi
 from ledgerguard.model import Container, Exec, Image, Volume
 from ledgerguard.refusal import LookupFailed, Refused
 
-KEPT_IMAGES, KEPT_VOLUMES = 200, 2000
+KEPT_IMAGES, KEPT_VOLUMES, KEPT_NETWORKS = 200, 2000, 200
 RECURSIVE_SINCE_ENGINE, RECURSIVE_SINCE_KERNEL = 25, (5, 12)
 Stamp = tuple[int, int, int]
 
@@ -41,6 +41,7 @@ class EngineFiles:
     _volumes: tuple[int, int, dict[str, Volume]] | None = None
     _containers: dict[str, tuple[Stamp, Stamp, Container]] = field(default_factory=dict)
     _images: dict[str, Image] = field(default_factory=dict)
+    _networks: dict[str, str] = field(default_factory=dict)
     _version: str = ""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -136,6 +137,20 @@ class EngineFiles:
     def execution(self, exec_id: str) -> Exec | None:
         return self.api.execution(exec_id)
 
+    def network(self, reference: str) -> str:
+        if reference not in self._networks:  # only full ids are kept: they are never given twice, nor renamed
+            shown = self.api.network(reference)
+            if shown is None:
+                return ""
+            if len(self._networks) >= KEPT_NETWORKS:
+                self._networks.clear()
+            self._networks[shown[0]] = shown[1]
+            return shown[1]
+        return self._networks[reference]
+
+    def runtimes(self) -> tuple[str, ...]:
+        return self.api.runtimes()
+
     def recursive_read_only(self) -> bool:
         if not self._version:
             self._version = self.api.version()
@@ -153,6 +168,12 @@ class EngineFiles:
 
     def locations(self, paths: tuple[str, ...]) -> tuple[str, ...]:
         return host_paths.locations(paths)
+
+    def file_systems(self, path: str) -> tuple[tuple[str, str], ...]:
+        return host_paths.file_systems(path)
+
+    def exists(self, path: str) -> bool:
+        return host_paths.exists(path)
 
     def is_empty(self, path: str) -> bool:
         return host_paths.is_empty(path)

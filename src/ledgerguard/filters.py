@@ -12,7 +12,9 @@ from ledgerguard import gojson
 from ledgerguard.model import Volume
 from ledgerguard.refusal import Refused
 
-SAFE = "docker volume prune -af --filter label!=com.ledgerflow.protect"
+SAFE = "docker volume rm NAME... (docker volume prune -f of today's clients takes nameless volumes alone)"
+ANONYMOUS = "com.docker.volume.anonymous"  # the engine's label of a volume that it named itself
+ANONYMOUS_ALONE = (1, 42)  # the API's version since which a prune takes them alone, unless all are chosen
 _KNOWN = {"label", "label!", "all"}
 
 
@@ -53,7 +55,11 @@ def spared(volume: Volume, chosen: Mapping[str, tuple[str, ...]]) -> bool:
     return bool(chosen.get("label!")) and matches(chosen["label!"], volume.labels)
 
 
-def taken(raw: str, protected: Iterable[Volume]) -> tuple[str, ...]:
-    """Names of protected volumes that a prune with these filters may take."""
+def taken(raw: str, protected: Iterable[Volume], version: tuple[int, ...] | None = None) -> tuple[str, ...]:
+    """Names of protected volumes that a prune with these filters may take. `version`: the API's that was asked for;
+    where none was, the engine takes its own, which may be an old one."""
     chosen = values(raw)
-    return tuple(volume.name for volume in protected if not spared(volume, chosen))
+    every = version is None or version < ANONYMOUS_ALONE or bool(chosen.get("all"))
+    return tuple(
+        volume.name for volume in protected if (every or ANONYMOUS in volume.labels) and not spared(volume, chosen)
+    )

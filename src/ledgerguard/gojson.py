@@ -17,6 +17,11 @@ Json = Any
 NOTHING: tuple[Json, ...] = (None, False, 0, "", [], {})
 
 
+def keys(text: str) -> frozenset[str]:
+    """Folded keys, written as one text."""
+    return frozenset(text.split())
+
+
 def _pairs(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     made = dict(pairs)
     if len(made) != len(pairs):

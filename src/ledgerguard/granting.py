@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
-from ledgerguard import containers, holding
+from ledgerguard import containers, descriptions, owners
 from ledgerguard.declarations import NAME, Grant, OtherMount, Pattern
 from ledgerguard.model import Container, Image, Mount
 
@@ -25,8 +25,8 @@ def grants_of(
     """volume → grant, of the volumes named or of all that the container mounts by name. `patterns`: what may be run
     inside.
 
-    What the container has from its image is left to the image. Of the environment names are kept and no values, as
-    those may be secrets. Raises GrantError where there is no volume, or no grant would let the container in.
+    What the container has from its image is left to the image. Of the environment's values digests are kept, as they
+    may be secrets. Raises GrantError where there is no volume, or no grant would let the container in.
     """
     known = [mount for mount in container.mounts if mount.kind == "volume" and mount.source]
     held = tuple(mount for mount in known if (mount.source in volumes if volumes else mount.named))
@@ -38,7 +38,8 @@ def grants_of(
     if not NAME.fullmatch(container.name):
         raise GrantError(f"container {container.name!r}: not a name that can be granted")
     made = {mount.source: _grant(container, image, mount, patterns) for mount in held}
-    fault = holding.grants_fault(container, held, made, {container.image: image}.get)
+    grants = {volume: (grant,) for volume, grant in made.items()}
+    fault = owners.grants_fault(container, held, grants, owners.Names({container.image: image}.get))
     if fault:
         raise GrantError(f"container {container.name}: no grant lets it hold its volumes: {fault}")
     return made
@@ -46,11 +47,12 @@ def grants_of(
 
 def to_data(grant: Grant) -> dict[str, Any]:
     """The grant as declarations write it, without what is as by default."""
-    return {key: value for key, value in asdict(grant).items() if value not in (None, (), False)}
+    return {key: value for key, value in asdict(grant).items() if value not in (None, (), False, {})}
 
 
 def _grant(container: Container, image: Image, held: Mount, patterns: tuple[Pattern, ...]) -> Grant:
     own_entrypoint = container.entrypoint != image.entrypoint
+    values = _values(container, image)
     # With an entrypoint of its own nothing of the image's command is left.
     own_command = container.command != (() if own_entrypoint else image.command)
     return Grant(
@@ -63,15 +65,25 @@ def _grant(container: Container, image: Image, held: Mount, patterns: tuple[Patt
         user=container.user if container.user != image.user else None,
         working_dir=container.working_dir if container.working_dir != image.working_dir else None,
         healthcheck=container.healthcheck if container.healthcheck != image.healthcheck else None,
-        environment=_names(container, image),
+        environment=tuple(sorted(values)),
         mounts=_others(container, held),
         exec=patterns,
+        host=descriptions.settings(container.host),
+        config=descriptions.config_form(container, image),
+        values=values,
+        networks=_networks(container),
     )
 
 
-def _names(container: Container, image: Image) -> tuple[str, ...]:
-    own = (one for one in container.environment if one not in image.environment)
-    return tuple(sorted({one.partition("=")[0] for one in own}))
+def _values(container: Container, image: Image) -> dict[str, str]:
+    own = (one.partition("=") for one in descriptions.own_environment(container.environment, image))
+    return {name: descriptions.value_digest(container.name, name, value) for name, _, value in own}
+
+
+def _networks(container: Container) -> dict[str, tuple[str, ...]]:
+    """Of a container in the default network alone none is kept: that is the default."""
+    joined = {one.network: one.aliases for one in container.endpoints if one.network not in owners.WITHOUT_NETWORK}
+    return joined if set(joined) - owners.DEFAULT_NETWORKS else {}
 
 
 def _others(container: Container, held: Mount) -> tuple[OtherMount, ...]:

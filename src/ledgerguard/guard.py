@@ -123,6 +123,8 @@ class Guard:
     def _told(self, request: Request, verdict: Verdict) -> Verdict:
         if verdict.allow:
             self.counts["allowed"] += 1
+            if verdict.operation:  # what was let through and has to be known later
+                self.audit.write(verdict.operation, **_facts(request, verdict))
             return verdict
         self._note(self._refused, request, verdict)
         return verdict if self.mode == "enforce" else ALLOWED
@@ -136,13 +138,7 @@ class Guard:
 
     def _remember(self, what: str, request: Request, verdict: Verdict) -> dict[str, Any]:
         self.counts[what] += 1
-        facts = {
-            "method": request.method,
-            "uri": request.uri,
-            "volumes": list(verdict.volumes),
-            "operation": verdict.operation,
-            "reason": verdict.reason,
-        }
+        facts = _facts(request, verdict)
         self.last_refusal = escaped({"time": now(), "verdict": what, **facts})
         return facts
 
@@ -165,3 +161,13 @@ class Guard:
             ],
         }  # fmt: skip
         return dict(escaped(found))
+
+
+def _facts(request: Request, verdict: Verdict) -> dict[str, Any]:
+    return {
+        "method": request.method,
+        "uri": request.uri,
+        "volumes": list(verdict.volumes),
+        "operation": verdict.operation,
+        "reason": verdict.reason,
+    }

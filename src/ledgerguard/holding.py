@@ -5,13 +5,12 @@ A module of its own because create, start and restart ask the same of a containe
 
 from __future__ import annotations
 
-import posixpath
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 
-from ledgerguard import gojson, hosts, options, places, reach
-from ledgerguard.declarations import Grant, OtherMount
-from ledgerguard.model import Container, Image, Mount
+from ledgerguard import gojson, hosts, joining, options, owners, places, reach, swapping
+from ledgerguard.model import Container, Mount
 from ledgerguard.policy import Scene
 from ledgerguard.refusal import LookupFailed, Refused, lost
 
@@ -21,9 +20,13 @@ _REPLACING = re.compile(r"[0-9a-f]{12}_")
 
 def check(container: Container, scene: Scene, *, to_be_created: bool) -> None:
     """Refuses a container that would hold, or reach, protected data otherwise than granted."""
+    if to_be_created:
+        container = replace(container, name=final_name(container.name))
     _check_volumes_from(container, scene)
     _check_joined(container, scene)
     held = protected_mounts(container, scene)
+    shared = joining.shared(container)
+    joining.check(container, held, meant(shared, scene) if shared else (), scene)
     _check_auto_remove(container, held)
     for mount in held:
         if mount.source not in scene.volumes:
@@ -31,16 +34,17 @@ def check(container: Container, scene: Scene, *, to_be_created: bool) -> None:
                 (mount.source,), "mount", "is declared but the engine has no record of it; this would make another one",
                 "make deploy",
             )  # fmt: skip
-    hosts.check(_without_privileged_masks(container.host), scene.profile)
+    _check_host(container, scene)
     may_reach_all = scene.profile == "standard" and gojson.flag(container.host.get("privileged"), "Privileged")
     if held and not all(_harmless_reader(mount, container) for mount in held):
-        _check_owner(container, held, scene, to_be_created)
+        _check_owner(container, held, scene)
         return
     if to_be_created:
         _check_copies(held, scene)
     for mount in container.mounts:
         if mount not in held:
-            _check_other(mount, scene, may_reach_all)
+            _check_unless_allowed(container, mount, scene, may_reach_all)
+    swapping.check(container, held, scene)
 
 
 def final_name(name: str) -> str:
@@ -63,21 +67,12 @@ def held_volumes(container: Container, scene: Scene) -> tuple[str, ...]:
     held = protected_mounts(container, scene)
     named = [mount.source for mount in held]
     written = [mount for mount in container.mounts if not mount.read_only and mount not in held]
-    sources = [(mount, source) for mount in written if (source := _directory(mount, scene))]
+    sources = [(mount, source) for mount in written if (source := scene.bound_directory(mount))]
     paths = scene.protected_paths() if sources else {}
     for mount, source in sources:
         hit = places.reached(places.shown(places.both(source, scene.lookups), mount, scene.lookups), paths)
         named += [paths[hit]] if hit else []
     return tuple(dict.fromkeys(named))
-
-
-def _directory(mount: Mount, scene: Scene) -> str:
-    """The directory of the host that a mount was made of; "" where the engine made one."""
-    if mount.kind == "bind":
-        return mount.source
-    known = scene.volumes.get(mount.source) if mount.kind == "volume" and mount.source else None
-    device = known.options.get("device", "") if known else ""
-    return device if device.startswith("/") else ""
 
 
 def written_volumes(container: Container, scene: Scene) -> tuple[str, ...]:
@@ -92,6 +87,12 @@ def _without_privileged_masks(host: Mapping[str, object]) -> Mapping[str, object
     if not gojson.flag(host.get("privileged"), "Privileged"):
         return host
     return {key: value for key, value in host.items() if key not in ("maskedpaths", "readonlypaths")}
+
+
+def _check_host(container: Container, scene: Scene) -> None:
+    host = _without_privileged_masks(container.host)
+    for wrong in hosts.faults(host, scene.profile, scene.lookups.runtimes):
+        scene.unless_allowed(container, wrong, hosts.refusal(wrong, scene.profile))
 
 
 def _harmless_reader(mount: Mount, container: Container) -> bool:
@@ -109,102 +110,18 @@ def _check_copies(held: tuple[Mount, ...], scene: Scene) -> None:
 # --- owners ---------------------------------------------------------------------------------------------------------
 
 
-def _check_owner(container: Container, held: tuple[Mount, ...], scene: Scene, to_be_created: bool) -> None:
-    wrong = owner_fault(container, held, scene, to_be_created)
+def _check_owner(container: Container, held: tuple[Mount, ...], scene: Scene) -> None:
+    wrong = owner_fault(container, held, scene)
     if wrong:
         volumes = tuple(mount.source for mount in held)
         raise lost(volumes, "mount", f"container {container.name or '(no name)'} may not write to it: {wrong}",
                    f"mount it read-only (-v {volumes[0]}:{held[0].target}:ro)")  # fmt: skip
 
 
-def owner_fault(container: Container, held: tuple[Mount, ...], scene: Scene, to_be_created: bool = False) -> str:
+def owner_fault(container: Container, held: tuple[Mount, ...], scene: Scene) -> str:
     """What is not as granted; "" when the container is an owner of all it holds."""
-    name = final_name(container.name) if to_be_created else container.name
-    return grants_fault(container, held, scene.policy.declarations.grants_of(name), scene.lookups.image)
-
-
-def grants_fault(
-    container: Container, held: tuple[Mount, ...], grants: Mapping[str, Grant], image_of: Callable[[str], Image | None]
-) -> str:
-    """What is not as these grants (by volume) say; "" when they let the container hold all it holds."""
-    inside = hosts.reaches_inside(container.host) or ", ".join(hosts.joined(container.host))
-    if inside:
-        return f"an owner with {inside}"
-    for mount in held:
-        grant = grants.get(mount.source)
-        if grant is None:
-            return "no grant names this container" if not grants else f"its grants do not name {mount.source}"
-        wrong = _mount_fault(mount, grant) or _program_fault(container, grant, image_of)
-        if wrong:
-            return wrong
-    hidden = _hidden(container, held)
-    if hidden:
-        return f"a tmpfs at {hidden} would hide its data"
-    others = tuple(other for grant in grants.values() for other in grant.mounts)
-    return next(
-        (fault for mount in container.mounts if mount not in held and (fault := _other_fault(mount, others))), ""
-    )
-
-
-def _hidden(container: Container, held: tuple[Mount, ...]) -> str:
-    """A tmpfs at or below a held volume: the owner would see an empty directory, and may begin a fresh ledger there."""
-    spots = [*gojson.mapping(container.host.get("tmpfs"), "Tmpfs")]
-    spots += [mount.target for mount in container.mounts if mount.kind == "tmpfs"]
-    plain = [posixpath.normpath("/" + spot.lstrip("/")) for spot in spots]
-    return next((spot for spot in plain for mount in held if places.within(spot, mount.target)), "")
-
-
-def _mount_fault(mount: Mount, grant: Grant) -> str:
-    if posixpath.normpath(mount.target) != grant.target:
-        return f"target {mount.target!r}, granted {grant.target!r}"
-    if grant.read_only and not mount.read_only:
-        return "granted read-only"
-    return mount.odd or ("shared propagation" if mount.propagates else "")
-
-
-def _program_fault(container: Container, grant: Grant, image_of: Callable[[str], Image | None]) -> str:
-    """Image, entrypoint, command, user, directory, health check, environment: as granted, or as the image has it."""
-    if container.image not in grant.images:
-        return f"image {container.image[:19] or 'unknown to the engine'} is not granted"
-    image = image_of(container.image)
-    if image is None:
-        return f"image {container.image[:19]} is not known to the engine"
-    if grant.entrypoint is None:
-        command = image.command if grant.command is None else grant.command
-    else:  # an entrypoint of its own drops the image's command
-        command = grant.command or ()
-    wanted = {
-        "entrypoint": (image.entrypoint if grant.entrypoint is None else grant.entrypoint, container.entrypoint),
-        "command": (command, container.command),
-        "user": (image.user if grant.user is None else grant.user, container.user),
-        "working directory": (grant.working_dir or image.working_dir, container.working_dir),
-    }
-    for what, (granted, found) in wanted.items():
-        if granted != found:
-            return f"{what} {_short(found)}, granted {_short(granted)}"
-    health = image.healthcheck if grant.healthcheck is None else grant.healthcheck
-    if container.healthcheck not in (health, ("NONE",), ()):
-        return f"health check {_short(container.healthcheck)}, granted {_short(health)}"
-    known = {*grant.environment, *image.environment}
-    return next(
-        (f"environment {one.partition('=')[0]} is not granted" for one in container.environment
-         if one not in known and one.partition("=")[0] not in known), ""
-    )  # fmt: skip
-
-
-def _short(value: object) -> str:
-    text = " ".join(value) if isinstance(value, tuple) else str(value)
-    return repr(text if len(text) <= 60 else text[:57] + "...")
-
-
-def _other_fault(mount: Mount, granted: tuple[OtherMount, ...]) -> str:
-    if mount.kind == "tmpfs":
-        return mount.odd
-    source = mount.source if mount.named else ""
-    for other in granted:
-        if (source, mount.target) == (other.source, other.target) and (mount.read_only or not other.read_only):
-            return ""
-    return f"mount {source or 'of an anonymous volume'} at {mount.target} is not granted"
+    grants = scene.policy.declarations.grants_of(container.name)
+    return owners.grants_fault(container, held, grants, scene.names)
 
 
 # --- everything else ------------------------------------------------------------------------------------------------
@@ -248,6 +165,20 @@ def meant(reference: str, scene: Scene) -> tuple[Container, ...]:
     if not found:
         raise Refused(f"no such container: {reference[:64]}", "docker ps -a")
     return found
+
+
+def _check_unless_allowed(container: Container, mount: Mount, scene: Scene, may_reach_all: bool) -> None:
+    try:
+        _check_other(mount, scene, may_reach_all)
+    except Refused as refusal:
+        scene.unless_allowed(container, thing_of(mount), refusal)
+
+
+def thing_of(mount: Mount) -> str:
+    """How an exception names a mount: with all that decides what it may do."""
+    words = {"ro": mount.read_only, "propagates": mount.propagates, mount.odd: bool(mount.odd)}
+    said = [word for word, holds in words.items() if holds]
+    return f"{mount.kind} {mount.source} {','.join(said) or 'rw'}"
 
 
 def _check_other(mount: Mount, scene: Scene, may_reach_all: bool = False) -> None:

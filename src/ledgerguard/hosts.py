@@ -7,7 +7,7 @@ of developers need (privileged, the engine's socket); *strict* nothing that reac
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from ledgerguard import gojson, options
 from ledgerguard.gojson import NOTHING, Json
@@ -50,6 +50,7 @@ ANY = _set(
 )
 
 Rule = Callable[[Json, str], str]  # value, profile → what is wrong, or ""
+Runtimes = Callable[[], tuple[str, ...]]
 
 
 def leads_away(name: str) -> bool:
@@ -110,9 +111,13 @@ def _empty_in_strict(name: str) -> Rule:
     return lambda value, profile: f"{name} {str(value)[:60]!r}" if value not in NOTHING and profile == "strict" else ""
 
 
-def _runtime(value: Json, _profile: str) -> str:
+def _runtime(value: Json, profile: str, runtimes: Runtimes) -> str:
+    """In strict the engine's default one, in standard each that root has set up: by name, and never by a path."""
     name = gojson.text(value, "Runtime")
-    return "" if name in RUNTIMES else f"runtime {name!r}"
+    if name in RUNTIMES:
+        return ""
+    known = runtimes()
+    return "" if name in (known[:1] if profile == "strict" else known) else f"runtime {name!r}"
 
 
 def _volume_driver(value: Json, _profile: str) -> str:
@@ -175,22 +180,36 @@ TABLE: Mapping[str, Rule] = {
     "devicerequests": _empty_in_strict("DeviceRequests"),
     "cgroup": _empty("Cgroup"),
     "cgroupparent": _empty_in_strict("CgroupParent"),
-    "runtime": _runtime,
     "securityopt": _security,
     "readonlypaths": _paths("ReadonlyPaths", READ_ONLY_PATHS),
     "maskedpaths": _paths("MaskedPaths", MASKED_PATHS),
 }
 
 
-def check(host: Mapping[str, Json], profile: str) -> None:
-    """Refuses the first key that is not allowed in this profile."""
+def faults(host: Mapping[str, Json], profile: str, runtimes: Runtimes = tuple) -> Iterator[str]:
+    """Each setting that is not allowed in this profile. `runtimes`: those of the engine, asked only where one is
+    named."""
     for key, value in host.items():
         if value in NOTHING and key not in ("readonlypaths", "maskedpaths"):
             continue
-        rule = TABLE.get(key)
-        wrong = rule(value, profile) if rule else ("" if key in ANY else f"unknown key {key!r} in HostConfig")
+        if key == "runtime":
+            wrong = _runtime(value, profile, runtimes)
+        elif key in TABLE:
+            wrong = TABLE[key](value, profile)
+        else:
+            wrong = "" if key in ANY else f"unknown key {key!r} in HostConfig"
         if wrong:
-            raise Refused(f"host reach ({profile}): {wrong}", "run the container without it")
+            yield wrong
+
+
+def refusal(wrong: str, profile: str) -> Refused:
+    return Refused(f"host reach ({profile}): {wrong}", "run the container without it")
+
+
+def check(host: Mapping[str, Json], profile: str) -> None:
+    """Refuses the first setting that is not allowed in this profile."""
+    for wrong in faults(host, profile):
+        raise refusal(wrong, profile)
 
 
 def reaches_inside(host: Mapping[str, Json]) -> str:

@@ -53,6 +53,16 @@ class Mount:
 
 
 @dataclass(frozen=True)
+class Endpoint:
+    """A network that a container joins, by name or id, with the names it is given there. `odd`: a setting of it that
+    no declaration of ours can hold."""
+
+    network: str
+    aliases: tuple[str, ...] = ()
+    odd: str = ""
+
+
+@dataclass(frozen=True)
 class Image:
     """An image by its id, with what a container inherits from it."""
 
@@ -63,12 +73,14 @@ class Image:
     environment: tuple[str, ...] = ()
     working_dir: str = ""
     healthcheck: tuple[str, ...] = ()
+    stop_signal: str = ""
 
 
 @dataclass(frozen=True)
 class Container:
-    """A container as it is, or as it is to be. `host` is its host configuration by folded key; `fault`: why it cannot
-    be judged, though its name is known."""
+    """A container as it is, or as it is to be. `host` is its host configuration and `config` the rest of its
+    configuration, by folded key; `made`: the engine has recorded it, with its own defaults; `fault`: why it cannot be
+    judged, though its name is known."""
 
     name: str
     image: str
@@ -84,6 +96,9 @@ class Container:
     running: bool = False
     volumes_from: tuple[tuple[str, bool], ...] = ()
     fault: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    endpoints: tuple[Endpoint, ...] = ()
+    made: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,6 +111,8 @@ class Exec:
     privileged: bool = False
     environment: tuple[str, ...] = ()
     working_dir: str = ""
+    tty: bool = False
+    input: bool = False
 
 
 class Lookups(Protocol):
@@ -113,6 +130,14 @@ class Lookups(Protocol):
         """What an exec id will run; its environment and working directory are not told by the engine."""
         ...
 
+    def network(self, reference: str) -> str:
+        """The name of the network with this name or id; "" if there is none."""
+        ...
+
+    def runtimes(self) -> tuple[str, ...]:
+        """The runtimes that root has set up in this engine, the default one first."""
+        ...
+
     def real_path(self, path: str) -> str:
         """Where links lead; a path below /proc where one of them is another for each process."""
         ...
@@ -123,6 +148,14 @@ class Lookups(Protocol):
 
     def locations(self, paths: tuple[str, ...]) -> tuple[str, ...]:
         """`DEVICE:PATH` of each real path in its file system, which may be mounted in other places too."""
+        ...
+
+    def file_systems(self, path: str) -> tuple[tuple[str, str], ...]:
+        """(mount point, type of its file system) of what holds the path, then of each strictly below it."""
+        ...
+
+    def exists(self, path: str) -> bool:
+        """Whether something is there: a link counts by where it leads."""
         ...
 
     def is_empty(self, path: str) -> bool:

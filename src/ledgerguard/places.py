@@ -27,6 +27,12 @@ SYSTEM = (
 _OF_A_USER = re.compile(r"(?:/var)?/run/user/[0-9]+/.+")
 # Where the kernel, and programs that listen, are met: reading is enough to get from there into the host.
 LIVE = ("/dev", "/proc", "/run", "/tmp", "/var/run")  # noqa: S108 names
+# Types of file systems that are the kernel itself, wherever they are mounted: not to be written, not to be read, not to
+# be read in *strict*.
+PROCESSES = frozenset({"proc"})
+LIVE_KINDS = PROCESSES | {"devpts", "devtmpfs"}
+KERNELS = LIVE_KINDS | {"binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "efivarfs", "pstore",
+                        "rpc_pipefs", "securityfs", "selinuxfs", "sysfs", "tracefs"}  # fmt: skip
 # Where *strict* lets containers write at all: below these, for there people keep data and nothing of the system.
 DATA = ("/data", "/media", "/mnt", "/srv")
 HARMLESS = frozenset({"/etc/localtime", "/etc/timezone", "/dev/null", "/dev/shm", "/dev/net/tun"})  # noqa: S108 names

@@ -4,12 +4,18 @@ without knowing each other.
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ledgerguard.declarations import Declarations
-from ledgerguard.model import Lookups, Volume
+from ledgerguard.model import Container, Lookups, Mount, Volume
+from ledgerguard.owners import DEFAULT_NETWORKS, Names
 from ledgerguard.places import Places
+from ledgerguard.refusal import Refused
+
+_MAYBE_ID = re.compile(r"[0-9a-f]+")  # the engine takes the start of an id for a network's name
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,7 @@ class Scene:
     policy: Policy
     lookups: Lookups
     _kept: dict[str, Mapping[str, Volume]] = field(default_factory=dict)
+    _paths: dict[str, str] = field(default_factory=dict)
 
     @property
     def profile(self) -> str:
@@ -51,6 +58,32 @@ class Scene:
     def protected(self) -> frozenset[str]:
         return self.policy.declarations.protected(self.volumes) - self.policy.unlocked
 
+    @property
+    def names(self) -> Names:
+        return Names(self.lookups.image, self.network)
+
+    def network(self, reference: str) -> str:
+        """The name of the network that the engine means; what cannot be an id is asked of nobody."""
+        if reference in DEFAULT_NETWORKS:
+            return "bridge"
+        return self.lookups.network(reference) or reference if _MAYBE_ID.fullmatch(reference) else reference
+
+    def unless_allowed(self, container: Container, thing: str, refusal: Refused) -> None:
+        """Raises the refusal, with the command that allows this, unless root allowed this container this one thing."""
+        thing = thing.replace("'", "").replace('"', "")  # a shell's, where the hint is followed
+        if not self.policy.declarations.allows(container.name, container.image, thing):
+            image = str(container.config.get("image") or container.image)
+            name = container.name or "NAME (docker run --name)"
+            raise refusal.or_else(f"ledgerguard allow {name} {image} {shlex.quote(thing)}")
+
+    def bound_directory(self, mount: Mount) -> str:
+        """The directory of the host that a mount was made of; "" where the engine made one."""
+        if mount.kind == "bind":
+            return mount.source
+        known = self.volumes.get(mount.source) if mount.kind == "volume" and mount.source else None
+        device = known.options.get("device", "") if known else ""
+        return device if device.startswith("/") else ""
+
     def directory_of(self, volume: str) -> str:
         """Where the data of a volume stands on the host: the directory it is bound to, else its mountpoint."""
         device = self.volumes[volume].options.get("device", "")
@@ -59,6 +92,11 @@ class Scene:
     def protected_paths(self) -> dict[str, str]:
         """path or location → protected volume that lives there: its mountpoint, the directory it is bound to, where
         links of the host put either, and what is mounted in them."""
+        if not self._paths:
+            self._paths.update(self._protected_paths())
+        return self._paths
+
+    def _protected_paths(self) -> dict[str, str]:
         found: dict[str, str] = {}
         for name in sorted(self.protected):
             declared, known = self.policy.declarations.volumes.get(name), self.volumes.get(name)

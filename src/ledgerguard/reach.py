@@ -18,6 +18,7 @@ def check(path: str, mount: Mount, scene: Scene, may_reach_all: bool = False) ->
     `may_reach_all`: the container may do anything by itself, so that what it reads needs no look.
     """
     paths = places.both(path, scene.lookups)
+    _check_there(path, paths, scene, may_reach_all)
     # SELinux's `z` relabels what it only reads.
     if mount.read_only and not mount.odd and (may_reach_all or not mount.propagates):
         if not may_reach_all:
@@ -32,6 +33,7 @@ def check(path: str, mount: Mount, scene: Scene, may_reach_all: bool = False) ->
     if may_reach_all:
         return
     known = scene.policy.places
+    _check_types(path, paths, mount, scene, places.KERNELS)
     if scene.profile == "standard" and all(map(places.of_a_user, paths)):
         return
     if scene.profile == "standard" and set(paths) <= {*known.engine_sockets, *places.HARMLESS}:
@@ -46,6 +48,32 @@ def check(path: str, mount: Mount, scene: Scene, may_reach_all: bool = False) ->
         )
     if scene.profile == "strict" and not set(paths) <= places.HARMLESS:
         _check_data(path, paths, scene)
+
+
+def _check_there(path: str, paths: tuple[str, str], scene: Scene, may_reach_all: bool) -> None:
+    """The engine makes a directory of root's where a bind's source is missing: `standby.signal` in a database's
+    directory is one to the server, and `nologin` in /etc to everybody."""
+    if scene.lookups.exists(paths[0]) or set(paths) <= places.HARMLESS:
+        return
+    protected = scene.protected_paths()
+    seen = places.located(paths, scene.lookups)
+    hit = next((spot for spot in protected for one in seen if places.within(one, spot)), "")
+    if hit:
+        raise lost((protected[hit],), "mount", f"{path} is not there, and the engine would make it in its directory")
+    if may_reach_all or (scene.profile == "standard" and all(map(places.of_a_user, paths))):
+        return
+    system = places.located((*scene.policy.places.system, *scene.owners_files()), scene.lookups)
+    hit = next((spot for spot in system for one in seen if places.within(one, spot)), "")
+    if hit:
+        raise Refused(f"host reach: {path} is not there, and the engine would make it in {hit}", f"mkdir {path} first")
+
+
+def _check_types(path: str, paths: tuple[str, str], mount: Mount, scene: Scene, closed: frozenset[str]) -> None:
+    """A file system of the kernel's is one wherever it is mounted: a chroot has a /proc of its own."""
+    systems = scene.lookups.file_systems(paths[1])
+    hit = next(((point, kind) for point, kind in systems[: None if mount.recursive else 1] if kind in closed), None)
+    if hit:
+        raise Refused(f"host reach: {path} reaches the {hit[1]} file system at {hit[0]}", "mount only what is needed")
 
 
 def _check_data(path: str, paths: tuple[str, str], scene: Scene) -> None:
@@ -78,13 +106,13 @@ def _check_readable(path: str, paths: tuple[str, str], mount: Mount, scene: Scen
         logs = places.located((f"{where.data_root}/containers",), scene.lookups)
         if places.reached(seen, inside) and not places.reached(seen, logs):  # containers' own files, sockets among them
             raise Refused(f"host reach (strict): {path} is the engine's own", "mount only what is needed")
-    _check_live(path, paths, scene)
+    _check_live(path, paths, mount, scene)
     _check_later(path, paths, mount, scene)
     if mount.recursive and not (mount.complete and scene.lookups.recursive_read_only()):
         _check_submounts(path, paths, scene)
 
 
-def _check_live(path: str, paths: tuple[str, str], scene: Scene) -> None:
+def _check_live(path: str, paths: tuple[str, str], mount: Mount, scene: Scene) -> None:
     """Reading /proc is enough to enter the file systems of other processes, and reading a socket's place to use it. Of
     `/` nothing is promised in standard, where it may be read."""
     in_standard = () if paths[1] == "/" else ("/proc",)
@@ -94,6 +122,9 @@ def _check_live(path: str, paths: tuple[str, str], scene: Scene) -> None:
         raise Refused(
             f"host reach ({scene.profile}): {path} reaches {hit}, read-only or not", "mount only what is needed"
         )
+    if scene.profile == "strict" or paths[1] != "/":
+        kinds = places.LIVE_KINDS if scene.profile == "strict" else places.PROCESSES
+        _check_types(path, paths, mount, scene, kinds)
 
 
 def _check_later(path: str, paths: tuple[str, str], mount: Mount, scene: Scene) -> None:

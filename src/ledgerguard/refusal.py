@@ -32,6 +32,12 @@ class Refused(Exception):
         super().__init__(reason)
         self.verdict = Verdict(False, reason, safe, volumes, operation)
 
+    def or_else(self, way: str) -> Refused:
+        """The same refusal, which names one more way out."""
+        told = self.verdict
+        safe = f"{told.safe}, or {way}" if told.safe else way
+        return Refused(told.reason, safe, volumes=told.volumes, operation=told.operation)
+
 
 class LookupFailed(Exception):
     """What the engine knows could not be read: nothing may be allowed on a guess."""

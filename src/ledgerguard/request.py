@@ -71,14 +71,15 @@ def _decoded(uri: str) -> tuple[str, str]:
     return unquote_to_bytes(path.encode("utf-8", "surrogatepass")).decode("utf-8", "replace"), query
 
 
-def query_of(raw: str) -> dict[str, str]:
-    """The parameters; a name given twice is refused, as is what Go's parser and others read differently."""
+def query_of(raw: str, repeated: frozenset[str] = frozenset()) -> dict[str, str]:
+    """The parameters; a name given twice is refused, unless the engine reads it as a list and no rule reads it at all
+    (`repeated`), as is what Go's parser and others read differently."""
     found: dict[str, str] = {}
     for pair in filter(None, raw.split("&")):
         if ";" in pair or _ESCAPE.search(pair):
             raise Refused("the query has a ';' or a broken escape")
         name, _, value = (_unquote(part) for part in pair.partition("="))
-        if name in found:
+        if name in found and name not in repeated:
             raise Refused(f"the query has {name!r} twice", "send each parameter once")
         found[name] = value
     return found

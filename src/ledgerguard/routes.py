@@ -7,11 +7,12 @@ Both engines' routes are listed (20.10: API 1.41, 26.1: API 1.45); a new engine'
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
 from ledgerguard import rules
+from ledgerguard.refusal import Verdict
 from ledgerguard.rules import Call
 
 
@@ -29,10 +30,11 @@ class Route:
 
     method: str
     path: str
-    rule: Callable[[Call], None]
+    rule: Callable[[Call], Verdict | None]
     does: str
     body: Body = Body.NONE
     consumes: bool = True
+    repeated: frozenset[str] = frozenset()  # parameters that the engine reads as a list
 
     @property
     def pattern(self) -> re.Pattern[str]:
@@ -56,7 +58,6 @@ _HARMLESS = (
     ("POST", "/images/{any}/tag", "names an image; owners are known by id", Body.NONE),
     ("DELETE", "/images/{any}", "removes an image", Body.NONE),
     ("POST", "/networks/prune", "removes networks", Body.NONE),
-    ("POST", "/networks/{network}/connect", "connects a container", Body.STREAM),
     ("POST", "/networks/{network}/disconnect", "disconnects a container", Body.STREAM),
     ("DELETE", "/networks/{network}", "removes a network", Body.NONE),
     ("POST", "/containers/prune", "removes stopped containers; their volumes stay", Body.NONE),
@@ -86,6 +87,7 @@ _REFUSED = (
     ("DELETE", "/configs/{any}", "the same"),
     ("PUT", "/volumes/{name}", "changes a cluster volume"),
 )
+_OF_A_BUILD = frozenset({"t", "extrahosts", "securityopt"})
 _JUDGED = (
     Route("POST", "/volumes/create", rules.create_volume, "makes a volume", Body.JSON),
     Route("POST", "/volumes/prune", rules.prune_volumes, "removes unused volumes"),
@@ -101,12 +103,22 @@ _JUDGED = (
     Route("POST", "/exec/{name}/start", rules.exec_start, "runs it", Body.STREAM),
     Route("PUT", "/containers/{name}/archive", rules.copy_in, "copies files in", Body.STREAM),
     Route("POST", "/networks/create", rules.create_network, "makes a network", Body.JSON),
-    Route("POST", "/build", rules.build, "builds an image", Body.STREAM),
+    Route("POST", "/networks/{network}/connect", rules.connect, "connects a container", Body.JSON),
+    Route("POST", "/build", rules.build, "builds an image", Body.STREAM, repeated=_OF_A_BUILD),
     Route("DELETE", "/containers/{name}", rules.remove_container, "removes a container, with v its anonymous volumes"),
 )
+_REPEATED: Mapping[str, frozenset[str]] = {
+    "/commit": frozenset({"changes"}),
+    "/images/create": frozenset({"changes"}),
+    "/images/load": frozenset({"platform"}),
+    "/images/{any}/push": frozenset({"platform"}),
+}
 TABLE: tuple[Route, ...] = (
     *_JUDGED,
-    *(Route(method, path, rules.harmless, does, body) for method, path, does, body in _HARMLESS),
+    *(
+        Route(method, path, rules.harmless, does, body, repeated=_REPEATED.get(path, frozenset()))
+        for method, path, does, body in _HARMLESS
+    ),
     *(Route(method, path, rules.refused, does, Body.STREAM) for method, path, does in _REFUSED),
 )
 _COMPILED = tuple((route, route.pattern) for route in TABLE)

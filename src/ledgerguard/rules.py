@@ -1,7 +1,7 @@
 """One rule for each kind of route: what has to hold before the engine may carry it out. Pure but for the look-ups.
 
 A module of its own beside the table of routes: the table says which rule a route has, this says what the rules are. A
-rule returns nothing; it raises Refused.
+rule raises Refused, or returns nothing, or what the audit has to say of a call that is allowed.
 """
 
 from __future__ import annotations
@@ -9,12 +9,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ledgerguard import commands, containers, filters, gojson, holding, hosts, options, reach
+from ledgerguard import (
+    commands,
+    containers,
+    descriptions,
+    filters,
+    gojson,
+    holding,
+    hosts,
+    joining,
+    options,
+    owners,
+    reach,
+)
 from ledgerguard.model import Container, Exec, Image, Mount, Volume
 from ledgerguard.policy import Scene
-from ledgerguard.refusal import Refused, lost
+from ledgerguard.refusal import Refused, Verdict, lost
 from ledgerguard.request import Request, api_version, truthy
 
+EXEC_KEYS = gojson.keys(
+    "user privileged tty consolesize attachstdin attachstderr attachstdout detach detachkeys env workingdir cmd"
+)
 READ_ONLY_ALL_THE_WAY = (1, 44)  # the version since which a read-only bind is read-only below too
 
 
@@ -83,13 +98,10 @@ def _device(call: Call) -> str:
 def prune_volumes(call: Call) -> None:
     scene = call.scene
     there = [scene.volumes[name] for name in sorted(scene.protected) if name in scene.volumes]
-    taken = filters.taken(call.query.get("filters", ""), there)
+    taken = filters.taken(call.query.get("filters", ""), there, api_version(call.request.uri))
     if taken:
-        unlabelled = [name for name in taken if not scene.volumes[name].labelled]
-        safe = "docker volume rm NAME..." if unlabelled else filters.SAFE
-        raise Refused(
-            f"protected volume {', '.join(taken[:3])}: this prune may take it", safe, volumes=taken, operation="prune"
-        )
+        what = f"protected volume {', '.join(taken[:3])}: this prune may take it"
+        raise Refused(what, filters.SAFE, volumes=taken, operation="prune")
 
 
 def create_volume(call: Call) -> None:
@@ -144,7 +156,9 @@ def create_container(call: Call) -> None:
     name = call.query.get("name", "").lstrip("/")
 
     def image_of(reference: str, mounts: tuple[Mount, ...]) -> Image | None:
-        """Asked of the engine only where it matters: for whoever names a protected volume."""
+        """Asked of the engine only where it matters: for whoever names a protected volume, or has a declared name."""
+        if call.scene.policy.declarations.names_container(holding.final_name(name)):
+            return call.scene.lookups.image(reference)
         named = any(mount.kind == "volume" and mount.source for mount in mounts)
         wanted = named and any(mount.source in call.scene.protected for mount in mounts)
         return call.scene.lookups.image(reference) if wanted else None
@@ -171,10 +185,19 @@ def _found(call: Call) -> tuple[Container, ...]:
 
 
 def update(call: Call) -> None:
+    """Judged as the container would be then: a restart policy is mounts that nobody asks for, and an owner's limits are
+    declared."""
     body = gojson.struct(gojson.parse(call.body), "the body")
     hosts.check(body, call.scene.profile)
+    changed = {key: value for key, value in body.items() if value not in gojson.NOTHING}
+    if descriptions.host_form({"restartpolicy": body.get("restartpolicy")}) == {} and not _names_policy(body):
+        changed.pop("restartpolicy", None)
     for container in _found(call):
-        holding.check(container, call.scene, to_be_created=False)
+        holding.check(replace(container, host={**container.host, **changed}), call.scene, to_be_created=False)
+
+
+def _names_policy(body: Mapping[str, gojson.Json]) -> bool:
+    return bool(gojson.struct(body.get("restartpolicy"), "RestartPolicy").get("name"))
 
 
 def remove_container(call: Call) -> None:
@@ -196,11 +219,14 @@ def rename(call: Call) -> None:
     """The owner's name is part of its grant: two owners on one volume would corrupt it, and a name that moves between
     a question and its execution would lead to another container. Compose alone gives a new owner its final name."""
     wanted = call.query.get("name", "").lstrip("/")
+    declared = call.scene.policy.declarations.names_container(wanted)
     for container in _found(call):
         held = holding.written_volumes(container, call.scene)
         replacing = not container.running and holding.final_name(container.name) == wanted
         if held and not replacing:
             raise lost(held, "rename", f"its owner {container.name} keeps its name")
+        if declared and not replacing:
+            raise Refused(f"container {container.name}: the name {wanted} is a declared container's", "another name")
 
 
 def attach(call: Call) -> None:
@@ -232,31 +258,68 @@ def exec_create(call: Call) -> None:
         gojson.flag(body.get("privileged"), "Privileged"),
         gojson.texts(body.get("env"), "Env"),
         gojson.text(body.get("workingdir"), "WorkingDir"),
+        gojson.flag(body.get("tty"), "Tty") or any(gojson.items(body.get("consolesize"), "ConsoleSize")),
+        gojson.flag(body.get("attachstdin"), "AttachStdin"),
     )
+    unknown = sorted(key for key, value in body.items() if key not in EXEC_KEYS and value not in gojson.NOTHING)
     for container in _found(call):
-        _check_exec(wanted, container, call.scene)
+        held = _check_exec(wanted, container, call.scene)
+        if held and unknown:
+            raise lost(held, "exec", f"unknown key {unknown[0]!r} of a command in its owner {container.name}")
 
 
-def exec_start(call: Call) -> None:
+def exec_start(call: Call) -> Verdict | None:
     """Judged again by what the engine says it will run: a container may have been renamed in between, and an exec may
-    be older than the guard."""
+    be older than the guard. What runs in an owner is written down."""
     wanted = call.scene.lookups.execution(call.name)
     if wanted is None:
         raise Refused(f"no such exec: {call.name[:64]}", "docker exec again")
+    told = None
     for container in holding.meant(wanted.container, call.scene):
-        _check_exec(wanted, container, call.scene)
+        held = _check_exec(wanted, container, call.scene)
+        if held:
+            told = Verdict(True, _exec_text(wanted, container), volumes=held, operation="exec")
+    return told
 
 
-def _check_exec(wanted: Exec, container: Container, scene: Scene) -> None:
+def _exec_text(wanted: Exec, container: Container) -> str:
+    typed = (" with a terminal" if wanted.tty else "") + (" with input" if wanted.input else "")
+    return f"{' '.join(wanted.argv)!r} as {wanted.user or container.user or 'root'} in {container.name}{typed}"
+
+
+def _check_exec(wanted: Exec, container: Container, scene: Scene) -> tuple[str, ...]:
+    """The protected volumes that the container holds and may write. Refuses a command that is not granted there."""
     if wanted.privileged and scene.profile == "strict":
         raise Refused("host reach (strict): a privileged exec", "docker exec without --privileged")
     held = holding.held_volumes(container, scene)
     if not held:
-        return
+        return ()
     if not wanted.privileged and not holding.written_volumes(container, scene):
-        return
+        return ()
     mounts = holding.protected_mounts(container, scene)
-    patterns = [one for grant in scene.policy.declarations.grants_of(container.name).values() for one in grant.exec]
+    grants = scene.policy.declarations.grants_of(container.name)
+    fitting = owners.fitting(container, mounts, grants, scene.names)  # of the version that runs, not of all
+    patterns = [pattern for grant in fitting for pattern in grant.exec]
     if holding.owner_fault(container, mounts, scene) or not commands.allowed(wanted, container, patterns):
         command = " ".join(wanted.argv)[:60]
-        raise lost(held, "exec", f"{command!r} in its owner {container.name} is not among the commands of its grant")
+        typed = " with a terminal" if wanted.tty else " with input" if wanted.input else ""
+        raise lost(
+            held, "exec", f"{command!r}{typed} in its owner {container.name} is not among the commands of its grant"
+        )
+    return held
+
+
+# --- networks -------------------------------------------------------------------------------------------------------
+
+
+def connect(call: Call) -> None:
+    """A container's names in a network are part of what it is there."""
+    body = gojson.struct(gojson.parse(call.body), "the body")
+    endpoint = containers.endpoint(call.names["network"], body.get("endpointconfig"))
+    for container in holding.meant(gojson.text(body.get("container"), "Container"), call.scene):
+        held = holding.protected_mounts(container, call.scene)
+        joining.check_endpoints(container, held, (endpoint,), call.scene)
+        wrong = holding.owner_fault(replace(container, endpoints=(endpoint,)), held, call.scene) if held else ""
+        written = holding.written_volumes(container, call.scene)
+        if wrong and written:
+            raise lost(written, "mount", f"connecting its owner {container.name}: {wrong}", "make deploy")

@@ -28,6 +28,8 @@ VICTIM, BACKED, ANONYMOUS, OTHER = "victim", "backed", "holder-of-anonymous", "o
 TEXT = "the row that must survive\n"
 DENIED = "authorization denied by plugin ledgerguard"
 OWNER = "owner"
+NETWORK, CACHE = "stack-data", "stack-cache"  # the stack's own network, and its container there without a volume
+MEMBER: dict[str, Any] = {"container": CACHE, "entrypoint": None, "networks": {NETWORK: ["cache"]}, "exec": []}
 
 
 @dataclass
@@ -112,6 +114,17 @@ class World:
         return answer
 
     @contextmanager
+    def second_procfs(self) -> Iterator[Path]:
+        """A directory with a /proc of its own in it, as a chroot has."""
+        place = self.engine.place / "chroot"
+        (place / "proc").mkdir(parents=True, exist_ok=True)
+        self.engine.run_inside("mount", "-t", "proc", "proc", str(place / "proc"))
+        try:
+            yield place
+        finally:
+            self.engine.run_inside("umount", str(place / "proc"))
+
+    @contextmanager
     def mounted_again(self, directory: Path) -> Iterator[Path]:
         """The directory mounted in a second place, as the host's /etc/fstab would; below it stands alone."""
         second = self.engine.place / "again" / directory.name
@@ -152,13 +165,14 @@ class World:
     def prepare(self) -> None:
         """Declares the volumes (where there is a guard), makes them and their owner."""
         self.image = self.ok("image", "inspect", "tiny", "--format", "{{.Id}}")
+        self.ok("network", "create", NETWORK)
         self.declare()
         self.heal()
 
     def grant(self, target: str, **changed: Any) -> dict[str, Any]:
         """The owner's, or with changes another's."""
-        common = {"container": OWNER, "images": [self.image], "entrypoint": ["/bin/sh"], "environment": ["PATH"],
-                  "exec": [{"argv": ["cat", "*"]}]}  # fmt: skip
+        common = {"container": OWNER, "images": [self.image], "entrypoint": ["/bin/sh"],
+                  "config": {"Tty": True, "OpenStdin": True}, "exec": [{"argv": ["cat", "*"]}]}  # fmt: skip
         return {**common, "target": target, **changed}
 
     def declaration(self, owner: Mapping[str, Any], **more: Any) -> dict[str, Any]:
@@ -167,7 +181,9 @@ class World:
         grants = {name: [one] for name, one in more.items()}
         common = {"environment": "dev", "labels": {PROTECT: "true"}, "profile": self.engine.profile or "standard"}
         return {
-            "schema": 1,
+            "schema": 2,
+            "networks": [NETWORK],
+            "members": [{**self.grant("/", **MEMBER), "target": ""}],
             "volumes": {
                 VICTIM: {**common, "grants": [self.grant("/data", **owner), *grants.get(VICTIM, [])]},
                 BACKED: {

@@ -12,6 +12,7 @@ from tests.guard.attempts.base import ALLOWED, ATTEMPTS, REFUSED, TWINS, Attempt
 
 for _group in (
     "deletes", "prunes", "projects", "mounts", "volume_options", "inside", "host_reach", "tricks", "own_steps",
+    "descriptions",
 ):  # fmt: skip
     import_module(f"tests.guard.attempts.{_group}")
 

@@ -159,3 +159,56 @@ def _cadvisor(world: World) -> None:
     devices = [{"PathOnHost": "/dev/kmsg", "PathInContainer": "/dev/kmsg", "CgroupPermissions": "r"}]
     body = {"Image": "tiny", "HostConfig": {"Privileged": True, "Binds": binds, "Devices": devices}}
     assert " 201 " in world.post("/containers/create?name=cadvisor", body), world.said[-1]
+
+
+def _by_second_procfs(world: World, *mode: str) -> None:
+    search = "for p in /x/proc/[0-9]*; do rm -f $p/root/data/sentinel; done 2>/dev/null"
+    with world.second_procfs() as place:
+        bind = ":".join((str(place), "/x", *mode))
+        world.cli("run", "--rm", "-v", bind, "--security-opt=apparmor=unconfined", "tiny", "sh", "-c", search)
+
+
+for _name, _modes in {"a /proc of a chroot's, read-only": ("ro",), "a /proc of a chroot's": ()}.items():
+    ATTEMPTS.append(Attempt("host reach", _name, lambda w, m=_modes: _by_second_procfs(w, *m)))
+
+
+@twin("host reach", "a chroot beside its /proc", strict=REFUSED)
+def _chroot_alone(world: World) -> None:
+    with world.second_procfs() as place:
+        world.ok("run", "--rm", "--mount", f"type=bind,src={place},dst=/x,bind-nonrecursive", "tiny", "ls", "/x")
+
+
+_EXCEPTIONS: dict[str, tuple[tuple[str, ...], str]] = {
+    "node_exporter (/:/host:ro,rslave)": (("-v", "/:/host:ro,rslave"), "bind / ro,propagates"),
+    "a container with the host's processes": (("--pid=host",), "pid mode host"),
+    "wireguard (NET_ADMIN, SYS_MODULE)": (("--cap-add=NET_ADMIN", "--cap-add=SYS_MODULE"), "capability SYS_MODULE"),
+    "certbot (/etc/letsencrypt)": (("-v", "/etc/letsencrypt:/etc/letsencrypt"), "bind /etc/letsencrypt rw"),
+    "USB rules": (("--device-cgroup-rule=c 189:* rmw",), "DeviceCgroupRules [c 189:* rmw]"),
+}
+
+
+def _excepted(world: World, flags: tuple[str, ...], thing: str) -> None:
+    """Root follows the refusal's hint; the container of that name and image may have it, and no other."""
+    if world.engine.profile:
+        refused = world.cli("create", "--name", "tool", *flags, "tiny")
+        assert f"ledgerguard allow tool tiny '{thing}'" in refused.stderr, refused.stderr
+        world.said.clear()
+        assert world.engine.guard("allow", "tool", "tiny", thing).returncode == 0
+    try:
+        world.ok("create", "--name", "tool", *flags, "tiny")
+    finally:
+        if world.engine.profile:
+            world.engine.guard("allow", "tool", "--remove")
+
+
+for _name, (_flags, _thing) in _EXCEPTIONS.items():
+    TWINS.append(
+        Attempt(
+            "host reach",
+            f"allowed by root: {_name}",
+            lambda w, f=_flags, t=_thing: _excepted(w, f, t),
+            standard=ALLOWED,
+            strict=ALLOWED,
+            loses=False,
+        )
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import tarfile
 import time
 from contextlib import suppress
@@ -131,3 +132,33 @@ def _out(world: World) -> None:
     world.ok("run", "-d", "--name", "elsewhere", "tiny")
     world.ok("exec", "-e", "A=1", "-w", "/bin", "elsewhere", "rm", "-rf", "/nothing")
     world.ok("cp", str(world.engine.place / "copied"), "elsewhere:/copied")
+
+
+def _asked(world: World, **body: object) -> str:
+    """An exec of the one command that is granted, made by a request and started."""
+    answer = world.post(f"/containers/{OWNER}/exec", {"Cmd": ["cat", "/data/sentinel"], "AttachStdout": True, **body})
+    made = re.search(r'"Id":"([0-9a-f]+)"', answer)
+    if made:
+        world.post(f"/exec/{made[1]}/start", {"Detach": True})
+    return answer
+
+
+for _name, _body in {
+    "a granted command with a terminal": {"Tty": True},
+    "a granted command with somebody typing": {"AttachStdin": True},
+    "a granted command with a size of a terminal": {"ConsoleSize": [40, 40]},
+    "a granted command with a variable": {"Env": ["PAGER=sh"]},
+}.items():
+    ATTEMPTS.append(Attempt("inside the owner", _name, lambda w, b=_body: _asked(w, **b), loses=False))
+
+
+@twin("inside the owner", "with a terminal where its grant says so, and each is written down")
+def _typed_in(world: World) -> None:
+    world.declare({"exec": [{"argv": ["cat", "*"], "tty": True, "input": True}]})
+    try:
+        assert " 201 " in _asked(world, Tty=True, AttachStdin=True, ConsoleSize=[40, 40]), world.said[-1]
+    finally:
+        world.declare()
+    if world.engine.profile:
+        told = world.engine.guard("audit", "--verdict", "exec", "--json").stdout
+        assert "'cat /data/sentinel' as root in owner with a terminal with input" in told, told

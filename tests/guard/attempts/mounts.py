@@ -207,3 +207,23 @@ def _source(world: World) -> None:
 def _below_read_only(world: World) -> None:
     place = f"/x{world.engine.data_root}/volumes/{BACKED}/_data"
     world.cli("run", "--rm", "-v", "/:/x:ro", "tiny", *remove_sentinel(place))
+
+
+@attempt("mount elsewhere", "read-only, of a file that is missing in its directory", loses=False)
+def _missing(world: World) -> None:
+    """The engine makes what is missing: to a database a `standby.signal` is one, directory or not."""
+    world.cli("run", "--rm", "-v", f"{world.backing}/standby.signal:/x:ro", "tiny", "true")
+    made = world.backing / "standby.signal"
+    if made.exists():
+        made.rmdir()
+
+
+@attempt("mount elsewhere", "read-only, of a missing file in the system's places", loses=False)
+def _missing_in_system(world: World) -> None:
+    world.cli("create", "--name", "missing", "-v", "/etc/nologin.lf-test:/x:ro", "tiny")
+
+
+@twin("mount elsewhere", "of a missing directory in a place of one's own", strict=REFUSED)
+def _missing_elsewhere(world: World) -> None:
+    world.ok("run", "--rm", "-v", f"{world.engine.place}/new:/x", "tiny", "touch", "/x/file")
+    world.ok("run", "--rm", "-v", f"{world.engine.place}/newer:/x:ro", "tiny", "ls", "/x")

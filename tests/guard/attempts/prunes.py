@@ -65,3 +65,16 @@ def _spare(world: World) -> None:
     every = () if world.engine.version == "20.10" else ("-a",)
     world.ok("volume", "prune", "-f", *every, "--filter", SPARE)
     assert OTHER not in world.volumes()
+
+
+@twin("prune", "volume prune -f by today's clients takes nameless volumes alone", only="26.1")
+def _nameless(world: World) -> None:
+    free(world)
+    world.ok("volume", "prune", "-f")
+    assert OTHER in world.volumes()
+
+
+@attempt("prune", "the same with all of them chosen by a word", only="26.1")
+def _all_by_a_word(world: World) -> None:
+    free(world)
+    world.http("POST", "/v1.45/volumes/prune?filters=" + quote('{"all":["t"]}'), b"")

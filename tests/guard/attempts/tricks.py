@@ -74,3 +74,13 @@ def _normal(world: World) -> None:
             "tiny", ["ls", "/"], remove=True, environment={"A": "1"}, labels={"a": "1", "A": "2"}
         )
     assert b"bin" in made
+
+
+@twin("request tricks", "parameters that the engine reads as lists, several times")
+def _repeated(world: World) -> None:
+    archive = str(world.engine.place / "rootfs.tar")
+    world.ok("import", "--change", "ENV A=1", "--change", "ENV B=2", archive, "tiny:two")
+    world.ok("create", "--name", "committed", "tiny")
+    world.ok("commit", "--change", "ENV A=1", "--change", "ENV B=2", "committed", "tiny:three")
+    answer = world.http("POST", "/build?t=tiny:four&t=tiny:five&remote=", b"", "Content-Type: application/x-tar")
+    assert " 403 " not in answer, answer

@@ -8,16 +8,27 @@ from typing import Any
 
 import pytest
 
-from filter_plugins.declarations import FilterModule, service_declarations, volume_declarations, with_commands
+from filter_plugins.declarations import (
+    FilterModule,
+    _bytes,
+    _config,
+    _digest,
+    _host,
+    _ports,
+    service_declarations,
+    volume_declarations,
+    with_commands,
+)
 from filter_plugins.postgres import postgres_query_pattern
 from filter_plugins.service import compose_project
 from filter_plugins.volumes import declared_volumes
-from ledgerguard import commands, containers, holding
-from ledgerguard.declarations import Declarations, joined, read
+from ledgerguard import commands, containers, descriptions, holding
+from ledgerguard.declarations import Declarations, read
 from ledgerguard.engine_api import image_of
 from ledgerguard.model import Container, Exec, Volume
 from ledgerguard.policy import Policy, Scene
 from ledgerguard.refusal import Refused
+from ledgerguard.versions import joined
 from tests.unit.filter_plugins.test_service import STACK, description
 from tests.unit.ledgerguard.known import Known
 
@@ -92,7 +103,9 @@ def asked_for(name: str) -> Container:
         "WorkingDir": service.get("working_dir", ""),
         "Env": [f"{key}={value}" for key, value in service.get("environment", {}).items()],
         "Healthcheck": {"Test": ["NONE"] if "test" not in service["healthcheck"] else plain["healthcheck"]["test"]},
-        "HostConfig": {"Binds": binds, "Mounts": mounts, "Tmpfs": {"/tmp": "mode=1777"}},
+        # As declared: what compose really asks for is in test_compose_requests.
+        "HostConfig": {"Binds": binds, "Mounts": mounts, **_host(service), "NetworkMode": "ledger-dev-data"},
+        **_config(service),
     }
     image = image_of(INSPECT)
     return containers.created(service["container_name"], json.dumps(body).encode(), lambda *_: image)
@@ -153,9 +166,40 @@ def test_the_commands_of_a_service_are_declared_and_more_can_be_added() -> None:
     assert [one.argv for one in grant.exec] == [("redis-cli", "ping"), ("redis-cli", "save")]
 
 
-def test_a_service_without_a_protected_volume_declares_nothing() -> None:
-    project = compose_project(description(), STACK)
-    assert service_declarations(project, INSPECT, "dev", []) == {"schema": 1, "volumes": {}}
+def test_a_service_without_a_protected_volume_is_declared_as_a_member_of_the_stack() -> None:
+    found = read(json.dumps(service_declarations(compose_project(description(), STACK), INSPECT, "dev", [])))
+    (member,) = found.members
+    assert (found.volumes, member.container, member.images, member.target) == ({}, "ledger-dev-cache", (IMAGE,), "")
+
+
+@pytest.mark.parametrize(
+    ("size", "read_as"), [("512m", 512 << 20), ("1g", 1 << 30), ("7", 7), ("8KB", 8 << 10), (None, 0)]
+)
+def test_sizes_are_read_as_compose_reads_them(size: str | None, read_as: int) -> None:
+    assert _bytes(size) == read_as
+
+
+def test_a_size_that_compose_reads_otherwise_is_no_silent_zero() -> None:
+    with pytest.raises(ValueError, match=r"a size of '1\.5g' is not known"):
+        _bytes("1.5g")
+
+
+@pytest.mark.parametrize(
+    ("ports", "bound"),
+    [
+        (["127.0.0.1:9001:80"], {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "9001"}]}),
+        (["[::1]:9001:80"], {"80/tcp": [{"HostIp": "::1", "HostPort": "9001"}]}),
+        (["1:80", "2:80"], {"80/tcp": [{"HostIp": "", "HostPort": "1"}, {"HostIp": "", "HostPort": "2"}]}),
+    ],
+)
+def test_ports_are_bound_as_compose_binds_them(ports: list[str], bound: dict[str, Any]) -> None:
+    assert _ports(ports) == bound
+
+
+def test_a_value_has_the_digest_that_the_guard_reckons() -> None:
+    assert _digest("c", "NAME", "a $$ value") == descriptions.value_digest("c", "NAME", "a $ value")
+    assert _digest("c", "NAME", 1) == descriptions.value_digest("c", "NAME", "1")
+    assert _digest("d", "NAME", 1) != _digest("c", "NAME", 1) != _digest("c", "OTHER", 1)
 
 
 def test_a_question_to_the_database_fits_its_pattern_in_any_database_and_nothing_else_does() -> None:
@@ -172,7 +216,16 @@ def test_a_question_to_the_database_fits_its_pattern_in_any_database_and_nothing
     assert may(postgres_query_pattern("SELECT 1", "ledger")["argv"])
     assert not may(postgres_query_pattern("DROP TABLE x", "ledger")["argv"])
     assert not may([*postgres_query_pattern("SELECT 1", "ledger")["argv"], "-c", "DROP TABLE x"])
+    for server in ("host=evil.example", "postgresql://evil.example/x", "-hevil", "a b", "", "service=x"):
+        assert not may(postgres_query_pattern("SELECT 1", server)["argv"])
+    typed = Exec(owner.name, tuple(postgres_query_pattern("SELECT 1", "ledger")["argv"]), tty=True)
+    assert not commands.allowed(typed, owner, grant.exec)
 
 
 def test_the_filters_have_the_names_that_roles_use() -> None:
-    assert set(FilterModule().filters()) == {"service_declarations", "volume_declarations", "with_commands"}
+    assert set(FilterModule().filters()) == {
+        "network_declarations",
+        "service_declarations",
+        "volume_declarations",
+        "with_commands",
+    }

@@ -322,3 +322,18 @@ def test_what_somebody_unlocked_for_removal_already_is_not_asked_again(operation
 def test_only_a_stacks_own_declarations_are_forgotten() -> None:
     declared = {name: {"driver": "local"} for name in VOLUMES}
     assert set(g.without_volumes(declared, "ledger_dev")) == {"ledger_devel_db_data", "ledger_prod_db_data"}
+
+
+def test_a_stack_that_goes_takes_its_networks_and_members_along_and_no_exception() -> None:
+    document = {
+        "schema": 2,
+        "volumes": {name: {} for name in VOLUMES},
+        "networks": ["ledger-dev-edge", "ledger-devel-edge"],
+        "members": [{"container": "ledger-dev-redis-cache"}, {"container": "ledger-prod-redis-cache"}],
+        "exceptions": [{"container": "traefik"}],
+    }
+    left = g.without_stack(document, "ledger_dev", "ledger-dev")
+    assert set(left["volumes"]) == {"ledger_devel_db_data", "ledger_prod_db_data"}
+    assert (left["networks"], left["exceptions"]) == (["ledger-devel-edge"], [{"container": "traefik"}])
+    assert [one["container"] for one in left["members"]] == ["ledger-prod-redis-cache"]
+    assert g.without_stack({"schema": 1, "volumes": {}}, "ledger_dev", "ledger-dev") == {"schema": 1, "volumes": {}}

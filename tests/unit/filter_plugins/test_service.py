@@ -301,8 +301,9 @@ def test_a_service_something_has_happened_to_does_not_stand_and_is_not_another_o
     assert service_changed(description(), facts, SOURCES) == (happening == "the record is gone")
 
 
-def test_where_a_guard_is_a_service_stands_only_if_what_may_hold_its_volumes_is_declared() -> None:
-    made, facts = description(protected={"redis_data": "/data"}, command=["redis-server"]), standing()
+@pytest.mark.parametrize("held", [{"protected": {"redis_data": "/data"}, "command": ["redis-server"]}, {}])
+def test_where_a_guard_is_a_service_stands_only_if_it_is_declared(held: dict[str, Any]) -> None:
+    made, facts = description(**held), standing()
     facts["fingerprints"]["cache"]["inputs"] = service_inputs(made, SOURCES)
     assert service_stands(made, facts, STACK, SOURCES)
     for declared in ([], ["queue"], ["cache", "queue"]):

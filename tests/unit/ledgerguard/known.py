@@ -67,6 +67,10 @@ class Known:
     links: dict[str, str] = field(default_factory=dict)
     mounts: tuple[str, ...] = ()
     mounted_again: dict[str, str] = field(default_factory=dict)  # mount point → the directory that is seen there
+    networks: dict[str, str] = field(default_factory=dict)  # id → name
+    known_runtimes: tuple[str, ...] = ("runc",)
+    kinds: dict[str, str] = field(default_factory=dict)  # mount point → type of its file system
+    missing: tuple[str, ...] = ()
     recursive: bool = True
     empty: tuple[str, ...] = ()
     swappable: tuple[str, ...] = ("/home/dev",)
@@ -91,6 +95,23 @@ class Known:
     def execution(self, exec_id: str) -> Exec | None:
         self._fail()
         return self.execs.get(exec_id)
+
+    def network(self, reference: str) -> str:
+        self._fail()
+        return next((name for identity, name in self.networks.items() if identity.startswith(reference)), "")
+
+    def runtimes(self) -> tuple[str, ...]:
+        self._fail()
+        return self.known_runtimes
+
+    def file_systems(self, path: str) -> tuple[tuple[str, str], ...]:
+        above = [point for point in self.kinds if path == point or path.startswith(point + "/")]
+        below = [(point, kind) for point, kind in self.kinds.items() if point.startswith(path.rstrip("/") + "/")]
+        holder = max(above, key=len, default="/")
+        return ((holder, self.kinds.get(holder, "ext4")), *below)
+
+    def exists(self, path: str) -> bool:
+        return not path.startswith(self.missing) if self.missing else True
 
     def real_path(self, path: str) -> str:
         for link, target in self.links.items():

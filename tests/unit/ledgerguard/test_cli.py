@@ -19,8 +19,9 @@ import pytest
 
 from ledgerguard import __version__, checking, cli
 from ledgerguard.audit import Audit
-from ledgerguard.declarations import Declarations, load, to_json
+from ledgerguard.declarations import Declarations, load
 from ledgerguard.model import PROTECT
+from ledgerguard.versions import to_json
 from tests.unit.ledgerguard.known import DECLARED, VOLUME
 from tests.unit.ledgerguard.stub_engine import stub_engine
 from tests.unit.ledgerguard.test_bolt import database

@@ -50,8 +50,9 @@ def verdicts(wanted: Request, known: Known | None = None) -> tuple[bool, bool]:
     return found[0].allow, found[1].allow
 
 
-def prune(query: str, **headers: str) -> Request:
-    return request("POST", f"/v1.45/volumes/prune{query}", **headers)
+def prune(query: str, version: str = "/v1.41", **headers: str) -> Request:
+    """By a client of before 1.42, whose prune takes named volumes too."""
+    return request("POST", f"{version}/volumes/prune{query}", **headers)
 
 
 def create(host_config: dict[str, Any] | None = None, name: str = "x", **config: Any) -> Request:
@@ -102,7 +103,10 @@ REFUSED = {
     "broken escape": request("DELETE", f"/volumes/%zz{VOLUME}"),
     "not UTF-8 path": request("DELETE", "/volumes/%ff"),
     "prune": prune(""),
-    "prune all": prune('?filters={"all":{"true":true}}'),
+    "prune all": prune('?filters={"all":{"true":true}}', "/v1.45"),
+    "prune, all by a word": prune('?filters={"all":["t"]}', "/v1.45"),
+    "prune, no version named": prune("", ""),
+    "prune, the last version that takes all": prune("", "/v1.41.9"),
     "prune, value excluded only": prune('?filters={"label!":{"com.ledgerflow.protect=false":true}}'),
     "prune, two values exclude only both": prune('?filters={"label!":{"com.ledgerflow.protect":true,"other":true}}'),
     "prune, doubled filters": prune(f"?filters={{}}&filters={SAFE_FILTER}"),
@@ -376,6 +380,8 @@ ALLOWED = {
     "volume rm of another": request("DELETE", f"/volumes/{PLAIN}"),
     "volume rm of what is not there": request("DELETE", "/volumes/nothing"),
     "prune with the label excluded": prune(f"?filters={SAFE_FILTER}"),
+    "prune of nameless volumes": prune("", "/v1.42"),
+    "the same, another way": prune('?filters={"label!":{"other":true}}', "/v1.45"),
     "the same, as a list": prune('?filters={"label!":["com.ledgerflow.protect"]}'),
     "prune of others by their label": prune('?filters={"label":{"mine":true},"all":{"true":true}}'),
     "prune by the command line, encoded": prune(
@@ -472,7 +478,8 @@ def test_the_message_names_the_volume_and_the_safe_command() -> None:
     line = decide(REFUSED["volume rm"], policy(), host()).line
     assert VOLUME in line
     assert "instead: docker compose down (without -v), or ledgerguard unlock" in line
-    assert "label!=com.ledgerflow.protect" in decide(REFUSED["prune"], Policyless, host()).line
+    assert "docker volume rm NAME" in decide(REFUSED["prune"], Policyless, host()).line
+    assert "-af" not in decide(REFUSED["prune"], Policyless, host()).line
 
 
 Policyless = replace(policy(), declarations=Declarations())

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from ledgerguard import declarations
-from ledgerguard.declarations import DeclarationError, Declarations, joined, load, merged, read, to_json
+from ledgerguard.declarations import Allowance, DeclarationError, Declarations, Pattern, load, read
+from ledgerguard.versions import joined, merged, to_json
 from tests.unit.ledgerguard.known import DECLARED, GRANT, IMAGE, VOLUME
 
 SCHEMA = Path(__file__).resolve().parents[3] / "docs/guard-declarations.schema.json"
@@ -48,7 +49,16 @@ def test_what_is_written_holds_to_the_published_schema() -> None:
         ("{", "not JSON"),
         ("[" * 100_000, "not JSON"),
         ("[]", "the document: expected an object"),
-        ('{"schema": 2, "volumes": {}}', "schema: expected 1, found 2"),
+        ('{"schema": 3, "volumes": {}}', "schema: expected 2 (or 1), found 3"),
+        ('{"schema": true, "volumes": {}}', "schema: expected 2 (or 1), found True"),
+        ('{"schema": 1, "volumes": {}, "networks": []}', "unknown key 'networks'"),
+        ('{"schema": 2, "volumes": {}, "networks": {}}', "networks: expected a list of texts"),
+        (
+            '{"schema": 2, "volumes": {}, "members": [{"container": "c", "images": [], "target": "/x"}]}',
+            "has no target",
+        ),
+        ('{"schema": 2, "volumes": {}, "exceptions": [{"container": "c", "images": []}]}', "key 'things' is missing"),
+        (document(**grant(host={})), "unknown key 'host'"),
         ('{"schema": 1}', "key 'volumes' is missing"),
         ('{"schema": 1, "volumes": []}', "volumes: expected an object"),
         ('{"schema": 1, "volumes": {"a/b": {}}}', "not a volume's name"),
@@ -99,7 +109,12 @@ def test_the_published_schema_names_every_key_that_is_read() -> None:
     schema = json.loads(SCHEMA.read_text())
     volume = schema["properties"]["volumes"]["additionalProperties"]
     assert set(volume["properties"]) == declarations._DECLARED
-    assert set(volume["properties"]["grants"]["items"]["properties"]) == declarations._GRANT
+    grant = schema["$defs"]["grant"]["properties"]
+    assert set(grant) == declarations._GRANT
+    assert set(grant["exec"]["items"]["properties"]) == set(Pattern.__dataclass_fields__)
+    beside = schema["properties"]
+    assert set(beside["members"]["items"]["properties"]) == declarations._GRANT - {"target"}
+    assert set(beside["exceptions"]["items"]["properties"]) == set(Allowance.__dataclass_fields__)
 
 
 def read_all(*volumes: dict[str, Any]) -> Declarations:

@@ -166,5 +166,5 @@ def test_a_volume_that_is_not_mounted_is_said_with_those_that_are() -> None:
 def test_a_grant_is_written_as_declarations_are_read(name: str) -> None:
     grants = granted(name)
     volumes = {volume: {"environment": "dev", "grants": [to_data(one)]} for volume, one in grants.items()}
-    found = read(json.dumps({"schema": 1, "volumes": volumes})).volumes
+    found = read(json.dumps({"schema": 2, "volumes": volumes})).volumes
     assert {volume: one.grants for volume, one in found.items()} == {volume: (one,) for volume, one in grants.items()}

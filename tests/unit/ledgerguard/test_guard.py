@@ -13,10 +13,11 @@ import pytest
 
 from ledgerguard import audit
 from ledgerguard.audit import Audit
-from ledgerguard.declarations import Declarations, to_json
+from ledgerguard.declarations import Declarations
 from ledgerguard.guard import Guard, Watched
 from ledgerguard.refusal import LookupFailed, Verdict
 from ledgerguard.unlocks import Unlock, UnlockError, Unlocks, seconds_of
+from ledgerguard.versions import to_json
 from tests.unit.ledgerguard.known import DECLARED, LABELLED, PLAIN, VOLUME, host, request
 
 REMOVE, HARMLESS = request("DELETE", f"/volumes/{VOLUME}"), request("DELETE", f"/volumes/{PLAIN}")

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from ledgerguard import host_paths
-from ledgerguard.host_paths import is_empty, location, locations, only_root_changes, real_path, submounts, table_of
+from ledgerguard.host_paths import (
+    Table,
+    exists,
+    is_empty,
+    location,
+    locations,
+    only_root_changes,
+    real_path,
+    submounts,
+    table_of,
+)
 from ledgerguard.refusal import LookupFailed
 
 TABLE = table_of(
@@ -50,7 +62,7 @@ def test_only_the_kernels_own_characters_end_a_line_or_a_word() -> None:
 
 def test_a_table_that_holds_no_place_for_a_path_is_a_failure() -> None:
     with pytest.raises(LookupFailed, match="below none"):
-        location("/srv", TABLE[1:2])
+        location("/srv", Table(TABLE[1:2]))
 
 
 def test_paths_of_this_host_have_locations_too(tmp_path: Path) -> None:
@@ -72,7 +84,7 @@ def test_names_that_are_not_utf_8_are_read_all_the_same(tmp_path: Path, monkeypa
     points = (b"/", b"/m/\xff", b"/m/\xc3\xa9")
     (tmp_path / "table").write_bytes(b"".join(b"1 0 8:1 / %s rw - x x rw\n" % point for point in points))
     monkeypatch.setattr(host_paths, "MOUNTS", tmp_path / "table")
-    assert submounts("/m") == ("/m/\udcff", "/m/é")
+    assert set(submounts("/m")) == {"/m/\udcff", "/m/é"}
 
 
 def test_mount_points_below_a_path() -> None:
@@ -120,3 +132,72 @@ def test_who_may_swap_a_component_of_a_path(tmp_path: Path) -> None:
     assert not only_root_changes(str(tmp_path / "open/below"))
     with pytest.raises(LookupFailed):
         only_root_changes("/etc/passwd/x")
+
+
+def test_what_is_below_a_path_is_found_in_order_and_nothing_beside_it() -> None:
+    lines = [
+        b"1 0 8:1 / %s rw - x x rw" % point for point in (b"/", b"/m/b", b"/m", b"/ma", b"/m/a/c", b"/m/a", b"/m-")
+    ]
+    table = table_of(b"\n".join(lines))
+    assert list(table.below("/m")) == ["/m/a", "/m/a/c", "/m/b"]
+    assert list(table.below("/m/a/")) == ["/m/a/c"]
+    assert list(table.below("/none")) == []
+    assert set(table.below("/")) == {"/m", "/m-", "/m/a", "/m/a/c", "/m/b", "/ma"}
+
+
+def test_the_type_of_a_file_system_comes_after_the_optional_fields() -> None:
+    line = b"30 27 0:21 / /proc rw,nosuid shared:5 master:1 - proc - rw\n31 27 8:1 /- /- rw - ext4 /dev/x rw\n"
+    assert [(one.point, one.kind) for one in table_of(line)] == [("/proc", "proc"), ("/-", "ext4")]
+
+
+def test_file_systems_are_those_that_hold_a_path_and_those_below_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "table").write_bytes(
+        b"1 0 8:1 / / rw - ext4 x rw\n2 1 0:2 / /c rw - tmpfs x rw\n3 2 0:3 / /c/p rw - proc x rw\n"
+        b"4 2 0:4 / /c/p rw - overlay x rw\n"
+    )
+    monkeypatch.setattr(host_paths, "MOUNTS", tmp_path / "table")
+    assert host_paths.file_systems("/c/x") == (("/c", "tmpfs"),)
+    assert host_paths.file_systems("/c") == (("/c", "tmpfs"), ("/c/p", "overlay"))  # the last one mounted there counts
+    assert host_paths.file_systems("/c/p/1") == (("/c/p", "overlay"),)
+
+
+def test_an_ordinary_file_is_read_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_paths, "MOUNTS", tmp_path / "table")
+    for point in (b"/a", b"/b"):
+        (tmp_path / "table").write_bytes(b"1 0 8:1 / / rw - ext4 x rw\n2 1 0:2 / %s rw - tmpfs x rw\n" % point)
+        assert submounts("/") == (point.decode(),)
+
+
+def test_the_kernels_table_is_read_again_when_a_mount_has_changed_and_only_then(tmp_path: Path) -> None:
+    """In a mount namespace of its own; a real mount, as only the kernel tells of one."""
+    script = (
+        "import subprocess, sys\n"
+        "from ledgerguard import host_paths as paths\n"
+        "place, reads, read = sys.argv[1], [], paths._all_of\n"
+        "paths._all_of = lambda descriptor: reads.append(1) or read(descriptor)\n"
+        "before = [paths.submounts(place) for _ in range(3)]\n"
+        "subprocess.run(['mount', '-t', 'tmpfs', 'tmpfs', place + '/m'], check=True)\n"
+        "during = [paths.submounts(place) for _ in range(3)]\n"
+        "subprocess.run(['umount', place + '/m'], check=True)\n"
+        "after = [paths.submounts(place) for _ in range(3)]\n"
+        "print(before == after == [()] * 3, during == [(place + '/m',)] * 3, len(reads))\n"
+    )
+    (tmp_path / "m").mkdir()
+    argv = ["unshare", "--mount", "--propagation", "private", sys.executable, "-c", script, str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(host_paths.__file__).parents[1])}
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env=environment)
+    if "Operation not permitted" in done.stderr:
+        pytest.skip("no mount namespace here: needs root, until the tests have a bed of their own")
+    assert done.stdout.split() == ["True", "True", "3"], done.stderr
+
+
+def test_something_is_there_or_not_and_a_loop_of_links_is_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "dangling").symlink_to("nowhere")
+    (tmp_path / "loop").symlink_to("loop")
+    found = {name: exists(str(tmp_path / name)) for name in ("file", "none", "dangling", "file/below", "")}
+    assert found == {"file": True, "none": False, "dangling": False, "file/below": False, "": True}
+    with pytest.raises(LookupFailed):
+        exists(str(tmp_path / "loop"))

@@ -30,6 +30,8 @@ def rebuilt(kind: type[Any], data: Mapping[str, Any]) -> Any:
     """A frozen dataclass of what json kept of it."""
     values: dict[str, Any] = {}
     for field in fields(kind):
+        if field.name not in data:  # younger than the recording
+            continue
         value = data[field.name]
         if field.name == "mounts":
             value = tuple(rebuilt(Mount, one) for one in value)
@@ -77,6 +79,18 @@ class Replayed:
 
     def locations(self, paths: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(self._get("locations", paths))
+
+    def network(self, reference: str) -> str:
+        return str(self._get("network", reference))
+
+    def runtimes(self) -> tuple[str, ...]:
+        return tuple(self._get("runtimes"))
+
+    def file_systems(self, path: str) -> tuple[tuple[str, str], ...]:
+        return tuple((point, kind) for point, kind in self._get("file_systems", path))
+
+    def exists(self, path: str) -> bool:
+        return bool(self._get("exists", path))
 
     def is_empty(self, path: str) -> bool:
         return bool(self._get("is_empty", path))
