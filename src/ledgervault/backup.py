@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import psycopg
 
-from ledgervault import archive, argv, database, diagnose, files, names, process, sql
+from ledgervault import archive, argv, database, deadline, diagnose, files, names, process, sql
 from ledgervault.archive import ReadBack, Stored
 from ledgervault.argv import Login
 from ledgervault.content import Content, Sequence
@@ -51,7 +51,9 @@ def take(context: Context, kind: str = "db", tier: str = "hourly") -> Taken:
             f"ledgervault backup of {context.config.database.name}", context.config.limits.lock_wait_seconds
         ):
             context.check_room(_expected_size(context))
-            manifest = _take(context, kind, tier)
+            limit = context.config.limits.backup_timeout_seconds
+            with deadline.within("backup", limit, "limits.backup_timeout_seconds"):
+                manifest = _take(context, kind, tier)
             path = store.commit(manifest)
             seconds = time.monotonic() - began
             store.log(
@@ -176,7 +178,7 @@ def _in_parallel(connection: Connection, context: Context, sequences: dict[str, 
         try:
             yield pool.submit(database.read_content, connection, _heads_query(context), context.say, sequences)
         except BaseException:
-            connection.cancel_safe(timeout=5)
+            database.stop(connection)
             raise
 
 
@@ -215,14 +217,9 @@ def _run_pg_dump(
     context: Context, login: Login, snapshot: Snapshot, feed: IO[bytes], others: tuple[Future[Any], ...]
 ) -> None:
     command = argv.pg_dump(snapshot.id, _PG_DUMP_LOCK_SECONDS)
-    deadline = time.monotonic() + context.config.limits.backup_timeout_seconds
     with process.Program(command, stdout=feed, environment=login.environment(argv.SESSION)) as program:
         while program.process.poll() is None:
             _raise_from(others)
-            if time.monotonic() > deadline:
-                raise CouldNot(
-                    "pg_dump", "took longer than limits.backup_timeout_seconds", "raise it, or look at the server"
-                )
             program.wait(_POLL_SECONDS)
         if program.process.returncode != 0:
             wait([*others], timeout=1)

@@ -6,11 +6,11 @@ import argparse
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ledgervault import __version__, config, names, proof, report
+from ledgervault import __version__, config, deadline, names, proof, report
 from ledgervault.audit import audit
 from ledgervault.context import Context, Say, context, silent, to_stderr
 from ledgervault.errors import CouldNot, UsageError, VaultError
@@ -39,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _progress(options.json) as say:
             here = context(config.load(options.config), say)
-            code: int = options.run(here, options)
+            with _time_limit(here, options.command):
+                code: int = options.run(here, options)
     except VaultError as error:
         if options.json:
             print(report.as_json({"verdict": "error", "exit": error.code, "error": str(error), "hint": error.hint}))
@@ -292,6 +293,13 @@ def _terminate(*_: Any) -> NoReturn:
         signal.signal(number, signal.SIG_IGN)
     signal.alarm(_CLEAN_UP_SECONDS)
     raise KeyboardInterrupt
+
+
+def _time_limit(here: Context, command: str) -> AbstractContextManager[object]:
+    """Backups and proofs have limits of their own; these read a live server, as long as a proof reads its own."""
+    if command not in ("restore", "compare", "verify-data"):
+        return nullcontext()
+    return deadline.within(command, here.config.limits.proof_timeout_seconds, "limits.proof_timeout_seconds")
 
 
 @contextmanager
