@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import subprocess
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import psycopg
 
-from ledgervault import archive, argv, database, deadline, diagnose, files, names, process, sql
+from ledgervault import archive, argv, database, deadline, diagnose, files, names, process, pruning, sql
 from ledgervault.archive import ReadBack, Stored
 from ledgervault.argv import Login
 from ledgervault.content import Content, Sequence
@@ -22,6 +23,7 @@ from ledgervault.context import Context
 from ledgervault.database import Connection, Snapshot
 from ledgervault.errors import Bad, CouldNot, VaultError
 from ledgervault.manifest import SCHEMA, Manifest, Watched, end_marker
+from ledgervault.store import BACKUP_FAILED
 
 _POLL_SECONDS = 0.2
 _ATTEMPTS = 3
@@ -50,7 +52,7 @@ def take(context: Context, kind: str = "db", tier: str = "hourly") -> Taken:
         with store.backing_up(
             f"ledgervault backup of {context.config.database.name}", context.config.limits.lock_wait_seconds
         ):
-            context.check_room(_expected_size(context))
+            pruning.make_room(context, context.expected_size())
             limit = context.config.limits.backup_timeout_seconds
             with deadline.within("backup", limit, "limits.backup_timeout_seconds"):
                 manifest = _take(context, kind, tier)
@@ -62,21 +64,24 @@ def take(context: Context, kind: str = "db", tier: str = "hourly") -> Taken:
     except (VaultError, OSError) as error:
         _log_failure(context, error)
         if isinstance(error, OSError):
+            _prune_if_full(context, error)
             raise CouldNot(str(store.root), f"{error.strerror or error}", diagnose.dump_hint(str(error), "")) from error
         raise
     return Taken(manifest, path, seconds)
 
 
+def _prune_if_full(context: Context, error: OSError) -> None:
+    """A dump that grew more than was expected: the next run has the room that may be made."""
+    if error.errno == errno.ENOSPC:
+        with suppress(VaultError, OSError):
+            pruning.prune(context, pressed=True)
+
+
 def _log_failure(context: Context, error: Exception) -> None:
     try:
-        context.store.log(f"backup FAILED {error}")
+        context.store.log(f"{BACKUP_FAILED} {error}")
     except OSError:
         context.say(f"backup.log cannot be written either, in {context.store.root}")
-
-
-def _expected_size(context: Context) -> int:
-    entries = context.store.entries()
-    return int(entries[-1].line.data["size"] * 1.2) if entries else 0
 
 
 def _take(context: Context, kind: str, tier: str) -> Manifest:
