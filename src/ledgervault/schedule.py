@@ -66,6 +66,7 @@ class Schedule:
     stopping: bool = False
     ran: bool = False  # this process has run a backup
     ends: dict[int, float] = field(default_factory=dict)  # of a run, by its pid: when it is killed
+    announced: bool = False
     trouble: str = ""  # what was said of it last
 
     def run(self) -> int:
@@ -91,6 +92,9 @@ class Schedule:
                 self.context.say(f"schedule: {error}")
 
     def _tick(self, now: datetime) -> None:
+        if not self.announced:  # since when it runs: an hour of patience begins
+            state.update(self.context)
+            self.announced = True
         if self.backup is not None and self.backup.poll() is not None:
             self.backup = None
             self._note_end()
