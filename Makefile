@@ -19,7 +19,8 @@ JSON =
 OP =
 NAME =
 OUTCOME =
-export ENV SERVICE FILE CONFIRM OP STACK SETTINGS STRATEGY COLD YES V SINCE LEVEL ONLY CHANGED
+DRY =
+export ENV SERVICE FILE CONFIRM DRY OP STACK SETTINGS STRATEGY COLD YES V SINCE LEVEL ONLY CHANGED
 
 comma := ,
 SHELL := /bin/bash
@@ -97,6 +98,9 @@ migrate: ## a proven backup, then the migrations, then verify-data
 
 list-backups: ## the backups there are, with their verdicts
 	@scripts/play list_backups
+
+prune: #: removes what no tier keeps any longer, each file with its reason (DRY=1 removes nothing)
+	@scripts/play prune --judge
 
 restore-smoke: ## statement → rows → backup → restore → equal, in a database of its own
 	@scripts/play restore_smoke --judge

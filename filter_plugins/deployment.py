@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 COLOURS = {"blue": "green", "green": "blue"}
 _OTHER_COLOUR = re.compile("(?<=-)(blue|green)$")
+SOURCES = Path(__file__).resolve().parents[1] / "src"
+
 GUARD_SILENT_SECONDS = 30  # it writes each 5 seconds
 
 
@@ -45,6 +49,29 @@ def proven_backup_due(vault: Mapping[str, Any], limit_hours: float, now: datetim
     except (KeyError, ValueError, TypeError):  # TypeError: a time without a zone
         return True
     return not timedelta(0) <= age <= timedelta(hours=limit_hours)
+
+
+def vault_checks(vault: Mapping[str, Any], now: datetime | None = None) -> list[dict[str, str]]:
+    """What the vault itself says of its work, judged now by its own rule: result, text and hint of each check."""
+    # Not at the top: every playbook loads this file.
+    if str(SOURCES) not in sys.path:
+        sys.path.append(str(SOURCES))
+    from ledgervault.work import judge
+
+    checks = judge(vault, now or datetime.now(UTC))
+    return [{"result": check.result, "text": check.text, "hint": check.hint} for check in checks]
+
+
+def vault_findings(vault: Mapping[str, Any], now: datetime | None = None) -> list[dict[str, str]]:
+    """A finding for each thing that is bad: age, last failure, loss, queue. None in the first hour after a start."""
+    bad = [check for check in vault_checks(vault, now) if check["result"] == "failed"]
+    return [{"where": "backups", "what": check["text"], "hint": check["hint"]} for check in bad]
+
+
+def pruned_lines(files: list[Mapping[str, Any]], dry_run: bool) -> list[str]:
+    """A line for each backup: whether it goes, and why."""
+    word = "would remove" if dry_run else "removed"
+    return [f"{word if each['removed'] else 'keeps'} {each['tier']}/{each['file']}: {each['reason']}" for each in files]
 
 
 def services_of_roles(probe: Mapping[str, Any], roles: list[str]) -> list[str]:
@@ -150,7 +177,10 @@ class FilterModule:
             "guard_invitation": guard_invitation,
             "guard_text": guard_text,
             "proven_backup_due": proven_backup_due,
+            "pruned_lines": pruned_lines,
             "services_of_roles": services_of_roles,
             "stack_containers": stack_containers,
             "unwell_services": unwell_services,
+            "vault_checks": vault_checks,
+            "vault_findings": vault_findings,
         }

@@ -6,7 +6,8 @@ A module of its own because every service role hands the same kind of descriptio
 A description (see roles/service/meta/argument_specs.yml) is a mapping with `name`, `image`, `uid` and, as wanted,
 `command`, `entrypoint`, `environment`, `networks`, `ports`, `protected` (volume → target), `volumes`, `tmpfs`,
 `memory_mb`, `healthcheck`, `secrets` (file → template), `files` (path → content), `inputs`, `exec` (commands that the
-engine's guard lets be run inside).
+engine's guard lets be run inside), `ready` (a command inside that a deploy waits for, instead of
+the container's health).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _START_INTERVAL_SINCE = 25  # the engine's major version that can check more oft
 _KNOWN = {
     "cap_add", "command", "entrypoint", "environment", "exec", "files", "gates", "grace_seconds", "healthcheck",
     "image", "inputs", "memory_mb", "mounts", "name", "networks", "oneoff", "ports", "protected", "read_only",
-    "secrets", "shm_mb", "stop_signal", "tmpfs", "uid", "volumes", "working_dir",
+    "ready", "secrets", "shm_mb", "stop_signal", "tmpfs", "uid", "volumes", "working_dir",
 }  # fmt: skip
 _SECRET = re.compile(r"\{(?:secret|url|sha256):([a-z0-9_]+)\}")  # a reference in a secret's template
 _NEEDED = {"name", "image", "uid", "networks", "memory_mb"}

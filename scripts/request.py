@@ -34,6 +34,7 @@ class Request:
     service: str = ""
     file: str = ""
     confirm: str = ""
+    dry: bool = False
     operation: str = ""
     settings: str = ""
     verbosity: int = 0
@@ -96,6 +97,7 @@ def read_request(argv: list[str], environ: Mapping[str, str]) -> Request:
         service=environ.get("SERVICE", ""),
         file=environ.get("FILE", ""),
         confirm=environ.get("CONFIRM", ""),
+        dry=is_yes(environ.get("DRY", "")),
         operation=environ.get("OP", ""),
         settings=environ.get("SETTINGS", ""),
         verbosity=int(level),
@@ -160,6 +162,8 @@ def playbook_variables(request: Request, decision: Decision, results: Path) -> d
         "preflight_operation": request.operation if request.playbook == "preflight" else "",
     }
     values |= {name: value for name, value in given.items() if value}
+    if request.dry:
+        values["prune_dry_run"] = True
     if request.settings:
         values["settings_file"] = str(Path(request.settings).resolve())
     if decision.reduced:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 COMPRESSORS: dict[str, tuple[str, ...]] = {  # in order of preference: the same .gz, at 0.26, 0.53 and 1 of the time
     "igzip": ("igzip", "-1", "-c"),
@@ -26,6 +27,14 @@ SESSION = {
     "idle_session_timeout": "0",
     "row_security": "off",
     "client_min_messages": "warning",
+    "client_connection_check_interval": "10s",  # what we no longer wait for ends there too
+}
+# A network that is cut is noticed after a minute, also where nobody has anything to send.
+KEEPALIVE: dict[str, Any] = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
 }
 THROW_AWAY_SESSION = SESSION | {
     "default_transaction_read_only": "off",
@@ -81,6 +90,7 @@ def pg_dump(snapshot: str, lock_wait_seconds: int) -> list[str]:
         "--no-tablespaces",
         "--no-subscriptions",
         "--no-password",
+        "--dbname=" + " ".join(f"{name}={value}" for name, value in KEEPALIVE.items()),
     ]
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import subprocess
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import psycopg
 
-from ledgervault import archive, argv, database, diagnose, files, names, process, sql
+from ledgervault import archive, argv, database, deadline, diagnose, files, names, process, pruning, sql
 from ledgervault.archive import ReadBack, Stored
 from ledgervault.argv import Login
 from ledgervault.content import Content, Sequence
@@ -22,6 +23,7 @@ from ledgervault.context import Context
 from ledgervault.database import Connection, Snapshot
 from ledgervault.errors import Bad, CouldNot, VaultError
 from ledgervault.manifest import SCHEMA, Manifest, Watched, end_marker
+from ledgervault.store import BACKUP_FAILED
 
 _POLL_SECONDS = 0.2
 _ATTEMPTS = 3
@@ -50,8 +52,10 @@ def take(context: Context, kind: str = "db", tier: str = "hourly") -> Taken:
         with store.backing_up(
             f"ledgervault backup of {context.config.database.name}", context.config.limits.lock_wait_seconds
         ):
-            context.check_room(_expected_size(context))
-            manifest = _take(context, kind, tier)
+            pruning.make_room(context, context.expected_size())
+            limit = context.config.limits.backup_timeout_seconds
+            with deadline.within("backup", limit, "limits.backup_timeout_seconds"):
+                manifest = _take(context, kind, tier)
             path = store.commit(manifest)
             seconds = time.monotonic() - began
             store.log(
@@ -60,21 +64,24 @@ def take(context: Context, kind: str = "db", tier: str = "hourly") -> Taken:
     except (VaultError, OSError) as error:
         _log_failure(context, error)
         if isinstance(error, OSError):
+            _prune_if_full(context, error)
             raise CouldNot(str(store.root), f"{error.strerror or error}", diagnose.dump_hint(str(error), "")) from error
         raise
     return Taken(manifest, path, seconds)
 
 
+def _prune_if_full(context: Context, error: OSError) -> None:
+    """A dump that grew more than was expected: the next run has the room that may be made."""
+    if error.errno == errno.ENOSPC:
+        with suppress(VaultError, OSError):
+            pruning.prune(context, pressed=True)
+
+
 def _log_failure(context: Context, error: Exception) -> None:
     try:
-        context.store.log(f"backup FAILED {error}")
+        context.store.log(f"{BACKUP_FAILED} {error}")
     except OSError:
         context.say(f"backup.log cannot be written either, in {context.store.root}")
-
-
-def _expected_size(context: Context) -> int:
-    entries = context.store.entries()
-    return int(entries[-1].line.data["size"] * 1.2) if entries else 0
 
 
 def _take(context: Context, kind: str, tier: str) -> Manifest:
@@ -176,7 +183,7 @@ def _in_parallel(connection: Connection, context: Context, sequences: dict[str, 
         try:
             yield pool.submit(database.read_content, connection, _heads_query(context), context.say, sequences)
         except BaseException:
-            connection.cancel_safe(timeout=5)
+            database.stop(connection)
             raise
 
 
@@ -215,14 +222,9 @@ def _run_pg_dump(
     context: Context, login: Login, snapshot: Snapshot, feed: IO[bytes], others: tuple[Future[Any], ...]
 ) -> None:
     command = argv.pg_dump(snapshot.id, _PG_DUMP_LOCK_SECONDS)
-    deadline = time.monotonic() + context.config.limits.backup_timeout_seconds
     with process.Program(command, stdout=feed, environment=login.environment(argv.SESSION)) as program:
         while program.process.poll() is None:
             _raise_from(others)
-            if time.monotonic() > deadline:
-                raise CouldNot(
-                    "pg_dump", "took longer than limits.backup_timeout_seconds", "raise it, or look at the server"
-                )
             program.wait(_POLL_SECONDS)
         if program.process.returncode != 0:
             wait([*others], timeout=1)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ledgervault import __version__, config, names, proof, report
+from ledgervault import __version__, config, deadline, files, health, names, proof, pruning, report
 from ledgervault.audit import audit
 from ledgervault.context import Context, Say, context, silent, to_stderr
 from ledgervault.errors import CouldNot, UsageError, VaultError
@@ -39,12 +40,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _progress(options.json) as say:
             here = context(config.load(options.config), say)
-            code: int = options.run(here, options)
+            with _time_limit(here, options.command):
+                code: int = options.run(here, options)
     except VaultError as error:
         if options.json:
             print(report.as_json({"verdict": "error", "exit": error.code, "error": str(error), "hint": error.hint}))
         print(f"ledgervault: {error.text()}", file=sys.stderr)
         return error.code
+    except OSError as error:
+        where = error.filename or options.command
+        print(f"ledgervault: {where}: {error.strerror or error}", file=sys.stderr)
+        return CouldNot.code
+    except Exception:  # a bug; Python's own exit status would say that the thing checked is bad
+        traceback.print_exc()
+        return CouldNot.code
     except KeyboardInterrupt:
         signal.alarm(0)  # cleaned up in time
         print("ledgervault: interrupted, nothing half-made was kept", file=sys.stderr)
@@ -72,7 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_backups(command)
     _add_databases(command)
     command("schedule", _schedule, "run until stopped: a backup each hour, each proven, old ones removed")
-    command("health", _health, "whether the schedule of this container is alive")
+    alive = command("health", _health, "whether the schedule ticks, and the newest proven backup is young")
+    alive.add_argument("--heartbeat", action="store_true", help="the schedule alone: what a deploy waits for")
     return parser
 
 
@@ -96,7 +106,10 @@ def _add_backups(command: _Command) -> None:
     command("show", _show, "show a backup's manifest", file=True)
     command("audit", _audit, "compare the journal with the files")
     command("state", _state, "print, and write anew, what others may believe about the backups")
-    command("prune", _prune, "remove what no tier keeps any longer; never the newest proven one")
+    prune = command("prune", _prune, "remove what no tier keeps any longer; never the newest proven ones")
+    prune.add_argument(
+        "--dry-run", action="store_true", help="remove nothing: say what would go, and why the rest stays"
+    )
 
 
 def _add_databases(command: _Command) -> None:
@@ -158,7 +171,7 @@ def _prove(here: Context, options: argparse.Namespace) -> int:
 
     code = _judged(here, options, prove.prove)
     if code == 0 and options.then_prune:
-        _remove_old(here)
+        pruning.after_proof(here)
     return code
 
 
@@ -243,21 +256,15 @@ def _state(here: Context, options: argparse.Namespace) -> int:
 
 
 def _prune(here: Context, options: argparse.Namespace) -> int:
-    removed = _remove_old(here)
-    print(report.as_json({"removed": removed}) if options.json else f"removed {len(removed)} backups")
+    decisions = pruning.prune(here, dry_run=options.dry_run)
+    if options.json:
+        removed = [decision.file for decision in decisions if decision.removed]
+        listed = [plain(decision) for decision in decisions]
+        facts = {"verdict": "holds", "exit": 0, "dry_run": options.dry_run, "removed": removed, "files": listed}
+        print(report.as_json(facts))
+    else:
+        print(report.pruned(decisions, options.dry_run))
     return 0
-
-
-def _remove_old(here: Context) -> list[str]:
-    from ledgervault import files, state
-
-    removed: list[str] = []
-    for tier, rule in here.config.tiers.items():
-        removed += here.store.prune(tier, rule.keep_hours, files.now())
-    if removed:
-        here.store.log(f"pruned {' '.join(removed)}")
-        state.update(here)
-    return removed
 
 
 def _restore(here: Context, options: argparse.Namespace) -> int:
@@ -280,10 +287,10 @@ def _schedule(here: Context, options: argparse.Namespace) -> int:
 
 
 def _health(here: Context, options: argparse.Namespace) -> int:
-    from ledgervault import schedule
-
-    print(schedule.healthy(here))
-    return 0
+    if options.heartbeat:
+        print(health.heartbeat(here).text)
+        return 0
+    return _tell_checks(health.judge(here, files.now()), options, "", True)
 
 
 def _terminate(*_: Any) -> NoReturn:
@@ -292,6 +299,13 @@ def _terminate(*_: Any) -> NoReturn:
         signal.signal(number, signal.SIG_IGN)
     signal.alarm(_CLEAN_UP_SECONDS)
     raise KeyboardInterrupt
+
+
+def _time_limit(here: Context, command: str) -> AbstractContextManager[object]:
+    """Backups and proofs have limits of their own; these read a live server, as long as a proof reads its own."""
+    if command not in ("restore", "compare", "verify-data"):
+        return nullcontext()
+    return deadline.within(command, here.config.limits.proof_timeout_seconds, "limits.proof_timeout_seconds")
 
 
 @contextmanager

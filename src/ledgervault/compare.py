@@ -133,7 +133,9 @@ def _owned(id_: str, name: str, before: Sequence, after: Sequence) -> Check:
 
 
 def _exceeds(owned_max: int, sequence: Sequence) -> bool:
-    return owned_max > sequence.last_value if sequence.increment > 0 else owned_max < sequence.last_value
+    """A row has a value that the sequence is yet to give; one that was never used gives its last value next."""
+    ahead = owned_max - sequence.last_value if sequence.increment > 0 else sequence.last_value - owned_max
+    return ahead > 0 if sequence.is_called else ahead >= 0
 
 
 def _behind(later: SequenceValue, earlier: SequenceValue, increment: int) -> bool:

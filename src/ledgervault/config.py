@@ -12,6 +12,7 @@ from ledgervault.records import RecordError, build
 
 DEFAULT_PATH = Path("/config/vault.toml")
 EXPECTATIONS = ("never", "after_first", "always")
+_LEAST = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,11 @@ class Invariant:
 class Tier:
     keep_hours: int
     minute: int = 7
+    keep_least: int | None = None  # proven ones, whatever their age
+
+    @property
+    def least(self) -> int:
+        return max(1, min(_LEAST, self.keep_hours) if self.keep_least is None else self.keep_least)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,7 @@ class Limits:
     maintenance_work_mem_mb: int = 64
     proof_timeout_seconds: int = 14400
     backup_timeout_seconds: int = 14400
+    proven_age_minutes: int = 150  # of the newest proven backup: above, the vault is not healthy
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +126,11 @@ def _check(config: Config, where: str) -> None:
     for tier in config.tiers:
         if tier not in names.TIERS:
             raise UsageError(where, f"tiers.{tier}: unknown tier", f"use one of {', '.join(names.TIERS)}")
+    for tier, rule in config.tiers.items():
+        if not 0 <= rule.minute < 60:
+            raise UsageError(where, f"tiers.{tier}.minute is {rule.minute}", "a minute of the hour: 0 to 59")
+        if rule.keep_hours < 0:
+            raise UsageError(where, f"tiers.{tier}.keep_hours is {rule.keep_hours}", "0 or more hours")
     for table in config.tables:
         if table.expect_rows not in EXPECTATIONS:
             raise UsageError(

@@ -65,7 +65,13 @@ class Context:
         wanted = needed + self.config.limits.free_mb * 1024 * 1024
         if free < wanted:
             what = f"{free >> 20} MB free, {wanted >> 20} MB wanted"
-            raise CouldNot(str(self.store.root), what, "free space on the backups volume")
+            hint = "free space on the backups volume; `ledgervault prune --dry-run` says why each backup stays"
+            raise CouldNot(str(self.store.root), what, hint)
+
+    def expected_size(self) -> int:
+        """Of the next backup, in bytes."""
+        entries = self.store.entries()
+        return int(entries[-1].line.data["size"] * 1.2) if entries else 0
 
 
 def context(config: Config, say: Say) -> Context:

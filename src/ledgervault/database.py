@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import socket
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import psycopg
 
-from ledgervault import queries
-from ledgervault.argv import SESSION, Login, options
+from ledgervault import deadline, queries
+from ledgervault.argv import KEEPALIVE, SESSION, Login, options
 from ledgervault.content import (
     Content,
     Database,
@@ -33,6 +37,7 @@ Batch = list[tuple[str, Iterable[str]]]
 _Item = TypeVar("_Item")
 _LO_PART = 1 << 20
 _ATTEMPTS = 3
+_CANCEL_SECONDS = 5
 _BATCH = 50  # small tables or sequences asked for in one query
 _LARGE_PAGES = 1000  # 8 MB: a table that is read alone
 
@@ -53,8 +58,9 @@ def connect(login: Login, application: str, session: Mapping[str, str] = SESSION
 
 def connect_plainly(login: Login, application: str, session: Mapping[str, str]) -> Connection:
     """With the database's own settings for what `connect` pins, as psql has them."""
+    deadline.check()
     try:
-        return psycopg.connect(
+        connection = psycopg.connect(
             host=login.host,
             port=login.port,
             user=login.user,
@@ -64,11 +70,33 @@ def connect_plainly(login: Login, application: str, session: Mapping[str, str]) 
             application_name=application,
             options=options(session),
             autocommit=True,
+            **KEEPALIVE,
         )
     except psycopg.OperationalError as error:
         where = f"database {login.database} on {login.host}:{login.port}"
         hint = f"is the server up, may {login.user} log in there, does its password file hold today's password?"
         raise CouldNot(where, str(error).strip(), hint) from error
+    deadline.enter(partial(cut, weakref.ref(connection)))
+    return connection
+
+
+def cut(reference: Callable[[], Connection | None]) -> None:
+    """Ends every wait on this connection, in whichever thread, as a server that closes it does."""
+    connection = reference()
+    if connection is None or connection.closed:
+        return
+    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as line:
+        line.shutdown(socket.SHUT_RDWR)
+
+
+def stop(connection: Connection) -> None:
+    """Ends what it does. A server that does not answer is not waited for."""
+    if deadline.has_passed():
+        return
+    try:
+        connection.cancel_safe(timeout=_CANCEL_SECONDS)
+    except psycopg.Error:
+        cut(lambda: connection)
 
 
 def rows(connection: Connection, query: str, *parameters: object) -> list[tuple[Any, ...]]:

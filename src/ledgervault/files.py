@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -127,8 +127,9 @@ def locked(path: Path, what: str, wait_seconds: float) -> Iterator[None]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o640)
     try:
         _acquire(descriptor, path, wait_seconds)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps({"what": what, "pid": os.getpid(), "since": stamp()}).encode(), 0)
+        with suppress(OSError):  # on a full volume the holder has no name, and the lock holds all the same
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps({"what": what, "pid": os.getpid(), "since": stamp()}).encode(), 0)
         yield
     finally:
         os.close(descriptor)

@@ -118,5 +118,5 @@ def _in_parallel(connections: list[Connection], jobs: deque[_Job]) -> None:
         except BaseException:
             stop.set()
             for connection in connections:
-                connection.cancel_safe(timeout=5)
+                database.stop(connection)
             raise

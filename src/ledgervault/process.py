@@ -15,10 +15,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from ledgervault import deadline
 from ledgervault.argv import COMPRESSORS, DECOMPRESSORS, tied
 from ledgervault.errors import CouldNot
 
-_ERRORS_KEPT = 64 * 1024
+_ERRORS_KEPT = 32 * 1024  # bytes, at each end
 _PIPE = 1 << 20  # bytes: a sixteenth of the wake-ups
 
 
@@ -35,6 +36,7 @@ class Program:
         signal: str = "KILL",
         behind: bool = False,
     ) -> None:
+        deadline.check()
         self.name = argv[0]
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  - closed in `finish`
         try:
@@ -50,6 +52,7 @@ class Program:
         except OSError as error:
             self._errors.close()
             raise CouldNot(self.name, f"cannot be started: {error}", "is this the vault's image?") from error
+        deadline.enter(self.process.kill)
 
     @property
     def input(self) -> IO[bytes]:
@@ -80,10 +83,23 @@ class Program:
             raise CouldNot(self.name, f"still running after {timeout:.0f} s, stopped", "raise limits.*_timeout_seconds")
         return int(self.process.returncode)
 
+    def outcome(self, timeout: float) -> bytes:
+        """All its output, when it has ended; killed and CouldNot after `timeout` seconds."""
+        try:
+            return self.process.communicate(timeout=timeout)[0]
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise CouldNot(
+                self.name, f"still running after {timeout:.0f} s, stopped", "see the load of this host"
+            ) from None
+
     def errors(self) -> str:
+        """The beginning and the end: a message quotes values, which may be long."""
         size = self._errors.seek(0, os.SEEK_END)
-        self._errors.seek(max(0, size - _ERRORS_KEPT))
-        return self._errors.read().decode(errors="replace")
+        self._errors.seek(0)
+        kept = self._errors.read(_ERRORS_KEPT)
+        self._errors.seek(max(len(kept), size - _ERRORS_KEPT))
+        return (kept + self._errors.read()).decode(errors="replace")
 
     def kill(self) -> None:
         if self.process.poll() is None:
@@ -124,10 +140,10 @@ def work_in_batches() -> None:
 def run(argv: Sequence[str], environment: Mapping[str, str] | None = None, timeout: float = 60) -> str:
     """Its standard output; CouldNot if it fails."""
     with Program(argv, stdout=subprocess.PIPE, environment=environment) as program:
-        output = program.output.read().decode(errors="replace")
-        if program.finish(timeout) != 0:
+        output = program.outcome(timeout)
+        if program.process.returncode != 0:
             raise CouldNot(program.name, program.errors().strip() or f"exit status {program.process.returncode}")
-        return output
+        return output.decode(errors="replace")
 
 
 @contextmanager

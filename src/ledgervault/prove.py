@@ -9,7 +9,7 @@ import resource
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from ledgervault import (
     argv,
     compare,
     database,
+    deadline,
     diagnose,
     files,
     loading,
@@ -87,8 +88,12 @@ def verify(context: Context, path: Path, options: Options) -> Proof:
 def _judge(context: Context, path: Path, level: str, options: Options) -> Proof:
     begun, start = files.now(), time.monotonic()
     process.work_in_batches()
-    with files.in_use(path):
+    limit, setting = context.config.limits.proof_timeout_seconds, "limits.proof_timeout_seconds"
+    with files.in_use(path), deadline.within("proof", limit, setting) as time_limit:
         judged = _look(context, path, level, options)
+    if time_limit.passed:  # what was stopped looks like a dump that does not load, and says nothing about the backup
+        error = time_limit.error
+        judged = replace(judged, checks=[inconclusive("time", str(error), error.hint)])
     result = Proof(
         schema=proof.SCHEMA,
         file=path.name,

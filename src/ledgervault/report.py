@@ -9,6 +9,7 @@ from typing import Any
 from ledgervault.manifest import Manifest
 from ledgervault.proof import OK, Check, Proof
 from ledgervault.records import plain
+from ledgervault.retention import Decision
 from ledgervault.store import Entry
 
 _MARKS = {"ok": "ok  ", "failed": "FAIL", "inconclusive": "????", "note": "note"}
@@ -76,3 +77,10 @@ def shown(manifest: Manifest, entry: Entry | None) -> dict[str, Any]:
     data["verdict"] = entry.verdict if entry else "unknown to the journal"
     data["judged"] = entry.ruling.time if entry and entry.ruling else None
     return dict(data)
+
+
+def pruned(decisions: Sequence[Decision], dry_run: bool) -> str:
+    """Each backup with its reason, then how many went."""
+    word = "would remove" if dry_run else "removed"
+    lines = [f"{word if each.removed else 'keeps':12}  {each.tier}/{each.file}  {each.reason}" for each in decisions]
+    return "\n".join([*lines, f"{word} {sum(each.removed for each in decisions)} of {len(decisions)} backups"])

@@ -20,22 +20,38 @@ class Kept:
     shrunken: bool = False
 
 
-def removable(backups: Sequence[Kept], tier: str, keep_hours: int, now: datetime) -> list[Kept]:
-    """Older than its tier's time **and** a newer one of its kind is proven and has not shrunk **and** it is not the
-    newest proven one of its tier."""
-    limit = now - timedelta(hours=keep_hours)
-    chosen = []
-    for backup in backups:
-        if backup.tier != tier or backup.taken >= limit:
-            continue
-        if _newer_proven(backups, backup) and not _newest_proven_of_tier(backups, backup):
-            chosen.append(backup)
-    return chosen
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How long a tier keeps its backups, and how many proven ones of each kind whatever their age."""
+
+    keep_hours: int
+    least: int = 1
 
 
-def clock_went_back(backups: Sequence[Kept], now: datetime) -> bool:
-    """A clock that stands before the newest backup makes ages meaningless: nothing is removed."""
-    return any(backup.taken > now + timedelta(seconds=60) for backup in backups)
+@dataclass(frozen=True, slots=True)
+class Decision:
+    file: str
+    tier: str
+    removed: bool
+    reason: str
+
+
+def removable(backups: Sequence[Kept], tier: str, keep_hours: int, now: datetime, least: int = 1) -> list[Kept]:
+    """Older than its tier's time **and** a newer one of its kind is proven and has not shrunk **and** it is not one of
+    the newest proven ones of its tier."""
+    rule = Rule(keep_hours, least)
+    return [backup for backup in backups if backup.tier == tier and why_kept(backups, backup, rule, now) is None]
+
+
+def why_kept(backups: Sequence[Kept], backup: Kept, rule: Rule, now: datetime) -> str | None:
+    """None for a backup that may go."""
+    if backup.taken >= now - timedelta(hours=rule.keep_hours):
+        return f"younger than {rule.keep_hours} h"
+    if not _newer_proven(backups, backup):
+        return "no newer backup is proven and whole"
+    if backup.seq in _newest_proven_of_tier(backups, backup, rule.least):
+        return f"one of the {max(1, rule.least)} newest proven ones of its tier"
+    return None
 
 
 def _newer_proven(backups: Sequence[Kept], backup: Kept) -> bool:
@@ -45,6 +61,6 @@ def _newer_proven(backups: Sequence[Kept], backup: Kept) -> bool:
     )
 
 
-def _newest_proven_of_tier(backups: Sequence[Kept], backup: Kept) -> bool:
+def _newest_proven_of_tier(backups: Sequence[Kept], backup: Kept, least: int) -> list[int]:
     proven = [o.seq for o in backups if o.tier == backup.tier and o.kind == backup.kind and o.proven]
-    return bool(proven) and backup.seq == max(proven)
+    return sorted(proven)[-max(1, least) :]

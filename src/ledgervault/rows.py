@@ -10,10 +10,16 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from queue import Queue
 from typing import IO, Any
+
+from psycopg import Copy
+from psycopg.abc import Buffer, PQGen
+from psycopg.copy import LibpqWriter
+from psycopg.pq.abc import PGconn
+from psycopg.waiting import Ready, Wait
 
 from ledgervault import argv, database, files, process, queries, split
 from ledgervault.archive import Listener
@@ -22,10 +28,11 @@ from ledgervault.database import Connection
 from ledgervault.split import Behind, Part, Piece
 
 _LOADERS = 2
-_WAITING = 8  # pieces of about files.CHUNK bytes that no loader has taken yet
+_WAITING = 4  # pieces of about files.CHUNK bytes that wait for each loader
 _AS_DUMPED = {"search_path": "", "xmloption": "content"}  # pg_dump's own first lines, as far as rows feel them
 
 _Write = Callable[[bytes], None]
+_Pieces = Queue[bytes | None]
 
 
 class NotLoadedError(Exception):
@@ -169,32 +176,45 @@ def _frozen(connection: Connection, table: bytes, header: bytes) -> Iterator[_Wr
         if filled == (False,):
             connection.execute(b"TRUNCATE ONLY " + table)
             header = header.removesuffix(b";\n") + b" (FREEZE);\n"
-        with connection.cursor().copy(header) as copy:
+        with _copying(connection, header) as copy:
             yield copy.write
 
 
 @contextmanager
 def _shared(connections: Sequence[Connection], table: str, header: bytes) -> Iterator[_Write]:
-    pieces: Queue[bytes | None] = Queue(_WAITING)
+    queues: list[_Pieces] = [Queue(_WAITING) for _ in connections]
     with _without_log(connections[0], table), ThreadPoolExecutor(len(connections)) as pool, ExitStack() as opened:
         copies = []
         for connection in connections:
             opened.enter_context(connection.transaction())
-            copies.append(opened.enter_context(connection.cursor().copy(header)))
+            copies.append(opened.enter_context(_copying(connection, header)))
         taking = []
         try:
-            for copy in copies:
+            for pieces, copy in zip(queues, copies, strict=True):
                 taking.append(pool.submit(_take, pieces, copy.write))
-            yield pieces.put
+            yield _Dealer(queues).deal
         finally:  # at whatever moment a signal comes, there is an end for each that was started
-            for _ in copies:
+            for pieces in queues:
                 pieces.put(None)
         for taken in taking:
             taken.result()
 
 
-def _take(pieces: Queue[bytes | None], write: _Write) -> None:
-    """Up to the None that is ours. One that failed takes on, lest whoever gives the pieces waits for ever."""
+class _Dealer:
+    """Gives each piece to the loader that waits for more. The pieces of one row go to one loader."""
+
+    def __init__(self, queues: Sequence[_Pieces]) -> None:
+        self._queues, self._current, self._within_row = queues, queues[0], False
+
+    def deal(self, piece: bytes) -> None:
+        if not self._within_row:
+            self._current = min(self._queues, key=Queue.qsize)
+        self._current.put(piece)
+        self._within_row = not piece.endswith(b"\n")  # COPY writes a newline inside a row as \\n
+
+
+def _take(pieces: _Pieces, write: _Write) -> None:
+    """Up to None. After a failure it takes on, so that the dealer never waits for ever."""
     try:
         while (piece := pieces.get()) is not None:
             write(piece)
@@ -202,6 +222,31 @@ def _take(pieces: Queue[bytes | None], write: _Write) -> None:
         while pieces.get() is not None:
             pass
         raise
+
+
+def _copying(connection: Connection, header: bytes) -> AbstractContextManager[Copy]:
+    cursor = connection.cursor()
+    return cursor.copy(header, writer=_AttentiveWriter(cursor))
+
+
+class _AttentiveWriter(LibpqWriter):
+    """Reads while it writes. psycopg's own writer only waits for room to write: for ever, where the server waits for us
+    to take its error message, which quotes a value as long as the row."""
+
+    def write(self, data: Buffer) -> None:
+        self.connection.wait(_sent(self.connection.pgconn, data))
+
+
+def _sent(line: PGconn, data: Buffer) -> PQGen[None]:
+    while line.put_copy_data(data) == 0:  # raises once the server has ended the COPY
+        yield from _room(line)
+    while line.flush() == 1:
+        yield from _room(line)
+
+
+def _room(line: PGconn) -> PQGen[None]:
+    if (yield Wait.RW) & Ready.R:
+        line.consume_input()
 
 
 @contextmanager

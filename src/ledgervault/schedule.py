@@ -15,23 +15,26 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from ledgervault import files
+from ledgervault import files, health, state
 from ledgervault.context import Context
-from ledgervault.errors import CouldNot
+from ledgervault.errors import VaultError
 from ledgervault.journal import PROOF, Line
 from ledgervault.proof import ALL, DEFINITIONS, PROVEN
 
-HEARTBEAT = "heartbeat"
-STALE_SECONDS = 60
 _TICK_SECONDS = 1.0
 _STOP_SECONDS = 10
+_LONGEST = timedelta(hours=1, minutes=1)  # from one backup to the next
+_KILL_SECONDS = 300  # after all its own time-outs
 _EVERY_INDEX = timedelta(hours=23, minutes=30)  # the hourly proofs are not to the second
 
 
 def next_due(last: datetime | None, now: datetime, minute: int) -> datetime:
     """The next time of the hour. One that was missed (the host was off, the last backup is more than an hour old) is
-    due at once; before the very first backup nothing is missed, the deploy takes that one."""
-    if last is not None and now - last > timedelta(hours=1, minutes=1):
+    due at once; before the very first backup nothing is missed, the deploy takes that one. A last backup of the future
+    (the clock was ahead) says nothing."""
+    if last is not None and last > now:
+        last = None
+    if last is not None and now - last > _LONGEST:
         return now
     mark = now.replace(minute=minute, second=0, microsecond=0)
     if mark < now:
@@ -62,13 +65,14 @@ class Schedule:
     due: datetime | None = None
     stopping: bool = False
     ran: bool = False  # this process has run a backup
+    ends: dict[int, float] = field(default_factory=dict)  # of a run, by its pid: when it is killed
+    announced: bool = False
+    trouble: str = ""  # what was said of it last
 
     def run(self) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        self._queue_unproven()
-        self.due = self._next()
-        self.context.say(f"schedule: next backup at {files.stamp(self.due)}")
+        health.note_start(self.context)
         while not self.stopping:
             self.tick(files.now())
             time.sleep(_TICK_SECONDS)
@@ -76,25 +80,47 @@ class Schedule:
         return 0
 
     def tick(self, now: datetime) -> None:
-        (self.context.scratch / HEARTBEAT).touch()
+        """Whatever goes wrong, the next tick comes: a place that is full or unreadable now may be well in an hour."""
+        try:
+            health.beat(self.context)
+            self._kill_overdue()
+            self._tick(now)
+            self.trouble = ""
+        except (OSError, VaultError) as error:
+            if str(error) != self.trouble:
+                self.trouble = str(error)
+                self.context.say(f"schedule: {error}")
+
+    def _tick(self, now: datetime) -> None:
+        if not self.announced:  # since when it runs: an hour of patience begins
+            state.update(self.context)
+            self.announced = True
         if self.backup is not None and self.backup.poll() is not None:
             self.backup = None
-            self._queue_unproven()
-            self.due = self._next()
-            self.context.say(f"schedule: next backup at {files.stamp(self.due)}")
-        if self.backup is None and self.due is not None and now >= self.due:
-            self.backup, self.ran = self._start("backup"), True
-            self.due = None
+            self._note_end()
         if self.proof is not None and self.proof.poll() is not None:
             self.proof = None
+            self._note_end()
+        if self.backup is None and (self.due is None or self.due - now > _LONGEST):  # the clock was ahead then
+            self._queue_unproven()
+            self.due = self._next(now)
+            self.context.say(f"schedule: next backup at {files.stamp(self.due)}")
+        if self.backup is None and self.due is not None and now >= self.due:
+            self.due, self.ran = None, True
+            self.backup = self._start(self._backup_seconds, "backup")
         if self.proof is None and self.queue:
             indexes = ALL if every_index_is_due(self._proofs(), now) else DEFINITIONS
-            self.proof = self._start("prove", "--then-prune", "--indexes", indexes, self.queue.popleft())
+            arguments = ("prove", "--then-prune", "--indexes", indexes, self.queue.popleft())
+            self.proof = self._start(self.context.config.limits.proof_timeout_seconds, *arguments)
 
-    def _next(self) -> datetime:
+    @property
+    def _backup_seconds(self) -> int:
+        limits = self.context.config.limits
+        return limits.lock_wait_seconds + limits.backup_timeout_seconds
+
+    def _next(self, now: datetime) -> datetime:
         """After a run, good or bad, the next time of the hour; at the start also what was missed."""
-        now, minute = files.now(), self.context.config.tiers["hourly"].minute
-        return next_due(now if self.ran else self._last(), now, minute)
+        return next_due(now if self.ran else self._last(), now, self.context.config.tiers["hourly"].minute)
 
     def _last(self) -> datetime | None:
         entries = self.context.store.entries()
@@ -109,9 +135,22 @@ class Schedule:
         if entries and entries[-1].verdict == "unproven" and entries[-1].file not in self.queue:
             self.queue.append(entries[-1].file)
 
-    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def _note_end(self) -> None:
+        """For those who look from outside: a run that failed wrote nothing there."""
+        self._queue_unproven()
+        state.update(self.context)
+
+    def _start(self, seconds: float, *arguments: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-P", "-m", "ledgervault", "--config", str(self.config_path), *arguments]
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        started = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        self.ends[started.pid] = time.monotonic() + seconds + _KILL_SECONDS
+        return started
+
+    def _kill_overdue(self) -> None:
+        """A run that its own time-outs did not end."""
+        for child in (self.backup, self.proof):
+            if child is not None and time.monotonic() > self.ends[child.pid]:
+                child.kill()
 
     def _stop(self, *_: object) -> None:
         self.stopping = True
@@ -125,17 +164,3 @@ class Schedule:
                 child.wait(_STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 child.kill()
-
-
-def healthy(context: Context) -> str:
-    """For the container's health check: the schedule ticks."""
-    beat = context.scratch / HEARTBEAT
-    try:
-        age = time.time() - beat.stat().st_mtime
-    except OSError as error:
-        raise CouldNot(
-            str(beat), f"no heartbeat: {error.strerror}", "is `ledgervault schedule` running here?"
-        ) from error
-    if age > STALE_SECONDS:
-        raise CouldNot(str(beat), f"the last heartbeat is {age:.0f} s old", "restart the vault's container")
-    return f"schedule: heartbeat {age:.0f} s ago"

@@ -6,6 +6,7 @@ Derived from the journal each time, so a lost or old file does no harm.
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ledgervault.context import Context
 from ledgervault.store import Entry
 
 SCHEMA = 1
+STARTED = "started"  # in scratch: its time is that of the schedule's start
 
 
 def facts(context: Context) -> dict[str, Any]:
@@ -21,6 +23,7 @@ def facts(context: Context) -> dict[str, Any]:
     entries = context.store.entries(known)
     newest = entries[-1] if entries else None
     proven = context.store.newest_proven(entries=entries)
+    waiting = [entry for entry in entries if proven is None or entry.line.seq > proven.line.seq]
     verdicts = (proof.PROVEN, proof.FAILED, proof.INCONCLUSIVE, "unproven")
     return {
         "schema": SCHEMA,
@@ -30,8 +33,30 @@ def facts(context: Context) -> dict[str, Any]:
         "newest": describe(newest),
         "newest_proven": describe(proven),
         "backups": {verdict: sum(entry.verdict == verdict for entry in entries) for verdict in verdicts},
+        "schedule_started": _started(context),
+        "proven_age_minutes": context.config.limits.proven_age_minutes,
+        "queue": sum(entry.verdict == "unproven" for entry in waiting),
+        "last_failure": last_failure(context, newest),
         "journal": {"lines": len(known.lines), "head": known.head, "broken": known.broken},
     }
+
+
+def last_failure(context: Context, newest: Entry | None) -> dict[str, str] | None:
+    """The newest run, where it failed: a backup that was not taken, or a proof with another verdict than proven."""
+    failure = context.store.failed_backup()
+    if failure is not None:
+        return failure
+    if newest is not None and newest.ruling is not None and newest.verdict != proof.PROVEN:
+        bad = "; ".join(newest.ruling.data.get("bad", []))
+        return {"time": newest.ruling.time, "text": f"{newest.file} {newest.verdict}: {bad}"}
+    return None
+
+
+def _started(context: Context) -> str | None:
+    try:
+        return files.stamp(datetime.fromtimestamp((context.scratch / STARTED).stat().st_mtime, UTC))
+    except OSError:
+        return None
 
 
 def describe(entry: Entry | None) -> dict[str, Any] | None:

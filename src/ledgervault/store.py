@@ -6,23 +6,29 @@ the journal knows of and removes what it does not.
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ledgervault import files, journal, names, proof, retention
+from ledgervault import clock, files, journal, names, proof, retention
 from ledgervault.errors import CouldNot, UsageError
 from ledgervault.journal import Journal, Line
 from ledgervault.manifest import SUFFIX, Manifest
 from ledgervault.proof import Proof
 from ledgervault.records import to_json
+from ledgervault.retention import Decision, Rule
 
 UNPROVEN = "unproven"
+BACKUP_FAILED = "backup FAILED"  # in backup.log
+_LOG = "backup.log"
+_LOG_TAIL = 64 * 1024
 _JOURNAL_WAIT = 60
+_RESERVE = 64 * 1024  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,10 @@ class Store:
     def journal_path(self) -> Path:
         return self.root / "journal.jsonl"
 
+    @property
+    def _reserve(self) -> Path:
+        return self.root / ".reserve"
+
     def manifest_path(self, path: Path) -> Path:
         return path.with_name(path.name + SUFFIX)
 
@@ -64,6 +74,22 @@ class Store:
             return journal.read(self.journal_path.read_bytes())
         except FileNotFoundError:
             return Journal((), journal.GENESIS)
+        except OSError as error:
+            hint = "is the backups volume mounted, and is this file readable by the vault's user?"
+            raise CouldNot(str(self.journal_path), f"cannot be read: {error.strerror}", hint) from error
+
+    def failed_backup(self) -> dict[str, str] | None:
+        """Time and text of the newest backup run, where it failed; backup.log has a line for each."""
+        try:
+            with (self.root / _LOG).open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - _LOG_TAIL))
+                lines = file.read().decode(errors="replace").splitlines()
+        except OSError:
+            return None
+        runs = [line.split(" ", 3) for line in lines if " backup taken " in line or f" {BACKUP_FAILED} " in line]
+        if not runs or runs[-1][1:3] != BACKUP_FAILED.split(" "):
+            return None
+        return {"time": runs[-1][0], "text": " ".join(runs[-1][1:])}
 
     def entries(self, known: Journal | None = None) -> list[Entry]:
         """In the journal's order, oldest first; without what was removed on purpose."""
@@ -120,10 +146,21 @@ class Store:
             probe = self.root / ".writable"
             probe.touch()
             probe.unlink()
+            self._keep_reserve()
         except OSError as error:
             raise CouldNot(
                 str(self.root), f"cannot be written: {error}", "mount the backups volume writable"
             ) from error
+
+    def _keep_reserve(self) -> None:
+        """Room for the journal's lines about what is removed when the volume is full."""
+        if self._reserve.exists():
+            return
+        try:
+            files.write_whole(self._reserve, bytes(_RESERVE))
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
 
     @contextmanager
     def backing_up(self, what: str, wait_seconds: float) -> Iterator[None]:
@@ -199,24 +236,40 @@ class Store:
                     elif link.is_symlink():
                         link.unlink()
 
-    def prune(self, tier: str, keep_hours: int, when: datetime) -> list[str]:
-        """Removes what retention allows, except what somebody is reading."""
-        removed = []
+    def prune(
+        self, rules: Mapping[str, Rule], now: datetime, *, dry_run: bool = False, pressed: bool = False
+    ) -> list[Decision]:
+        """Removes what retention allows, except what somebody is reading. `pressed`: room is short, so that a doubt
+        about the clock no longer stops it; ages count no time that is in doubt."""
         with self._journal_lock():
-            entries = self.entries()
-            kept = [_kept(entry) for entry in entries]
-            if retention.clock_went_back(kept, when):
-                raise CouldNot(
-                    "prune", "the clock stands before the newest backup", "set the clock; nothing was removed"
-                )
-            allowed = {chosen.file for chosen in retention.removable(kept, tier, keep_hours, when)}
-            for entry in entries:
-                if entry.file in allowed and (not entry.path.exists() or files.unused(entry.path)):
-                    data = {"tier": tier, "reason": f"older than {keep_hours} h, a newer one is proven"}
-                    self._append_locked(journal.REMOVED, entry.file, entry.line.manifest_sha256, data)
+            known = self.journal()
+            self._refuse_if_broken(known)
+            if not pressed:
+                _refuse_wrong_clock(known, now)
+            entries, ages = self.entries(known), clock.ages(known.lines, now)
+            backups = [_kept(entry, now - ages[entry.line.seq]) for entry in entries]
+            decisions = []
+            for entry, backup in zip(entries, backups, strict=True):
+                decision = _decision(backups, backup, rules.get(backup.tier), now)
+                if decision.removed and entry.path.exists() and not files.unused(entry.path):
+                    decision = replace(decision, removed=False, reason="somebody is reading it")
+                if decision.removed and not dry_run:
+                    data = {"tier": entry.line.data["tier"], "reason": decision.reason}
+                    self._append_removal(entry, data)
                     self._unlink(entry.path)
-                    removed.append(entry.file)
-        return removed
+                decisions.append(decision)
+        return decisions
+
+    def _append_removal(self, entry: Entry, data: dict[str, Any]) -> None:
+        """A full volume takes this line too: room for it is kept."""
+        arguments = (journal.REMOVED, entry.file, entry.line.manifest_sha256, data)
+        try:
+            self._append_locked(*arguments)
+        except OSError as error:
+            if error.errno != errno.ENOSPC or not self._reserve.exists():
+                raise
+            self._reserve.unlink()
+            self._append_locked(*arguments)
 
     def recover(self) -> None:
         """After a kill: what the journal knows is finished, the rest of the half-made goes. Under the backup lock."""
@@ -239,7 +292,7 @@ class Store:
                 self._unlink(path)
 
     def log(self, text: str) -> None:
-        with (self.root / "backup.log").open("a", encoding="utf-8") as file:
+        with (self.root / _LOG).open("a", encoding="utf-8") as file:
             file.write(f"{files.stamp()} {' '.join(text.split())}\n")
 
     def _journal_lock(self) -> Any:
@@ -276,8 +329,26 @@ class Store:
         path.unlink(missing_ok=True)
 
 
-def _kept(entry: Entry) -> retention.Kept:
+def _kept(entry: Entry, taken: datetime) -> retention.Kept:
     data = entry.line.data
-    taken = datetime.fromisoformat(data["taken"])
     shrunken = bool(entry.ruling and entry.ruling.data.get("shrunken"))
     return retention.Kept(entry.file, data["kind"], data["tier"], entry.line.seq, taken, entry.proven, shrunken)
+
+
+def _decision(backups: list[retention.Kept], backup: retention.Kept, rule: Rule | None, now: datetime) -> Decision:
+    if rule is None:
+        return Decision(backup.file, backup.tier, False, f"tier {backup.tier} has no rule in the configuration")
+    reason = retention.why_kept(backups, backup, rule, now)
+    removal = f"older than {rule.keep_hours} h, a newer one is proven"
+    return Decision(backup.file, backup.tier, reason is None, reason or removal)
+
+
+def _refuse_wrong_clock(known: Journal, now: datetime) -> None:
+    if (jump := clock.stands_back(known.lines, now)) is not None:
+        hint = (
+            "set the clock; if it was ahead then, the next backup ends this, or `ledgervault forget FILE --reason` now"
+        )
+        raise CouldNot("prune", f"{jump.text()}: nothing is removed", hint)
+    if (jump := clock.jump_in_doubt(known.lines, now)) is not None:
+        hint = "look at the clock; after a day at work, or when room is short, pruning goes on by itself"
+        raise CouldNot("prune", f"{jump.text()}: nothing is removed for a day", hint)

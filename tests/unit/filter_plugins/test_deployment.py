@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,12 +16,16 @@ from filter_plugins.deployment import (
     guard_invitation,
     guard_text,
     proven_backup_due,
+    pruned_lines,
     services_of_roles,
     stack_containers,
     unwell_services,
+    vault_checks,
+    vault_findings,
 )
 from ledgerguard.findings import Finding, summary
 
+NOON = datetime(2025, 4, 22, 12, 0, tzinfo=UTC)
 STACK = {"id": "ledger-dev", "name": "ledger", "environment": "dev"}
 
 
@@ -141,6 +145,7 @@ def test_our_own_sentinels_and_directories_without_one_are_not_foreign() -> None
 def test_ansible_finds_the_filters_by_these_names() -> None:
     names = {"deployment_facts", "foreign_sentinels", "proven_backup_due", "services_of_roles", "stack_containers"}
     names |= {"guard_findings", "guard_invitation", "guard_text", "unwell_services"}
+    names |= {"pruned_lines", "vault_checks", "vault_findings"}
     assert set(FilterModule().filters()) == names
 
 
@@ -211,3 +216,41 @@ def test_only_dev_is_invited_to_try_a_removal() -> None:
 def test_nobody_is_invited_to_try_where_no_guard_answers() -> None:
     for guard in ({}, {**GUARD, "age_seconds": 31}, {**GUARD, "mode": "off"}):
         assert guard_invitation(guard, "dev", "ledger_dev_db_data") == []
+
+
+def vault(minutes: float, started: float = 600, **changes: Any) -> dict[str, Any]:
+    """What the vault says at noon of the day: a proven backup and a start so many minutes ago."""
+    proven = {"file": "one.sql.gz", "taken": (NOON - timedelta(minutes=minutes)).isoformat()}
+    return {"newest_proven": proven, "schedule_started": (NOON - timedelta(minutes=started)).isoformat(), **changes}
+
+
+def test_a_vault_at_work_has_no_finding() -> None:
+    assert vault_findings(vault(60), NOON) == []
+    assert {check["result"] for check in vault_checks(vault(60), NOON)} == {"ok"}
+
+
+@pytest.mark.parametrize(("told", "what"), [
+    (vault(60 * 72), "newest proven backup: one.sql.gz, 3 days old, 150 min allowed"),
+    (vault(60, newest_proven=None), "no backup is proven"),
+    ({}, "no backup is proven"),
+    (vault(60, last_failure={"time": "t", "text": "no room"}), "last failure: t: no room"),
+])  # fmt: skip
+def test_backups_that_stopped_are_a_finding_with_its_text_and_a_hint(told: dict[str, Any], what: str) -> None:
+    (found,) = vault_findings(told, NOON)
+    assert (found["where"], found["what"]) == ("backups", what)
+    assert found["hint"].startswith("make ")
+
+
+def test_in_the_first_hour_after_a_start_an_old_backup_is_a_note_and_no_finding() -> None:
+    assert vault_findings(vault(60 * 72, started=59), NOON) == []
+    assert [check["result"] for check in vault_checks(vault(60 * 72, started=59), NOON)] == ["note", "ok"]
+
+
+def test_each_backup_of_a_prune_has_a_line_with_its_reason() -> None:
+    files = [
+        {"file": "a", "tier": "hourly", "removed": True, "reason": "old"},
+        {"file": "b", "tier": "daily", "removed": False, "reason": "young"},
+    ]
+    assert pruned_lines(files, False) == ["removed hourly/a: old", "keeps daily/b: young"]
+    assert pruned_lines(files, True) == ["would remove hourly/a: old", "keeps daily/b: young"]
+    assert pruned_lines([], True) == []

@@ -96,6 +96,12 @@ def test_variables_of_make_reach_the_playbook_under_their_names() -> None:
     assert values["more"] == "1"
 
 
+@pytest.mark.parametrize(("given", "dry"), [("1", True), ("", None), ("0", None)])
+def test_a_dry_run_removes_nothing_only_where_it_was_asked_for(given: str, dry: bool | None) -> None:
+    values = playbook_variables(read_request(["prune"], {"DRY": given}), Decision(), ROOT)
+    assert values.get("prune_dry_run") is dry
+
+
 def test_a_checklist_is_named_for_preflight_alone() -> None:
     request = read_request(["preflight"], {"OP": "database", "ENV": "ci"})
     check(request, PLAYBOOKS, INVENTORIES)
