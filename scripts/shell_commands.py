@@ -41,7 +41,8 @@ _WRAPPERS: Mapping[str, frozenset[str]] = {
     "noglob": frozenset(), "nocorrect": frozenset(), "runuser": frozenset({"-u", "-g"}), "setpriv": frozenset(),
     "nsenter": frozenset({"-t"}), "systemd-run": frozenset({"-p", "-u", "--unit"}), "strace": frozenset({"-o", "-e"}),
     "taskset": frozenset(), "chrt": frozenset(), "pkexec": frozenset({"--user"}), "gosu": frozenset(),
-    "prlimit": frozenset(), "su-exec": frozenset(), "tini": frozenset(), "dumb-init": frozenset(), "faketime": frozenset(), "ip": frozenset(),
+    "prlimit": frozenset(), "su-exec": frozenset(), "tini": frozenset(), "dumb-init": frozenset(),
+    "faketime": frozenset(), "ip": frozenset(),
     "start-stop-daemon": frozenset({"--exec", "-x"}), "dbus-run-session": frozenset(),
     "xvfb-run": frozenset(), "numactl": frozenset(), "setarch": frozenset(), "chpst": frozenset({"-u"}),
 }  # fmt: skip

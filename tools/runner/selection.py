@@ -14,7 +14,8 @@ from tools.runner.parts import ROOT, Part
 
 FAST = ("lint", "unit", "unit guard", "workflows")
 STACK_PARTS = (
-    "deploy", "volumes", "secrets", "refusals", "preflight", "two stacks", "kills", "deploy lock", "incident", "browser",
+    "deploy", "volumes", "secrets", "refusals", "preflight", "two stacks", "kills", "deploy lock", "incident",
+    "browser",
 )  # fmt: skip
 MOLECULE_PARTS = ("molecule docker_engine", "molecule protected_volume", "molecule volume_guard")
 EVERYTHING = ("*",)
