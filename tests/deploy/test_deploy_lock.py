@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,13 +19,14 @@ import pytest
 from stacks import REPOSITORY, Stack
 from test_kills import below
 
-SLOW = [
-    {
-        "name": "migrate",
-        "command": ["python", "-c", "import time; time.sleep(25); print('ended by itself')"],
-        "unchanged_when": "ended by itself",
-    }
-]
+# A migration that runs until the test lets it end.
+WAITING = """
+import pathlib, time
+while not pathlib.Path("/tmp/go").exists():
+    time.sleep(0.2)
+print("ended by itself")
+"""
+SLOW = [{"name": "migrate", "command": ["python", "-c", WAITING], "unchanged_when": "ended by itself"}]
 FAILING = [{"name": "migrate", "command": ["python", "-c", "raise SystemExit(3)"], "unchanged_when": "never"}]
 pytestmark = pytest.mark.timeout(1200)
 
@@ -65,14 +67,19 @@ def migrating(stack: Stack, seconds: int) -> Iterator[tuple[subprocess.Popen[str
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     try:
-        stack.wait_for(lambda: bool(step(stack)) or run.poll() is not None, 240)
+        stack.wait_for(lambda: bool(step(stack)) or run.poll() is not None, 600)
         assert run.poll() is None, run.communicate()[0][-3000:]
         yield run, step(stack)
     finally:
         for pid in [*below(run.pid), run.pid]:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        run.communicate()
+        run.wait()
+        stack.docker("rm", "-f", f"{stack.id}-app-migrate", check=False)
+
+
+def let_end(stack: Stack) -> None:
+    stack.docker("exec", f"{stack.id}-app-migrate", "touch", "/tmp/go")
 
 
 def ended(stack: Stack, container: str) -> subprocess.Popen[str]:
@@ -101,7 +108,8 @@ def test_a_second_deploy_from_another_checkout_is_refused_and_the_firsts_migrati
             assert run.status != 0, playbook
             assert f"process {first.pid}" in run.text, playbook
             assert run.changed == 0, playbook
-        text = first.communicate(timeout=300)[0]
+        let_end(stack)
+        text = first.communicate(timeout=600)[0]
         assert first.returncode == 0, text[-4000:]
         assert end.communicate()[0].strip() == "0"
     assert stack.play("health_check").status == 0
@@ -116,7 +124,10 @@ def test_a_killed_deploys_migration_is_waited_for_and_then_the_next_one_heals(st
                 os.kill(pid, signal.SIGKILL)
         first.communicate()
         assert step(stack) == migration
+        later = threading.Timer(40, let_end, (stack,))
+        later.start()
         stack.deploy(deploy_service="app")
+        later.join()
         assert end.communicate()[0].strip() == "0"
     assert stack.deploy(deploy_service="app").changed == 0
 

@@ -23,6 +23,7 @@ import pytest
 from roles.deploy_lock.library import deploy_lock as lock
 
 ROOT = Path(__file__).resolve().parents[2]
+PATH = os.environ["PATH"]
 BESIDE = """
 from ansible.plugins.connection.local import Connection as Local, DOCUMENTATION
 DOCUMENTATION = DOCUMENTATION.replace("name: local", "name: beside")
@@ -61,7 +62,7 @@ class Host:
         run = subprocess.Popen(
             [*argv, "-e", json.dumps(variables)], cwd=self.place, text=True, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-            env={**os.environ, "PLACE": str(self.place), "ANSIBLE_NOCOLOR": "1"},
+            env={**os.environ, "PLACE": str(self.place), "ANSIBLE_NOCOLOR": "1", "PATH": f"{self.place}/bin:{PATH}"},
         )  # fmt: skip
         self.runs.append(run)
         return run
@@ -197,3 +198,13 @@ def test_a_run_whose_lease_another_has_stops_and_says_so(far: Host) -> None:
     assert first.returncode != 0
     assert "deploy lock: lost" in text
     assert json.loads(far.lock.record.read_text())["token"] == "another"
+
+
+def test_a_lease_that_cannot_be_renewed_is_refused_and_not_left_behind(far: Host) -> None:
+    (far.place / "bin").mkdir()
+    (far.place / "bin/flock").write_text("#!/bin/sh\nexit 1\n")  # stands in for a connection that does not carry it
+    (far.place / "bin/flock").chmod(0o755)
+    text = far.start("first").communicate(timeout=60)[0]
+    assert "its lease cannot be renewed over this connection" in text
+    assert "failed=1" in text
+    assert list((far.place / "locks").iterdir()) == []

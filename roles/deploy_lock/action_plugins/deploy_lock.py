@@ -203,7 +203,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible publishes no ty
         result.update(self._execute_module(module_args={**arguments, "claim": claim}, task_vars=task_vars))
         if result.get("failed") or not result.get("lease"):
             return result
-        return {**result, **self._renew(run_pid, claim["token"], result["path"])}
+        renewal = self._renew(run_pid, claim["token"], result["path"])
+        if renewal.get("failed"):
+            release = {**arguments, "claim": claim, "state": "released"}
+            self._execute_module(module_args=release, task_vars=task_vars)
+        return {**result, **renewal}
 
     def _renew(self, run_pid: int, token: str, path: str) -> dict[str, Any]:
         def call(verb: str) -> int:

@@ -210,6 +210,30 @@ def test_a_damaged_record_is_no_free_lock(place: lock.Place, text: str) -> None:
     assert f"HINT: rm {place.record}" in refused(place)
 
 
+def test_nobody_takes_it_while_another_decides(place: lock.Place) -> None:
+    with process() as other:
+        taker = threading.Thread(target=lock.take, args=(place, claim(other.pid), no_steps, 0))
+        with place.exclusive():
+            taker.start()
+            time.sleep(0.5)
+            assert not place.record.exists()
+        taker.join()
+    assert place.record.exists()
+
+
+def test_nobody_renews_it_while_another_decides(place: lock.Place) -> None:
+    holder = claim(1, local=False)
+    lock.take(place, holder, no_steps, 0)
+    age(place, 61)
+    renewal = threading.Thread(target=renew, args=(place, holder["token"]))
+    with place.exclusive():
+        renewal.start()
+        time.sleep(0.5)
+        assert place.renewal_age() > 60
+    renewal.join()
+    assert place.renewal_age() < 60
+
+
 def test_of_many_at_once_one_gets_it(place: lock.Place) -> None:
     program = (
         "import sys, os; from pathlib import Path\n"
