@@ -153,7 +153,7 @@ def check_compose(path: Path, text: str, rules: Rules, where: str) -> list[Findi
 def check_scripts(kind: str, text: str, where: str) -> list[Finding]:
     """The commands of a file's scripts, and its tasks that remove volumes."""
     found: list[Finding] = []
-    for script in script_sources.scripts_of(kind, text):
+    for script in [*script_sources.scripts_of(kind, text), *script_sources.shell_functions_of(kind, text)]:
         for each in invocations(script.text, script.line):
             found += check_command(each.words, each.line, where) or check_unknown(each, where)
         for line in unreadable(script.text):

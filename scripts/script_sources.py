@@ -24,7 +24,11 @@ _VALUES = frozenset({"loop", "vars"})  # of a task: what it is given, and runs n
 _RUNS = frozenset({"command", "shell", "raw"})  # Ansible's modules that run a command line
 _PUT_IN = re.compile(r"\$\{\{.*?\}\}|\{\{.*?\}\}", re.DOTALL)
 _MAKE = re.compile(r"\$(\$|\(([\w-]+)\)|\{([\w-]+)\}|\((?:[^()]|\([^()]*\))*\)|[@<^?*%+|])")
-_MAKE_VARIABLE = re.compile(r"^(?:export )?([A-Za-z_]\w*)\s*[:?]?=\s*(.*)$", re.MULTILINE)
+_MAKE_VARIABLE = re.compile(
+    r"^(?:[ ]*)(?:export |override )*([A-Za-z_]\w*)\s*([:?+]{0,3}=)\s*((?:[^\\\n]|\\\n|\\.)*)$", re.MULTILINE
+)
+_INLINE = re.compile(r"^[^\s#:=][^#:=]*::?(?!=)[^;=#]*;")  # a rule with its recipe on the same line
+_MAKE_SHELL = re.compile(r"\$[({]shell ((?:[^()]|\((?:[^()]|\([^()]*\))*\))*)[)}]")
 
 
 @dataclass(frozen=True)
@@ -138,18 +142,43 @@ def _removal(node: yaml.MappingNode) -> Iterator[Removal]:
 
 
 def _recipes(text: str) -> Iterator[Script]:
-    known = {"MAKE": "make", **{match[1]: match[2].strip() for match in _MAKE_VARIABLE.finditer(text)}}
+    known = _make_variables(text)
     lines = text.split("\n")
     number = 0
     while number < len(lines):
         first = number
         number += 1
-        if not lines[first].startswith("\t"):
+        inline = _INLINE.match(lines[first])
+        if not lines[first].startswith("\t") and not inline:
             continue
         while lines[number - 1].endswith("\\") and number < len(lines):
             number += 1
         recipe = "\n".join(line.removeprefix("\t") for line in lines[first:number])
+        recipe = recipe[inline.end() :] if inline else recipe
         yield Script(first + 1, _MAKE.sub(lambda match: _made(match, known), recipe.lstrip("@-+ ")))
+
+
+def shell_functions_of(kind: str, text: str) -> list[Script]:
+    """What a Makefile runs while it is read: `$(shell …)`, wherever it stands."""
+    if kind != MAKEFILE:
+        return []
+    known = _make_variables(text)
+    return [
+        Script(text.count("\n", 0, call.start()) + 1, _MAKE.sub(lambda match: _made(match, known), call[1]))
+        for call in _MAKE_SHELL.finditer(text)
+    ]
+
+
+def _make_variables(text: str) -> dict[str, str]:
+    """What make's variables are; one that is given several values is none of them for sure."""
+    known = {"MAKE": "make"}
+    for match in _MAKE_VARIABLE.finditer(text):
+        name, operator, value = match[1], match[2], match[3].strip()
+        if operator == "+=":
+            known[name] = f"{known.get(name, '')} {value}".strip()
+        else:
+            known[name] = value if known.get(name, value) == value else "$(PUT_IN_LATER)"
+    return known
 
 
 def _made(match: re.Match[str], known: Mapping[str, str], depth: int = 0) -> str:

@@ -38,8 +38,15 @@ _WRAPPERS: Mapping[str, frozenset[str]] = {
     "parallel": frozenset({"-j", "-n"}), "flock": frozenset({"-w", "-E", "--timeout"}), "unshare": frozenset(),
     "chronic": frozenset(), "time": frozenset({"-f", "-o"}), "unbuffer": frozenset(), "caffeinate": frozenset(),
     "coproc": frozenset(), "watch": frozenset({"-n", "--interval"}), "busybox": frozenset(), "chroot": frozenset(),
-    "noglob": frozenset(), "nocorrect": frozenset(), "then": frozenset(), "do": frozenset(),
+    "noglob": frozenset(), "nocorrect": frozenset(), "runuser": frozenset({"-u", "-g"}), "setpriv": frozenset(),
+    "nsenter": frozenset({"-t"}), "systemd-run": frozenset({"-p", "-u", "--unit"}), "strace": frozenset({"-o", "-e"}),
+    "taskset": frozenset(), "chrt": frozenset(), "pkexec": frozenset({"--user"}), "gosu": frozenset(),
+    "prlimit": frozenset(), "su-exec": frozenset(), "tini": frozenset(), "dumb-init": frozenset(),
+    "faketime": frozenset(), "ip": frozenset(),
+    "start-stop-daemon": frozenset({"--exec", "-x"}), "dbus-run-session": frozenset(),
+    "xvfb-run": frozenset(), "numactl": frozenset(), "setarch": frozenset(), "chpst": frozenset({"-u"}),
 }  # fmt: skip
+_RUN_BY_WRAPPERS = frozenset({"docker", "docker-compose", "podman", "ledger_docker", "eval", *SHELLS})
 _WORDS_BEFORE = {"timeout": 1, "flock": 1, "chroot": 1}  # how many words of its own stand before the command
 _FEEDS = frozenset({"xargs", "parallel"})  # add words of their input
 _SSH_VALUED = frozenset(f"-{letter}" for letter in "BbcDEeFIiJLlmOopQRSWw")
@@ -290,6 +297,8 @@ def _run(
 
 
 def _within(reader: _Reader, program: str, rest: Fields, line: int, inputs: Sequence[_Input], depth: int) -> None:
+    if program in {"runuser", "script", "sg"}:
+        _shell(reader, program, rest, line, inputs)
     if program in _WRAPPERS and not (program == "command" and rest[:1] in {("-v",), ("-V",)}):
         split = [rest[place + 1] for place, word in enumerate(rest[:-1]) if word in {"-S", "--split-string"}]
         if program == "env" and split:
@@ -302,6 +311,13 @@ def _within(reader: _Reader, program: str, rest: Fields, line: int, inputs: Sequ
             fed = tuple(_FED if word in marker else word for word in inner) if marker else (*inner, _FED)
             _run(reader, fed, line, inputs, depth=depth + 1)
         _run(reader, inner, line, inputs, depth=depth + 1)
+        if program == "watch":  # gives its words to a shell
+            _scripts(reader, [" ".join(inner)], line)
+        if inner and rest[: len(rest) - len(inner)][-1:] and rest[len(rest) - len(inner) - 1].startswith("-"):
+            # That option may be one with a value, which was taken for the command.
+            for place, word in enumerate(inner[1:], start=1):
+                if base(word) in _RUN_BY_WRAPPERS:
+                    _run(reader, inner[place:], line, inputs, depth=depth + 1)
     elif program == "find":
         for place, word in enumerate(rest):
             if word in {"-exec", "-execdir", "-ok", "-okdir"}:
@@ -312,6 +328,8 @@ def _within(reader: _Reader, program: str, rest: Fields, line: int, inputs: Sequ
         _scripts(reader, [" ".join(rest)], line)
     elif program == "trap" and rest:
         _scripts(reader, [word for word in rest[:1] if word not in {"-", "--", "-p", "-l"}], line)
+    elif program in {"at", "batch"}:
+        _from_input(reader, inputs, line)
     elif program == "alias":
         _scripts(reader, [word.partition("=")[2] for word in rest], line)
 

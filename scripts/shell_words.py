@@ -27,6 +27,8 @@ _NUMBERS = frozenset("?#$!-")  # $? and its like: no option, no command
 _DELIMITER = re.compile(
     r"""(<<-?[ \t]*(?:'[^'\n]*'|"[^"\n]*"|[\w\\.-]+))(?:[ \t]*(;)(?![;\s]*\n|;|[^\n]*<<)|()(?=[;&|)]))"""
 )
+_REFERS = frozenset({"-n", "-gn", "-ng", "-rn"})  # of declare and local
+_KEY = re.compile(r"^\[[^]]*\]=")  # of an associative array's element
 _BRACES = re.compile(r"(.*?)\{([^{}]*,[^{}]*)\}(.*)", re.DOTALL)
 _SETS = frozenset(
     {"read", "mapfile", "readarray", "getopts", "printf", "select"}
@@ -153,6 +155,9 @@ class Scope:
         target, value = node.child_by_field_name("name"), node.child_by_field_name("value")
         if target is None:
             return
+        if any(text_of(child) in _REFERS for child in (node.parent.children if node.parent is not None else [])):
+            self._add(text_of(target), _Assignment(node.start_byte))  # declare -n: another variable's name
+            return
         array = value is not None and value.type == "array"
         nodes = tuple(value.named_children) if array and value is not None else tuple([value] if value else [])
         indexed = target.type == "subscript"
@@ -248,7 +253,9 @@ class Scope:
         self._open.add(id(item))
         try:
             if item.array:
-                return product(self.fields(node) for node in item.nodes)
+                return [
+                    tuple(_KEY.sub("", word) for word in words) for words in product(map(self._element, item.nodes))
+                ]
             node = item.nodes[0]
             if node.type == "variable_assignment":
                 return [("",)]
@@ -258,6 +265,11 @@ class Scope:
             return [(_one("".join(words)),) for words in self.fields(node, quoted=True)]
         finally:
             self._open.discard(id(item))
+
+    def _element(self, node: Node) -> list[Fields]:
+        """An array's element; with a key it is one word whatever is in it."""
+        words = self.fields(node)
+        return [(" ".join(item),) for item in words] if text_of(node).startswith("[") else words
 
     # --- words ------------------------------------------------------------------------------------------------------
 
@@ -387,14 +399,20 @@ class Scope:
         ends = [words[start:] for words in given for start in range(len(words) + 1 if self._shifts else 1)]
         return ends[:MOST_VALUES]
 
-    @staticmethod
-    def _as_words(words: Fields, name: str, index: str | None, quoted: bool) -> Fields:
+    def _split(self, value: str) -> Fields:
+        """As _split; where the script sets IFS, a value with other separators may be any words."""
+        scope: Scope | None = self
+        while scope is not None and "IFS" not in scope._assignments:
+            scope = scope.parent
+        return (unknown(value, several=True),) if scope is not None and re.search("[,:;|]", value) else _split(value)
+
+    def _as_words(self, words: Fields, name: str, index: str | None, quoted: bool) -> Fields:
         if name in {"@", "*"} or index in {"@", "*"}:
             if quoted and "*" in {name, index}:
                 return (" ".join(map(_one, words)),)
-            return words if quoted else tuple(part for word in words for part in _split(word))
+            return words if quoted else tuple(part for word in words for part in self._split(word))
         text = words[0] if words and index in {None, "0"} else " ".join(words)
-        return (_one(text),) if quoted else _split(text)
+        return (_one(text),) if quoted else self._split(text)
 
     def _output(self, node: Node, quoted: bool) -> list[Fields]:
         """What a substitution writes: known for echo, printf and a look-up of a program."""
@@ -402,7 +420,7 @@ class Scope:
         if len(commands) == 1 and commands[0].type == "command":
             made = self.echoed(commands[0])
             if made is not None:
-                return [(_one(text.rstrip("\n")),) if quoted else _split(text) for text in made]
+                return [(_one(text.rstrip("\n")),) if quoted else self._split(text) for text in made]
         return [(unknown("$()", several=not quoted),)]
 
     def echoed(self, command: Node) -> list[str] | None:

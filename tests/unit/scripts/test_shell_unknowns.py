@@ -82,6 +82,20 @@ LOSES = [
     "(cd /; docker compose down -v) &",
     "timeout 5 flock x nice docker volume rm db",
     "busybox sh -c 'docker volume rm db'",
+    "runuser -u x -- docker volume rm db",
+    "nsenter -t 1 -m docker volume rm db",
+    "systemd-run --user --slice y docker volume rm db",
+    "runuser x -c 'docker volume rm db'",
+    "watch 'docker volume rm db'",
+    "echo 'docker volume rm db' | at now",
+    ">&2 docker volume rm db",
+    "docker compose down ${V:+-v}",
+    'declare -A c=([x]="down -v"); docker compose ${c[x]}',
+    'declare -a args=(down -v); docker compose "${args[@]}"',
+    'f=run; run() { "$@"; }; $f docker volume rm db',
+    "f() { docker \"$@\"; }; export -f f; bash -c 'f volume rm db'",
+    "x=down; x+=' -v'; docker compose $x",
+    "trap cleanup EXIT; cleanup() { docker compose down -v; }",
 ]
 # Nobody knows what these run.
 UNKNOWN = [
@@ -133,6 +147,15 @@ UNKNOWN = [
     "docker compose -f x <(",
     "if docker",
     "{docker,volume,rm,db}",
+    'declare -n ref=args; args=(down -v); docker compose "${ref[@]}"',
+    'f() { local -n ref=$1; docker compose "${ref[@]}"; }; f x',
+    'args[0]=down; args[1]=-v; docker compose "${args[@]}"',
+    "IFS=,; x=down,-v; docker compose $x",
+    "printf '%s\\n' volume rm db | xargs docker",
+    'docker compose down $([ "$x" ] && echo -v)',
+    'f() { docker compose "$1" "${@:2}"; }; f down -v',
+    "verb=ls; read -r verb; docker volume $verb db",
+    "verb=ls; printf -v verb %s rm; docker volume $verb db",
     'sudo {docker,volume} "$x" db',
     "for x in $(cat y); do docker $x; done",
     'for x; do docker "$x" rm y; done',
@@ -140,6 +163,7 @@ UNKNOWN = [
 ]
 # The twins: nothing that is unknown in them can remove a volume.
 FINE = [
+    "x=--profile=a,b; docker compose $x up",
     'args=(up -d); docker compose "${args[@]}"',
     'args=(up)\nargs+=(-d)\ndocker compose "${args[@]}" "$service"',
     'docker exec "$container" "$@"',
@@ -224,6 +248,14 @@ TASK = "- ansible.builtin.command: %s\n"
     [
         (MAKEFILE, "D = docker\nx:\n\t$(D) volume rm db\n", "D = docker\nx:\n\t@$(MAKE) y && $(D) ps\n"),
         (MAKEFILE, "x:\n\tdocker compose $(FLAGS)\n", "x:\n\tdocker logs $(FLAGS)\n"),
+        (MAKEFILE, "F = down\nF += -v\nx:\n\tdocker compose $(F)\n", "F = up\nF += -d\nx:\n\tdocker compose $(F)\n"),
+        (
+            MAKEFILE,
+            "ifdef A\nF = -v\nelse\nF =\nendif\nx:\n\tdocker compose down $(F)\n",
+            "F =\nx:\n\tdocker compose down $(F)\n",
+        ),
+        (MAKEFILE, "V := $(shell docker volume rm db)\n", "V := $(shell docker volume ls $(X))\n"),
+        (MAKEFILE, "x: y; @docker compose down -v\n", "x: y ## says; docker compose down -v\n"),
         (WORKFLOW, STEP % "docker ${{ inputs.x }}", STEP % "docker ps ${{ inputs.x }}"),
         (WORKFLOW, STEP % "docker compose '${{ inputs.x }}' -v", STEP % "echo '${{ inputs.x }}'"),
         (PLAYBOOK, TASK % '"{{ command }}"', TASK % "docker ps {{ command }}"),
