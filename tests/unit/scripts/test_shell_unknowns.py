@@ -147,6 +147,15 @@ UNKNOWN = [
     "docker compose -f x <(",
     "if docker",
     "{docker,volume,rm,db}",
+    'declare -n ref=args; args=(down -v); docker compose "${ref[@]}"',
+    'f() { local -n ref=$1; docker compose "${ref[@]}"; }; f x',
+    'args[0]=down; args[1]=-v; docker compose "${args[@]}"',
+    "IFS=,; x=down,-v; docker compose $x",
+    "printf '%s\\n' volume rm db | xargs docker",
+    'docker compose down $([ "$x" ] && echo -v)',
+    'f() { docker compose "$1" "${@:2}"; }; f down -v',
+    "verb=ls; read -r verb; docker volume $verb db",
+    "verb=ls; printf -v verb %s rm; docker volume $verb db",
     'sudo {docker,volume} "$x" db',
     "for x in $(cat y); do docker $x; done",
     'for x; do docker "$x" rm y; done',
@@ -154,6 +163,7 @@ UNKNOWN = [
 ]
 # The twins: nothing that is unknown in them can remove a volume.
 FINE = [
+    "x=--profile=a,b; docker compose $x up",
     'args=(up -d); docker compose "${args[@]}"',
     'args=(up)\nargs+=(-d)\ndocker compose "${args[@]}" "$service"',
     'docker exec "$container" "$@"',
