@@ -10,6 +10,7 @@ import pytest
 from ledgerguard import commands
 from ledgerguard.decide import decide
 from ledgerguard.declarations import Allowance, Declarations, Declared, Grant, Pattern
+from ledgerguard.hosts import MASKED_PATHS
 from ledgerguard.model import Container, Exec, Mount
 from ledgerguard.policy import Policy
 from ledgerguard.refusal import Verdict
@@ -278,7 +279,7 @@ THINGS = {
     "bind /etc/letsencrypt rw": {"Binds": ["/etc/letsencrypt:/x"]},
     "DeviceCgroupRules [c 189:* rmw]": {"DeviceCgroupRules": ["c 189:* rmw"]},
     "device /dev/vda": {"Devices": [{"PathOnHost": "/dev/vda"}]},
-    "nested /srv/w/d": {"Binds": ["/srv/w:/x", "/srv/w/d:/y"], "RestartPolicy": {"Name": "always"}},
+    "/srv/w/d in /srv/w": {"Binds": ["/srv/w:/x", "/srv/w/d:/y"], "RestartPolicy": {"Name": "always"}},
     "bind /proc ro": {"Binds": ["/proc:/host/proc:ro"]},
 }
 
@@ -302,9 +303,41 @@ def test_an_exception_is_for_one_thing_and_not_for_the_next() -> None:
     assert verdicts(create({"Binds": ["/:/host:rslave"]}, "tool"), host(), read_only) == NEITHER
 
 
+def test_of_several_of_one_kind_each_has_to_be_allowed() -> None:
+    several: list[tuple[dict[str, Any], str, str]] = [
+        ({"CapAdd": ["BPF", "SYS_MODULE"]}, "capability BPF", "capability SYS_MODULE"),
+        ({"Devices": [{"PathOnHost": "/dev/a"}, {"PathOnHost": "/dev/b"}]}, "device /dev/a", "device /dev/b"),
+        ({"SecurityOpt": ["a=b", "c=d"]}, "security option a=b", "security option c=d"),
+        ({"Tmpfs": {"/a": "bind", "/b": "remount"}}, "tmpfs option bind", "tmpfs option remount"),
+    ]
+    for setting, first, second in several:
+        asked = create(setting, "tool")
+        assert verdicts(asked, host(), excepted(first)) == NEITHER
+        assert verdicts(asked, host(), excepted(second)) == NEITHER
+        assert verdicts(asked, host(), excepted(first, second)) == BOTH
+
+
+def test_what_is_allowed_is_the_whole_value() -> None:
+    rules = {"DeviceCgroupRules": ["c 189:* rmw", "b *:* rwm"]}
+    assert verdicts(create(rules, "tool"), host(), excepted("DeviceCgroupRules [c 189:* rmw]")) == NEITHER
+    paths = ["/proc/acpi", "/proc/kcore"]
+    left = [one for one in sorted(MASKED_PATHS) if one != "/proc/acpi"]
+    open_ = excepted("MaskedPaths leaves /proc/acpi open")
+    assert verdicts(create({"MaskedPaths": left}, "tool"), host(), open_) == BOTH
+    assert (
+        verdicts(create({"MaskedPaths": [one for one in left if one not in paths]}, "tool"), host(), open_) == NEITHER
+    )
+    long = "x" * 70
+    assert verdicts(create({"Cgroup": long + "evil"}, "tool"), host(), excepted(f"Cgroup {long}")) == NEITHER
+
+
 def test_an_exception_does_not_make_an_owner() -> None:
     declarations = excepted(f"volume {VOLUME} rw")
     assert verdicts(create({"Binds": [f"{VOLUME}:/x"]}, "tool"), host(), declarations) == NEITHER
+    for path in (DEVICE, "/srv"):
+        bind = create({"Binds": [f"{path}:/x"]}, "tool")
+        assert verdicts(bind, host(), excepted(f"bind {path} rw")) == NEITHER
+        assert "ledgerguard allow" not in decide(bind, policy(), host()).line
 
 
 @pytest.mark.parametrize(
