@@ -303,6 +303,15 @@ def test_an_exception_is_for_one_thing_and_not_for_the_next() -> None:
     assert verdicts(create({"Binds": ["/:/host:rslave"]}, "tool"), host(), read_only) == NEITHER
 
 
+@pytest.mark.parametrize(("name", "image", "allowed"), [
+    ("tool", OTHER_IMAGE, BOTH), ("other", OTHER_IMAGE, NEITHER), ("tool", IMAGE, NEITHER),
+])  # fmt: skip
+def test_an_exception_is_asked_for_again_at_each_start(name: str, image: str, allowed: tuple[bool, bool]) -> None:
+    known = host()
+    known.all_containers.append(container("8" * 64, name, host={"pidmode": "host"}, image=image))
+    assert verdicts(request("POST", f"/containers/{name}/start"), known, excepted("pid mode host")) == allowed
+
+
 def test_of_several_of_one_kind_each_has_to_be_allowed() -> None:
     several: list[tuple[dict[str, Any], str, str]] = [
         ({"CapAdd": ["BPF", "SYS_MODULE"]}, "capability BPF", "capability SYS_MODULE"),
