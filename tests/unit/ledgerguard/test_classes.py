@@ -136,6 +136,7 @@ def bound(name: str, *binds: str, restart: str = "") -> Container:
         (["/srv/w:/x"], {"Binds": ["/srv/w/d:/y"], "RestartPolicy": {"Name": "always"}}, NEITHER),
         (["/srv/w:/x"], {"Binds": ["/srv/w/d:/y"], "RestartPolicy": {"Name": "unless-stopped"}}, NEITHER),
         (["/srv/w:/x"], {"Binds": ["/srv/w/d:/y:ro"], "RestartPolicy": {"Name": "on-failure"}}, STANDARD_ONLY),
+        (["/srv/w:/x"], {"Binds": ["/srv/w/d:/x/d"], "RestartPolicy": {"Name": "always"}}, NEITHER),
         (["/srv/w:/x"], {"Binds": ["/srv/w/d:/y"]}, BOTH),
         (["/srv/w:/x"], {"Binds": ["/srv/w/d:/y"], "RestartPolicy": {"Name": "no"}}, BOTH),
         (["/srv/w:/x:ro"], {"Binds": ["/srv/w/d:/y"], "RestartPolicy": {"Name": "always"}}, BOTH),
