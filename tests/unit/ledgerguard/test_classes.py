@@ -11,7 +11,7 @@ from ledgerguard import commands
 from ledgerguard.decide import decide
 from ledgerguard.declarations import Allowance, Declarations, Declared, Grant, Pattern
 from ledgerguard.hosts import MASKED_PATHS
-from ledgerguard.model import Container, Exec, Mount
+from ledgerguard.model import PROTECT, Container, Exec, Mount, Volume
 from ledgerguard.policy import Policy
 from ledgerguard.refusal import Verdict
 from ledgerguard.request import Request
@@ -176,8 +176,6 @@ def test_nor_where_the_directory_has_another_name_or_the_policy_comes_later() ->
 
 
 def test_a_volume_that_is_a_directory_of_the_host_is_followed_too() -> None:
-    from ledgerguard.model import Volume
-
     known = host()
     known.volumes_by_name["bound"] = Volume("bound", options={"type": "none", "o": "bind", "device": "/srv/w/d"})
     known.all_containers.append(bound("swaps", "/srv/w:/x"))
@@ -482,3 +480,21 @@ def test_nor_in_how_it_mounts(mounts: tuple[Mount, ...], fault: str) -> None:
     known.all_containers[0] = replace(OWNER, mounts=mounts)
     start = request("POST", f"/containers/{GRANT.container}/start")
     assert fault in decide(start, policy(), known).reason
+
+
+# --- what is disposable -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("environment", "kept"), [("ci", False), ("dev", True), ("prod", True), ("CI", True), ("", True)]
+)
+def test_volumes_of_continuous_integration_are_disposable_unless_they_are_declared(
+    environment: str, kept: bool
+) -> None:
+    known = host()
+    labels = {PROTECT: "true", "com.ledgerflow.environment": environment}
+    known.volumes_by_name["made"] = Volume("made", labels=labels)
+    for asked in (request("DELETE", "/volumes/made"), create({"Binds": ["made:/x"]})):
+        assert verdicts(asked, known) == (not kept, not kept)
+    declared = replace(policy().declarations, volumes={"made": Declared("made", "ci")})
+    assert verdicts(request("DELETE", "/volumes/made"), known, declared) == NEITHER
