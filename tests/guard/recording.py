@@ -57,15 +57,18 @@ class Kept:
 
         def ask(*arguments: Any) -> Any:
             answer = getattr(self.inner, name)(*arguments)
-            if name == "submounts":  # what else is mounted where this is recorded is of that machine alone
-                own = str(self.inner.data_root.parent)  # type: ignore[attr-defined]  # always EngineFiles here
-                answer = tuple(one for one in answer if one.startswith(own))
-            if name == "file_systems":
-                answer = (answer[0], *(one for one in answer[1:] if one[0].startswith(own)))
+            if name in ("submounts", "file_systems"):  # what else is mounted where this is recorded is of that machine
+                answer = self._of_the_engine(name, answer)
             self.answers.append([name, list(arguments), plain(answer)])
             return answer
 
         return ask
+
+    def _of_the_engine(self, name: str, answer: Any) -> Any:
+        own = str(self.inner.data_root.parent)  # type: ignore[attr-defined]  # always EngineFiles here
+        if name == "submounts":
+            return tuple(one for one in answer if one.startswith(own))
+        return (answer[0], *(one for one in answer[1:] if one[0].startswith(own)))
 
 
 def plain(answer: Any) -> Any:
