@@ -16,6 +16,13 @@ Facts = Mapping[str, Any]
 
 SCHEMA = 2
 ROUNDS = 2_000  # as the guard has it (`descriptions.py`); a test compares
+# Of a compose project's service: all that is read below, and what the engine compares with nothing.
+_SAID = {
+    "cap_add", "cap_drop", "command", "container_name", "entrypoint", "environment", "healthcheck", "hostname", "image",
+    "init", "labels", "logging", "mem_limit", "memswap_limit", "network_mode", "networks", "pids_limit", "ports",
+    "pull_policy", "read_only", "restart", "security_opt", "shm_size", "stop_grace_period", "stop_signal", "tmpfs",
+    "user", "volumes", "working_dir",
+}  # fmt: skip
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _SIZE = re.compile(r"([0-9]+)([bkmg]?)b?", re.IGNORECASE)
 
@@ -51,6 +58,11 @@ def service_declarations(
     their short names; `patterns`: the commands that may be run inside ({argv, user, environment, tty, input}).
     """
     (service,) = project["services"].values()
+    if unknown := sorted(set(service) - _SAID):
+        what = (
+            f"service {service['container_name']}: the guard would not know {', '.join(unknown)} of its compose project"
+        )
+        raise ValueError(f"{what}\nHINT: filter service_declarations has to say what compose makes of it")
     mounts = [_mount(str(one), project["volumes"]) for one in service.get("volumes", [])]
     container = service["container_name"]
     grant = {

@@ -221,8 +221,13 @@ def volumes_to_unlock(volumes: Facts, prefix: str, status: Facts) -> list[str]:
     """
     declared = set(status.get("declared") or [])
     given = {one["volume"] for one in status.get("unlocks") or [] if one["operation"] == "remove"}
-    kept = [name for name, one in volumes.items() if PROTECT in (one.get("labels") or {}) or name in declared]
+    kept = [name for name, one in volumes.items() if _is_labelled(one.get("labels") or {}) or name in declared]
     return sorted(name for name in kept if _of_stack(name, prefix) and name not in given)
+
+
+def _is_labelled(labels: Facts) -> bool:
+    """As the guard sees it: volumes of environment ci are disposable."""
+    return PROTECT in labels and labels.get("com.ledgerflow.environment") != "ci"
 
 
 def without_volumes(declared: Facts, prefix: str) -> dict[str, Any]:

@@ -171,6 +171,8 @@ def _check_unless_allowed(container: Container, mount: Mount, scene: Scene, may_
     try:
         _check_other(mount, scene, may_reach_all)
     except Refused as refusal:
+        if refusal.verdict.volumes and not mount.read_only:
+            raise  # whoever writes protected data is an owner, or has an unlock
         scene.unless_allowed(container, thing_of(mount), refusal)
 
 

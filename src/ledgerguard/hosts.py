@@ -104,11 +104,11 @@ def _devices(value: Json, profile: str) -> str:
 
 def _empty(name: str) -> Rule:
     """A key that may only be empty."""
-    return lambda value, _profile: "" if value in NOTHING else f"{name} {str(value)[:60]!r}"
+    return lambda value, _profile: "" if value in NOTHING else f"{name} {str(value)!r}"
 
 
 def _empty_in_strict(name: str) -> Rule:
-    return lambda value, profile: f"{name} {str(value)[:60]!r}" if value not in NOTHING and profile == "strict" else ""
+    return lambda value, profile: f"{name} {str(value)!r}" if value not in NOTHING and profile == "strict" else ""
 
 
 def _runtime(value: Json, profile: str, runtimes: Runtimes) -> str:
@@ -123,23 +123,23 @@ def _runtime(value: Json, profile: str, runtimes: Runtimes) -> str:
 def _volume_driver(value: Json, _profile: str) -> str:
     """Anonymous volumes' too."""
     name = gojson.text(value, "VolumeDriver")
-    return "" if name == "local" else f"volume driver {name[:60]!r}"
+    return "" if name == "local" else f"volume driver {name!r}"
 
 
 def _logs(value: Json, profile: str) -> str:
     chosen = gojson.struct(value, "LogConfig")
     name = gojson.text(chosen.get("type"), "LogConfig.Type")
     if leads_away(name):
-        return f"log driver {name[:60]!r}"
+        return f"log driver {name!r}, with {chosen.get('config')}"
     said = gojson.text_map(chosen.get("config"), "LogConfig.Config")
-    local = [key for key, text in sorted(said.items()) if text.strip().lower().startswith("unix")]
-    return f"log option {local[0]} {said[local[0]][:60]!r}" if local and profile == "strict" else ""
+    local = [f"{key} {text!r}" for key, text in sorted(said.items()) if text.strip().lower().startswith("unix")]
+    return f"log option {', '.join(local)}" if local and profile == "strict" else ""
 
 
 def _tmpfs(value: Json, _profile: str) -> str:
     for words in gojson.text_map(value, "Tmpfs").values():
         if unknown := options.unknown_of_tmpfs(words.split(",")):
-            return f"tmpfs option {unknown[:60]!r}"
+            return f"tmpfs option {unknown!r}"
     return ""
 
 
@@ -150,7 +150,7 @@ def _security(value: Json, profile: str) -> str:
             continue
         if key in ("seccomp", "apparmor", "label") and profile == "standard":
             continue
-        return f"security option {word[:60]!r}"
+        return f"security option {word!r}"
     return ""
 
 
@@ -158,7 +158,7 @@ def _paths(name: str, least: frozenset[str]) -> Rule:
     def rule(value: Json, _profile: str) -> str:
         if value is None or least <= set(gojson.texts(value, name)):
             return ""
-        return f"{name} leaves {sorted(least - set(value))[0]} open"
+        return f"{name} leaves {', '.join(sorted(least - set(value)))} open"
 
     return rule
 
@@ -185,6 +185,8 @@ TABLE: Mapping[str, Rule] = {
     "maskedpaths": _paths("MaskedPaths", MASKED_PATHS),
 }
 
+EACH = gojson.keys("capadd devices securityopt tmpfs")
+
 
 def faults(host: Mapping[str, Json], profile: str, runtimes: Runtimes = tuple) -> Iterator[str]:
     """Each setting that is not allowed in this profile. `runtimes`: those of the engine, asked only where one is
@@ -193,13 +195,20 @@ def faults(host: Mapping[str, Json], profile: str, runtimes: Runtimes = tuple) -
         if value in NOTHING and key not in ("readonlypaths", "maskedpaths"):
             continue
         if key == "runtime":
-            wrong = _runtime(value, profile, runtimes)
+            yield from filter(None, [_runtime(value, profile, runtimes)])
         elif key in TABLE:
-            wrong = TABLE[key](value, profile)
-        else:
-            wrong = "" if key in ANY else f"unknown key {key!r} in HostConfig"
-        if wrong:
-            yield wrong
+            yield from filter(None, (TABLE[key](part, profile) for part in _parts(key, value)))
+        elif key not in ANY:
+            yield f"unknown key {key!r} in HostConfig, {value!r}"
+
+
+def _parts(key: str, value: Json) -> list[Json]:
+    """Each of several on its own: what root allowed one of them is not allowed to the next."""
+    if key in EACH and isinstance(value, list):
+        return [[one] for one in value]
+    if key in EACH and isinstance(value, dict):
+        return [{name: one} for name, one in value.items()]
+    return [value]
 
 
 def refusal(wrong: str, profile: str) -> Refused:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-PROTECT = "com.ledgerflow.protect"
+PROTECT, ENVIRONMENT, DISPOSABLE = "com.ledgerflow.protect", "com.ledgerflow.environment", "ci"
 PROFILES = ("standard", "strict")
 MODES = ("enforce", "observe", "off")
 
@@ -26,7 +26,8 @@ class Volume:
 
     @property
     def labelled(self) -> bool:
-        return PROTECT in self.labels
+        """Whether its label protects it. What continuous integration makes is disposable by definition."""
+        return PROTECT in self.labels and self.labels.get(ENVIRONMENT) != DISPOSABLE
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def check(container: Container, held: tuple[Mount, ...], scene: Scene) -> None:
     pairs += [(outer, inner) for outer in others if _writes(outer) for inner in follows]
     for outer, inner in pairs:
         if _holds(outer, inner) and not _covered(outer, inner):
-            scene.unless_allowed(container, f"nested {inner.mount.source}", Refused(
+            scene.unless_allowed(container, f"{inner.mount.source} in {outer.mount.source}", Refused(
                 f"{inner.mount.source}: {outer.container.name or 'it'} may put a link in its place, and the restart "
                 f"policy of {inner.container.name or 'it'} would follow it",
                 f"{outer.mount.source} read-only, or --restart=no",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import sys
 from collections import Counter
 from dataclasses import asdict
@@ -30,7 +31,11 @@ ASKED = (
     "containers",
     "image",
     "execution",
+    "network",
+    "runtimes",
     "real_path",
+    "exists",
+    "file_systems",
     "submounts",
     "locations",
     "is_empty",
@@ -52,13 +57,18 @@ class Kept:
 
         def ask(*arguments: Any) -> Any:
             answer = getattr(self.inner, name)(*arguments)
-            if name == "submounts":  # what else is mounted where this is recorded is of that machine alone
-                own = str(self.inner.data_root.parent)  # type: ignore[attr-defined]  # always EngineFiles here
-                answer = tuple(one for one in answer if one.startswith(own))
+            if name in ("submounts", "file_systems"):  # what else is mounted where this is recorded is of that machine
+                answer = self._of_the_engine(name, answer)
             self.answers.append([name, list(arguments), plain(answer)])
             return answer
 
         return ask
+
+    def _of_the_engine(self, name: str, answer: Any) -> Any:
+        own = str(self.inner.data_root.parent)  # type: ignore[attr-defined]  # always EngineFiles here
+        if name == "submounts":
+            return tuple(one for one in answer if one.startswith(own))
+        return (answer[0], *(one for one in answer[1:] if one[0].startswith(own)))
 
 
 def plain(answer: Any) -> Any:
@@ -66,7 +76,7 @@ def plain(answer: Any) -> Any:
     if isinstance(answer, dict):
         return {name: asdict(one) for name, one in answer.items()}
     if isinstance(answer, tuple):
-        return [one if isinstance(one, str) else asdict(one) for one in answer]
+        return [list(one) if isinstance(one, tuple) else one if isinstance(one, str) else asdict(one) for one in answer]
     return answer if isinstance(answer, str | bool) or answer is None else asdict(answer)
 
 
@@ -94,6 +104,13 @@ def serve(argv: list[str]) -> int:
     return 0
 
 
+def kind_of(one: dict[str, Any]) -> tuple[str, ...]:
+    """What a request is kept for: its route, what was decided and why, and how its body was sent."""
+    path = re.sub(r"[0-9a-f]{12,}", "ID", one["uri"].partition("?")[0])
+    reason = re.sub(r"[0-9a-f]{12,}|'[^']*'|/[^ ,:;]+", "...", one["reason"])
+    return one["method"], path, str(one["allow"]), reason, one["headers"].get("content-type", "")
+
+
 def collect(place: str, declaration: dict[str, Any], lines: list[str]) -> dict[str, Any]:
     """One document: requests once each, equal answers of look-ups stored once, this host's place taken out. Some of our
     own steps declare more for a while; what was decided by other declarations than most is left out."""
@@ -108,17 +125,32 @@ def collect(place: str, declaration: dict[str, Any], lines: list[str]) -> dict[s
         one["body"] = body.decode("latin-1")
         if body and "content-length" in one["headers"]:
             one["headers"]["content-length"] = str(len(body))
-        key = (one["method"], one["uri"], one["body"], json.dumps(one["headers"], sort_keys=True), one["profile"])
+        key = kind_of(one)
         if key in seen:
             continue
         seen.add(key)
-        one["asked"] = [
-            [name, arguments, tables.setdefault(json.dumps(answer), len(tables))]
-            for name, arguments, answer in one["asked"]
-        ]
+        one["asked"] = _numbered(one["asked"], tables)
         requests.append(one)
     declared = json.loads(json.dumps(declaration).replace(place, "/srv/test"))
     return {"declarations": declared, "answers": [json.loads(text) for text in tables], "requests": requests}
+
+
+def _numbered(asked: list[list[Any]], tables: dict[str, int]) -> list[list[Any]]:
+    """Each question once, its answer by its number."""
+    once = {json.dumps(one[:2]): one for one in asked}
+    return [
+        [name, arguments, tables.setdefault(json.dumps(answer), len(tables))]
+        for name, arguments, answer in once.values()
+    ]
+
+
+def written(found: dict[str, Any]) -> str:
+    """A line for each request and each answer, so that a change is a line."""
+    lists = {key: ",\n".join(json.dumps(one, sort_keys=True) for one in found[key]) for key in ("answers", "requests")}
+    head = json.dumps(found["declarations"], sort_keys=True)
+    return (
+        f'{{"declarations":\n{head},\n"answers": [\n{lists["answers"]}\n],\n"requests": [\n{lists["requests"]}\n]}}\n'
+    )
 
 
 def main(argv: list[str]) -> int:
@@ -138,7 +170,7 @@ def main(argv: list[str]) -> int:
                 outcome(one, world)
         lines = (engine.place / "state/requests.jsonl").read_text().splitlines()
         found = collect(str(engine.place), world.declaration({}), lines)
-    Path(argv[0]).write_text(json.dumps(found, indent=0, sort_keys=True) + "\n")
+    Path(argv[0]).write_text(written(found))
     print(f"{argv[0]}: {len(found['requests'])} requests")
     return 0
 

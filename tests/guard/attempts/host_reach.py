@@ -181,7 +181,7 @@ def _chroot_alone(world: World) -> None:
 _EXCEPTIONS: dict[str, tuple[tuple[str, ...], str]] = {
     "node_exporter (/:/host:ro,rslave)": (("-v", "/:/host:ro,rslave"), "bind / ro,propagates"),
     "a container with the host's processes": (("--pid=host",), "pid mode host"),
-    "wireguard (NET_ADMIN, SYS_MODULE)": (("--cap-add=NET_ADMIN", "--cap-add=SYS_MODULE"), "capability SYS_MODULE"),
+    "wireguard (SYS_MODULE)": (("--cap-add=SYS_MODULE",), "capability SYS_MODULE"),
     "certbot (/etc/letsencrypt)": (("-v", "/etc/letsencrypt:/etc/letsencrypt"), "bind /etc/letsencrypt rw"),
     "USB rules": (("--device-cgroup-rule=c 189:* rmw",), "DeviceCgroupRules [c 189:* rmw]"),
 }

@@ -228,6 +228,9 @@ def test_what_the_kernel_cannot_limit_is_missing_from_the_record_and_no_fault() 
     scene = Scene(Policy(declared("26.1"), "strict"), host("26.1"))
     weaker = {**made.host, "memoryswap": -1, "pidslimit": None}
     holding.check(replace(made, host=weaker), scene, to_be_created=False)
+    for key in ("capdrop", "readonlyrootfs", "restartpolicy", "tmpfs", "securityopt"):
+        with pytest.raises(Refused, match=key):
+            holding.check(replace(made, host={**made.host, key: None}), scene, to_be_created=False)
     found = created("26.1", "postgres", lambda body: body["HostConfig"].update({"PidsLimit": None}))
     assert "pidslimit" in found.reason
 

@@ -229,3 +229,11 @@ def test_the_filters_have_the_names_that_roles_use() -> None:
         "volume_declarations",
         "with_commands",
     }
+
+
+def test_a_key_that_is_not_declared_fails_here_and_not_in_the_engine() -> None:
+    project = compose_project(described("all there is"), STACK)
+    (service,) = project["services"].values()
+    service["privileged"] = True
+    with pytest.raises(ValueError, match="the guard would not know privileged of its compose project"):
+        service_declarations(project, INSPECT, "dev", ["redis_data"])

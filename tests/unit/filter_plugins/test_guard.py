@@ -312,6 +312,12 @@ def test_a_volume_that_lost_its_label_is_kept_by_its_declaration() -> None:
     assert g.volumes_to_unlock(volumes, "ledger_dev", {}) == []
 
 
+def test_a_volume_of_continuous_integration_needs_no_unlock_unless_it_is_declared() -> None:
+    volumes = {"ledger_ci_db_data": {"labels": {**LABELS, "com.ledgerflow.environment": "ci"}}}
+    assert g.volumes_to_unlock(volumes, "ledger_ci", {}) == []
+    assert g.volumes_to_unlock(volumes, "ledger_ci", {"declared": ["ledger_ci_db_data"]}) == ["ledger_ci_db_data"]
+
+
 @pytest.mark.parametrize(("operation", "left"), [("remove", ["ledger_dev_db_data"]), ("exec", None)])
 def test_what_somebody_unlocked_for_removal_already_is_not_asked_again(operation: str, left: list[str] | None) -> None:
     status = {"declared": [], "unlocks": [{"volume": "ledger_dev_media", "operation": operation}]}

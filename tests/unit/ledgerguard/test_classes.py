@@ -10,7 +10,8 @@ import pytest
 from ledgerguard import commands
 from ledgerguard.decide import decide
 from ledgerguard.declarations import Allowance, Declarations, Declared, Grant, Pattern
-from ledgerguard.model import Container, Exec, Mount
+from ledgerguard.hosts import MASKED_PATHS
+from ledgerguard.model import PROTECT, Container, Exec, Mount, Volume
 from ledgerguard.policy import Policy
 from ledgerguard.refusal import Verdict
 from ledgerguard.request import Request
@@ -135,6 +136,7 @@ def bound(name: str, *binds: str, restart: str = "") -> Container:
         (["/srv/w:/x"], {"Binds": ["/srv/w/d:/y"], "RestartPolicy": {"Name": "always"}}, NEITHER),
         (["/srv/w:/x"], {"Binds": ["/srv/w/d:/y"], "RestartPolicy": {"Name": "unless-stopped"}}, NEITHER),
         (["/srv/w:/x"], {"Binds": ["/srv/w/d:/y:ro"], "RestartPolicy": {"Name": "on-failure"}}, STANDARD_ONLY),
+        (["/srv/w:/x"], {"Binds": ["/srv/w/d:/x/d"], "RestartPolicy": {"Name": "always"}}, NEITHER),
         (["/srv/w:/x"], {"Binds": ["/srv/w/d:/y"]}, BOTH),
         (["/srv/w:/x"], {"Binds": ["/srv/w/d:/y"], "RestartPolicy": {"Name": "no"}}, BOTH),
         (["/srv/w:/x:ro"], {"Binds": ["/srv/w/d:/y"], "RestartPolicy": {"Name": "always"}}, BOTH),
@@ -174,8 +176,6 @@ def test_nor_where_the_directory_has_another_name_or_the_policy_comes_later() ->
 
 
 def test_a_volume_that_is_a_directory_of_the_host_is_followed_too() -> None:
-    from ledgerguard.model import Volume
-
     known = host()
     known.volumes_by_name["bound"] = Volume("bound", options={"type": "none", "o": "bind", "device": "/srv/w/d"})
     known.all_containers.append(bound("swaps", "/srv/w:/x"))
@@ -278,7 +278,7 @@ THINGS = {
     "bind /etc/letsencrypt rw": {"Binds": ["/etc/letsencrypt:/x"]},
     "DeviceCgroupRules [c 189:* rmw]": {"DeviceCgroupRules": ["c 189:* rmw"]},
     "device /dev/vda": {"Devices": [{"PathOnHost": "/dev/vda"}]},
-    "nested /srv/w/d": {"Binds": ["/srv/w:/x", "/srv/w/d:/y"], "RestartPolicy": {"Name": "always"}},
+    "/srv/w/d in /srv/w": {"Binds": ["/srv/w:/x", "/srv/w/d:/y"], "RestartPolicy": {"Name": "always"}},
     "bind /proc ro": {"Binds": ["/proc:/host/proc:ro"]},
 }
 
@@ -302,9 +302,50 @@ def test_an_exception_is_for_one_thing_and_not_for_the_next() -> None:
     assert verdicts(create({"Binds": ["/:/host:rslave"]}, "tool"), host(), read_only) == NEITHER
 
 
+@pytest.mark.parametrize(("name", "image", "allowed"), [
+    ("tool", OTHER_IMAGE, BOTH), ("other", OTHER_IMAGE, NEITHER), ("tool", IMAGE, NEITHER),
+])  # fmt: skip
+def test_an_exception_is_asked_for_again_at_each_start(name: str, image: str, allowed: tuple[bool, bool]) -> None:
+    known = host()
+    known.all_containers.append(container("8" * 64, name, host={"pidmode": "host"}, image=image))
+    assert verdicts(request("POST", f"/containers/{name}/start"), known, excepted("pid mode host")) == allowed
+
+
+def test_of_several_of_one_kind_each_has_to_be_allowed() -> None:
+    several: list[tuple[dict[str, Any], str, str]] = [
+        ({"CapAdd": ["BPF", "SYS_MODULE"]}, "capability BPF", "capability SYS_MODULE"),
+        ({"Devices": [{"PathOnHost": "/dev/a"}, {"PathOnHost": "/dev/b"}]}, "device /dev/a", "device /dev/b"),
+        ({"SecurityOpt": ["a=b", "c=d"]}, "security option a=b", "security option c=d"),
+        ({"Tmpfs": {"/a": "bind", "/b": "remount"}}, "tmpfs option bind", "tmpfs option remount"),
+    ]
+    for setting, first, second in several:
+        asked = create(setting, "tool")
+        assert verdicts(asked, host(), excepted(first)) == NEITHER
+        assert verdicts(asked, host(), excepted(second)) == NEITHER
+        assert verdicts(asked, host(), excepted(first, second)) == BOTH
+
+
+def test_what_is_allowed_is_the_whole_value() -> None:
+    rules = {"DeviceCgroupRules": ["c 189:* rmw", "b *:* rwm"]}
+    assert verdicts(create(rules, "tool"), host(), excepted("DeviceCgroupRules [c 189:* rmw]")) == NEITHER
+    paths = ["/proc/acpi", "/proc/kcore"]
+    left = [one for one in sorted(MASKED_PATHS) if one != "/proc/acpi"]
+    open_ = excepted("MaskedPaths leaves /proc/acpi open")
+    assert verdicts(create({"MaskedPaths": left}, "tool"), host(), open_) == BOTH
+    assert (
+        verdicts(create({"MaskedPaths": [one for one in left if one not in paths]}, "tool"), host(), open_) == NEITHER
+    )
+    long = "x" * 70
+    assert verdicts(create({"Cgroup": long + "evil"}, "tool"), host(), excepted(f"Cgroup {long}")) == NEITHER
+
+
 def test_an_exception_does_not_make_an_owner() -> None:
     declarations = excepted(f"volume {VOLUME} rw")
     assert verdicts(create({"Binds": [f"{VOLUME}:/x"]}, "tool"), host(), declarations) == NEITHER
+    for path in (DEVICE, "/srv"):
+        bind = create({"Binds": [f"{path}:/x"]}, "tool")
+        assert verdicts(bind, host(), excepted(f"bind {path} rw")) == NEITHER
+        assert "ledgerguard allow" not in decide(bind, policy(), host()).line
 
 
 @pytest.mark.parametrize(
@@ -439,3 +480,21 @@ def test_nor_in_how_it_mounts(mounts: tuple[Mount, ...], fault: str) -> None:
     known.all_containers[0] = replace(OWNER, mounts=mounts)
     start = request("POST", f"/containers/{GRANT.container}/start")
     assert fault in decide(start, policy(), known).reason
+
+
+# --- what is disposable -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("environment", "kept"), [("ci", False), ("dev", True), ("prod", True), ("CI", True), ("", True)]
+)
+def test_volumes_of_continuous_integration_are_disposable_unless_they_are_declared(
+    environment: str, kept: bool
+) -> None:
+    known = host()
+    labels = {PROTECT: "true", "com.ledgerflow.environment": environment}
+    known.volumes_by_name["made"] = Volume("made", labels=labels)
+    for asked in (request("DELETE", "/volumes/made"), create({"Binds": ["made:/x"]})):
+        assert verdicts(asked, known) == (not kept, not kept)
+    declared = replace(policy().declarations, volumes={"made": Declared("made", "ci")})
+    assert verdicts(request("DELETE", "/volumes/made"), known, declared) == NEITHER
