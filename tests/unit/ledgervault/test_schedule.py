@@ -225,14 +225,28 @@ def test_trouble_is_said_once_and_the_next_tick_comes(vault: Context) -> None:
     vault.scratch.rmdir()
     for _ in range(3):
         plan.tick(NOON)
-    assert len(said) == 1
+    assert said[0] == "schedule: next backup at 2025-04-22T12:07:00.000Z", "a backup needs no scratch space"
+    assert len(said) == 2
+    assert "heartbeat" in said[1]
     vault.scratch.mkdir()
     plan.tick(NOON)
-    assert said[1:] == ["schedule: next backup at 2025-04-22T12:07:00.000Z"]
     vault.scratch.joinpath("heartbeat").unlink()
     vault.scratch.rmdir()
     plan.tick(NOON)
-    assert len(said) == 3, "the same trouble after a while without it"
+    assert said[2:] == [said[1]], "the same trouble after a while without it"
+
+
+def test_an_unreadable_journal_or_state_stops_neither_the_heartbeat_nor_what_comes_after(
+    plan: Plan, vault: Context
+) -> None:
+    journal, place = vault.store.journal_path, Path(str(vault.config.places.state))
+    journal.mkdir()
+    plan.tick(NOON)
+    assert (vault.scratch / "heartbeat").exists()
+    assert plan.due is None
+    journal.rmdir()
+    place.mkdir()
+    assert minutes(plan, NOON, 70) == ["12:07", "13:07"]
 
 
 # ---------------------------------------------------------------- state, health
