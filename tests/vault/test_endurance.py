@@ -187,7 +187,7 @@ def fill(place: Path, leave: int = 0) -> None:
 
 
 def test_b44_a_full_volume_is_pruned_by_the_rules_and_the_backup_goes_on_by_itself(vault: Vault, small: Path) -> None:
-    vault.configure(backups=small, limits="free_mb = 1", extra="[tiers.hourly]\nkeep_hours = 0")
+    vault.configure(backups=small, limits="free_mb = 0", extra="[tiers.hourly]\nkeep_hours = 0")
     vault.sql("CREATE TABLE public.noise AS SELECT gen_random_uuid()::text FROM generate_series(1, 40000)")
     first, second, third = vault.taken(), vault.taken(), vault.taken()
     assert vault("prove", third.name).code == 0
@@ -286,7 +286,7 @@ def test_b44_a_host_that_was_off_for_three_days_takes_a_backup_at_once_and_remov
     assert [entry["file"] for entry in vault("list").data][:3] == old
 
 
-def until(plan: Schedule, holds: Callable[[], bool], seconds: float = 60) -> None:
+def until(plan: Schedule, holds: Callable[[], bool], seconds: float = 240) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "the schedule did not get there"
@@ -311,7 +311,7 @@ def test_b43_the_schedule_goes_on_after_a_server_that_hung_and_a_scratch_space_t
     (small / "filler").unlink()
     with stopped(str(cluster.sockets.parent), lambda: plan.backup is not None):
         plan.due = files.now()
-        until(plan, lambda: "backup FAILED" in failure(), LIMIT + 20)
+        until(plan, lambda: "backup FAILED" in failure(), LIMIT + 200)
     assert plan.due is not None
     plan.due = files.now()
     vault.configure(scratch=small)
