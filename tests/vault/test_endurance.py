@@ -84,7 +84,7 @@ def nothing_half_made(vault: Vault) -> bool:
 def test_b43_a_network_that_is_cut_ends_the_backup_within_its_time(vault: Vault, cluster: Cluster, sent: int) -> None:
     ledger_of(vault, 60_000)
     with line_to(cluster.sockets, cut_after=sent) as host:
-        vault.configure(host=host, limits=LIMITS, connect=2)
+        vault.configure(host=host, limits=LIMITS)
         result, seconds = timed(lambda: vault("backup"))
     assert result.code == 2
     assert "HINT" in result.error
@@ -109,7 +109,7 @@ def test_b43_a_server_that_hangs_ends_the_backup_within_its_time_and_the_next_is
     vault: Vault, cluster: Cluster, moment: Callable[[Vault], bool]
 ) -> None:
     ledger_of(vault, 150_000)
-    vault.configure(limits=LIMITS, connect=2)
+    vault.configure(limits=LIMITS)
     with stopped(str(cluster.sockets.parent), lambda: moment(vault)) as hangs:
         result, seconds = timed(lambda: vault("backup"))
         assert hangs.is_set()
@@ -161,7 +161,7 @@ def test_b43_a_comparison_with_a_server_that_hangs_ends_within_its_time(
     options = {"verify-data": ["--file", path.name], "compare": [path.name, "--database", vault.database]}[command]
     assert vault(command, *options).code == 0
     with line_to(cluster.sockets, cut_after=400) as host:
-        vault.configure(host=host, limits=LIMITS, connect=2)
+        vault.configure(host=host, limits=LIMITS)
         result, seconds = timed(lambda: vault(command, *options))
     assert result.code == 2
     assert seconds < LIMIT + SLACK
