@@ -43,14 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with _time_limit(here, options.command):
                 code: int = options.run(here, options)
     except VaultError as error:
-        if options.json:
-            print(report.as_json({"verdict": "error", "exit": error.code, "error": str(error), "hint": error.hint}))
-        print(f"ledgervault: {error.text()}", file=sys.stderr)
-        return error.code
+        return _tell_error(error, options)
     except OSError as error:
-        where = error.filename or options.command
-        print(f"ledgervault: {where}: {error.strerror or error}", file=sys.stderr)
-        return CouldNot.code
+        where = str(error.filename or options.command)
+        return _tell_error(CouldNot(where, error.strerror or str(error), "look at that place"), options)
     except Exception:  # a bug; Python's own exit status would say that the thing checked is bad
         traceback.print_exc()
         return CouldNot.code
@@ -59,6 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("ledgervault: interrupted, nothing half-made was kept", file=sys.stderr)
         return CouldNot.code
     return code
+
+
+def _tell_error(error: VaultError, options: argparse.Namespace) -> int:
+    if options.json:
+        print(report.as_json({"verdict": "error", "exit": error.code, "error": str(error), "hint": error.hint}))
+    print(f"ledgervault: {error.text()}", file=sys.stderr)
+    return error.code
 
 
 def _parser() -> argparse.ArgumentParser:

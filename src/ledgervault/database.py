@@ -66,7 +66,7 @@ def connect_plainly(login: Login, application: str, session: Mapping[str, str]) 
             user=login.user,
             dbname=login.database,
             password=login.password,
-            connect_timeout=login.timeout,
+            connect_timeout=deadline.bounded(login.timeout),
             application_name=application,
             options=options(session),
             autocommit=True,

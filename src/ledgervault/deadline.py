@@ -8,7 +8,9 @@ One deadline at a time: each backup and each proof is a run of its own.
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -21,6 +23,7 @@ class Deadline:
     def __init__(self, what: str, seconds: float, setting: str) -> None:
         self._what, self._seconds, self._setting = what, seconds, setting
         self._ends: list[Callable[[], object]] = []
+        self._end = time.monotonic() + seconds
         self._lock = threading.Lock()
         self.passed = False
 
@@ -28,6 +31,10 @@ class Deadline:
     def error(self) -> CouldNot:
         text = f"still running after {self._seconds:.0f} s ({self._setting}), stopped"
         return CouldNot(self._what, text, f"is the server up and reachable? a slow one needs a higher {self._setting}")
+
+    @property
+    def seconds_left(self) -> float:
+        return max(0.0, self._end - time.monotonic())
 
     def enter(self, end: Callable[[], object]) -> None:
         with self._lock:
@@ -53,6 +60,11 @@ def check() -> None:
     """Nothing is begun after the time is up."""
     if _current is not None and _current.passed:
         raise _current.error
+
+
+def bounded(seconds: int) -> int:
+    """No longer than the run may last, for a wait that nobody can cut: a second at least."""
+    return seconds if _current is None else min(seconds, max(1, math.ceil(_current.seconds_left)))
 
 
 def has_passed() -> bool:

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from ledgervault import deadline
+from ledgervault import deadline, diagnose
 from ledgervault.argv import COMPRESSORS, DECOMPRESSORS, tied
 from ledgervault.errors import CouldNot
 
@@ -142,7 +142,7 @@ def run(argv: Sequence[str], environment: Mapping[str, str] | None = None, timeo
     with Program(argv, stdout=subprocess.PIPE, environment=environment) as program:
         output = program.outcome(timeout)
         if program.process.returncode != 0:
-            raise CouldNot(program.name, program.errors().strip() or f"exit status {program.process.returncode}")
+            raise CouldNot(program.name, diagnose.tail(program.errors()) or f"exit status {program.process.returncode}")
         return output.decode(errors="replace")
 
 

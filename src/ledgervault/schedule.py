@@ -10,9 +10,10 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from ledgervault import files, health, state
@@ -50,7 +51,7 @@ def every_index_is_due(proofs: Iterable[Line], now: datetime) -> bool:
         line.data.get("verdict") == PROVEN
         and line.data.get("indexes") == ALL
         and line.data.get("level") == "data"
-        and now - datetime.fromisoformat(line.time) < _EVERY_INDEX
+        and abs(now - datetime.fromisoformat(line.time)) < _EVERY_INDEX  # one of the future says nothing
         for line in proofs
     )
 
@@ -72,7 +73,7 @@ class Schedule:
     def run(self) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        health.note_start(self.context)
+        self._trouble_of(partial(health.note_start, self.context))
         while not self.stopping:
             self.tick(files.now())
             time.sleep(_TICK_SECONDS)
@@ -80,21 +81,24 @@ class Schedule:
         return 0
 
     def tick(self, now: datetime) -> None:
-        """Whatever goes wrong, the next tick comes: a place that is full or unreadable now may be well in an hour."""
+        """Whatever goes wrong, the rest is done: a place that is full or unreadable now may be well in an hour."""
+        steps = (partial(health.beat, self.context), self._kill_overdue, partial(self._tick, now))
+        trouble = "; ".join([text for step in steps if (text := self._trouble_of(step))])
+        if trouble and trouble != self.trouble:
+            self.context.say(f"schedule: {trouble}")
+        self.trouble = trouble
+
+    def _trouble_of(self, step: Callable[[], None]) -> str:
         try:
-            health.beat(self.context)
-            self._kill_overdue()
-            self._tick(now)
-            self.trouble = ""
+            step()
         except (OSError, VaultError) as error:
-            if str(error) != self.trouble:
-                self.trouble = str(error)
-                self.context.say(f"schedule: {error}")
+            return str(error)
+        return ""
 
     def _tick(self, now: datetime) -> None:
         if not self.announced:  # since when it runs: an hour of patience begins
-            state.update(self.context)
             self.announced = True
+            state.update(self.context)
         if self.backup is not None and self.backup.poll() is not None:
             self.backup = None
             self._note_end()

@@ -104,14 +104,12 @@ class Vault:
             "host": self.cluster.sockets,
             "backups": self.backups,
             "password": "",
-            "connect": 10,
             "limits": "lock_wait_seconds = 1",
             **changes,
         }
         self.config.write_text(
             'environment = "{environment}"\nbackup_prefix = "ledgerflow"\n'
-            '[database]\nhost = "{host}"\nname = "{name}"\nuser = "{user}"\nlock_wait_seconds = 1\n'
-            "connect_timeout_seconds = {connect}\n{password}\n"
+            '[database]\nhost = "{host}"\nname = "{name}"\nuser = "{user}"\nlock_wait_seconds = 1\n{password}\n'
             '[restore]\nuser = "ledger_restore"\nowner = "ledger_admin"\n'
             '[places]\nbackups = "{backups}"\nscratch = "{scratch}"\n'
             'state = "{state}"\n'

@@ -92,3 +92,17 @@ def test_the_newest_jump_is_named_with_its_direction() -> None:
     ahead = clock.jump_in_doubt(lines(0), at(72))
     assert ahead is not None
     assert ahead.text() == "now is 3 days after line 1 (2025-04-22T12:00:00+00:00)"
+
+
+def test_a_minute_back_is_no_jump_and_more_is() -> None:
+    second = 1 / 3600
+    assert clock.stands_back(lines(0), at(-60 * second)) is None
+    jump = clock.stands_back(lines(0), at(-60.5 * second))
+    assert jump is not None
+    assert jump.later is None
+
+
+def test_twenty_hours_ahead_are_after() -> None:
+    jump = clock.jump_in_doubt(lines(0), at(20))
+    assert jump is not None
+    assert jump.text() == "now is 20.0 h after line 1 (2025-04-22T12:00:00+00:00)"

@@ -62,3 +62,14 @@ def test_outside_of_a_run_nothing_is_limited_and_a_run_inside_another_leaves_it_
         deadline.enter(ended.set)
         assert ended.wait(5)
         assert outer.passed
+
+
+def test_a_wait_that_nobody_can_cut_is_no_longer_than_what_is_left() -> None:
+    assert deadline.bounded(10) == 10
+    with deadline.within("job", 5.5, "limits.x"):
+        assert deadline.bounded(10) == 6
+        assert deadline.bounded(3) == 3
+    with deadline.within("job", 0.001, "limits.x") as limit:
+        while not limit.passed:
+            time.sleep(0.005)
+        assert deadline.bounded(10) == 1

@@ -214,6 +214,8 @@ def test_a_key_with_anything_special_stays_as_it_is(text: bytes) -> None:
         ({"verdict": "failed"}, True),
         ({"level": "bytes"}, True),
         ({"hours": 24}, True),
+        ({"hours": 23}, False),
+        ({"hours": -24 * 365}, True),
     ],
 )
 def test_a_proof_with_every_index_is_due_once_a_day(change: dict[str, object], due: bool) -> None:

@@ -72,8 +72,9 @@ def test_in_the_first_hour_after_a_start_it_is_only_noted(changes: dict[str, Any
 
 
 def test_facts_of_an_older_vault_are_judged_too() -> None:
-    older = {"newest_proven": {"file": "one.sql.gz", "taken": ago(149)}, "journal": {}}
-    assert [check.result for check in work.judge(older, NOON)] == ["ok", "ok"]
+    for minutes, result in ((150, "ok"), (150.5, "failed")):
+        older = {"newest_proven": {"file": "one.sql.gz", "taken": ago(minutes)}, "journal": {}}
+        assert [check.result for check in work.judge(older, NOON)] == [result, "ok"]
     assert [check.result for check in work.judge({}, NOON)] == ["failed", "ok"]
 
 

@@ -1,0 +1,312 @@
+"""The schedule's own decisions: when a run is due, what follows it, what it survives. Its runs are stood in for."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledgervault import config, content, context, files, health, proof, schedule, state
+from ledgervault.context import Context
+from ledgervault.errors import CouldNot
+from ledgervault.manifest import Manifest
+from ledgervault.proof import Proof
+from ledgervault.schedule import Schedule
+
+NOON = datetime(2025, 4, 22, 12, 0, tzinfo=UTC)
+CONFIG = """
+environment = "ci"
+backup_prefix = "ledgerflow"
+[database]
+name = "ledger"
+user = "ledger_backup"
+host = "db"
+[places]
+backups = "{0}/backups"
+scratch = "{0}/scratch"
+state = "{0}/vault.json"
+[limits]
+free_mb = 0
+lock_wait_seconds = 10
+backup_timeout_seconds = 100
+proof_timeout_seconds = 200
+"""
+DATABASE = content.Database("app", "UTF8", "b", "C.UTF-8", "C.UTF-8", "C.UTF-8", None, -1, ())
+GLOBALS = content.Globals("postgres", {}, (), (), {}, DATABASE, {})
+MANIFEST = Manifest(
+    1, "f", "db", "hourly", "ci", "ledger", "t", "t", "t", "17.1", 170001, "pg_dump", "0/1", "igzip", 1, "s", 1,
+    content.Content({"public.t": content.Table(3, "30", "7")}, {}, {}, {}, GLOBALS), {},
+)  # fmt: skip
+
+
+class Run:
+    """The edge: a process that ends when the test says so."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid, self.killed, self.status = pid, False, None
+
+    def poll(self) -> int | None:
+        return self.status
+
+    def kill(self) -> None:
+        self.killed, self.status = True, -9
+
+
+class Plan(Schedule):
+    """A schedule with its runs by name."""
+
+    def started(self) -> list[tuple[float, tuple[str, ...]]]:
+        return self.__dict__.setdefault("runs", [])
+
+    def _start(self, seconds: float, *arguments: str) -> Any:
+        self.started().append((seconds, arguments))
+        run = Run(len(self.started()))
+        self.ends[run.pid] = time.monotonic() + seconds
+        return run
+
+
+@pytest.fixture
+def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
+    for name in ("backups", "scratch"):
+        (tmp_path / name).mkdir()
+    return context.context(config.parse(CONFIG.format(tmp_path), "c.toml"), lambda _: None)
+
+
+@pytest.fixture
+def plan(vault: Context) -> Plan:
+    return Plan(vault, Path("c.toml"))
+
+
+def take(vault: Context, when: datetime, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(files, "now", lambda: when)
+    store = vault.store
+    store.prepare("hourly")
+    name = str(store.free_name("db", when))
+    data = name.encode()
+    files.write_aside(store.tier("hourly") / name, data)
+    digest = sha256(data).hexdigest()
+    return store.commit(replace(MANIFEST, file=name, snapshot=files.stamp(when), size=len(data), sha256=digest))
+
+
+def judge(vault: Context, path: Path, verdict: str, built: bool = True) -> None:
+    figures = {} if built else {"indexes_unbuilt": 1.0}
+    vault.store.record(path, Proof(1, path.name, "m", "data", verdict, "t", "t", 1.0, (), figures))
+
+
+def minutes(plan: Plan, begin: datetime, number: int) -> list[str]:
+    """The minutes at which a backup began, each ended before the next."""
+    begun = []
+    for minute in range(number):
+        now = begin + timedelta(minutes=minute)
+        before = len(plan.started())
+        plan.tick(now)
+        if len(plan.started()) > before:
+            begun.append(f"{now:%H:%M}")
+            plan.backup.status = 0  # type: ignore[union-attr]
+    return begun
+
+
+def test_a_fresh_vault_takes_one_an_hour_at_the_minute_and_none_at_once(plan: Plan) -> None:
+    assert minutes(plan, NOON, 180) == ["12:07", "13:07", "14:07"]
+    assert [arguments for _, arguments in plan.started()] == [("backup",)] * 3
+    assert [seconds for seconds, _ in plan.started()] == [110] * 3, "the lock's wait and the backup's own limit"
+
+
+@pytest.mark.parametrize(
+    ("ago", "begun"),
+    [(61, ["12:07"]), (62, ["12:00", "12:07"]), (60 * 72, ["12:00", "12:07"]), (-60 * 24 * 365, ["12:07"])],
+)
+def test_one_that_was_missed_is_taken_at_once(
+    plan: Plan, vault: Context, monkeypatch: pytest.MonkeyPatch, ago: int, begun: list[str]
+) -> None:
+    path = take(vault, NOON - timedelta(minutes=ago), monkeypatch)
+    judge(vault, path, proof.PROVEN)
+    assert minutes(plan, NOON, 10) == begun
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=2), timedelta(days=1), timedelta(days=365)])
+def test_b44_a_due_time_reckoned_when_the_clock_was_ahead_is_reckoned_anew(plan: Plan, ahead: timedelta) -> None:
+    plan.tick(NOON + ahead)
+    assert plan.due == NOON + ahead + timedelta(minutes=7)
+    assert minutes(plan, NOON, 180) == ["12:07", "13:07", "14:07"]
+
+
+def test_b44_a_clock_that_jumps_forward_or_back_for_a_while_stops_nothing(plan: Plan) -> None:
+    assert minutes(plan, NOON, 60) == ["12:07"]
+    assert minutes(plan, NOON + timedelta(days=365), 60) == ["12:00", "12:07"]
+    assert minutes(plan, NOON + timedelta(hours=1), 60) == ["13:07"]
+    assert minutes(plan, NOON - timedelta(days=1), 60) == ["12:07"]
+
+
+def test_only_one_backup_runs_at_a_time_and_the_next_is_due_after_it(plan: Plan) -> None:
+    plan.tick(NOON)
+    plan.tick(NOON + timedelta(minutes=7))
+    run = plan.backup
+    assert run is not None
+    assert plan.due is None
+    plan.tick(NOON + timedelta(hours=3))
+    assert plan.backup is run
+    run.status = 2  # type: ignore[attr-defined]  - a failed one as well
+    plan.tick(NOON + timedelta(hours=3, minutes=1))
+    assert (plan.backup, plan.due) == (None, NOON + timedelta(hours=3, minutes=7))
+
+
+def test_the_newest_unproven_backup_is_proven_once_with_its_limit(
+    plan: Plan, vault: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(vault, NOON - timedelta(minutes=3), monkeypatch)
+    newest = take(vault, NOON - timedelta(minutes=1), monkeypatch)
+    for _ in range(3):
+        plan.tick(NOON)
+    assert plan.started() == [(200, ("prove", "--then-prune", "--indexes", "all", newest.name))]
+
+
+def test_one_that_was_judged_is_not_proven_again(plan: Plan, vault: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    judge(vault, take(vault, NOON - timedelta(minutes=1), monkeypatch), proof.FAILED)
+    plan.tick(NOON)
+    assert plan.started() == []
+
+
+def test_indexes_are_built_once_a_day(plan: Plan, vault: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    judge(vault, take(vault, NOON - timedelta(minutes=2), monkeypatch), proof.PROVEN)
+    take(vault, NOON - timedelta(minutes=1), monkeypatch)
+    plan.tick(NOON)
+    assert plan.started()[0][1][3] == "definitions"
+
+
+def test_a_proof_that_ended_is_followed_by_what_waits_and_the_state_is_written(
+    plan: Plan, vault: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Path(str(vault.config.places.state))
+    take(vault, NOON - timedelta(minutes=1), monkeypatch)
+    plan.tick(NOON)
+    assert json.loads(place.read_text())["queue"] == 1, "written at the start"
+    place.unlink()
+    plan.tick(NOON)
+    assert not place.exists()
+    plan.proof.status = 2  # type: ignore[union-attr]
+    vault.store.log("backup FAILED no room")
+    plan.tick(NOON)
+    assert json.loads(place.read_text())["last_failure"]["text"] == "backup FAILED no room"
+
+
+def test_a_run_that_its_limits_did_not_end_is_killed_and_the_schedule_goes_on(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan.tick(NOON)
+    plan.tick(NOON + timedelta(minutes=7))
+    run: Any = plan.backup
+    plan.tick(NOON + timedelta(minutes=8))
+    assert not run.killed
+    plan.ends[run.pid] = time.monotonic() - 1
+    plan.tick(NOON + timedelta(minutes=9))
+    assert run.killed
+    assert (plan.backup, plan.due) == (None, NOON + timedelta(hours=1, minutes=7))
+
+
+def test_a_real_run_may_take_its_limit_and_five_minutes(vault: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedule.sys, "executable", "true")
+    plan = Schedule(vault, Path("c.toml"))
+    with plan._start(100, "backup") as run:
+        assert isinstance(run, subprocess.Popen)
+        assert plan.ends[run.pid] - time.monotonic() == pytest.approx(400, abs=5)
+
+
+def test_trouble_is_said_once_and_the_next_tick_comes(vault: Context) -> None:
+    said: list[str] = []
+    plan = Plan(Context(vault.config, vault.store, said.append), Path("c.toml"))
+    vault.scratch.rmdir()
+    for _ in range(3):
+        plan.tick(NOON)
+    assert said[0] == "schedule: next backup at 2025-04-22T12:07:00.000Z", "a backup needs no scratch space"
+    assert len(said) == 2
+    assert "heartbeat" in said[1]
+    vault.scratch.mkdir()
+    plan.tick(NOON)
+    vault.scratch.joinpath("heartbeat").unlink()
+    vault.scratch.rmdir()
+    plan.tick(NOON)
+    assert said[2:] == [said[1]], "the same trouble after a while without it"
+
+
+def test_an_unreadable_journal_or_state_stops_neither_the_heartbeat_nor_what_comes_after(
+    plan: Plan, vault: Context
+) -> None:
+    journal, place = vault.store.journal_path, Path(str(vault.config.places.state))
+    journal.mkdir()
+    plan.tick(NOON)
+    assert (vault.scratch / "heartbeat").exists()
+    assert plan.due is None
+    journal.rmdir()
+    place.mkdir()
+    assert minutes(plan, NOON, 70) == ["12:07", "13:07"]
+
+
+# ---------------------------------------------------------------- state, health
+
+
+def test_the_state_counts_what_waits_and_names_the_last_failure(
+    vault: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert state.facts(vault)["queue"] == 0
+    take(vault, NOON, monkeypatch)
+    assert (state.facts(vault)["queue"], state.facts(vault)["newest_proven"]) == (1, None)
+    proven = take(vault, NOON, monkeypatch)
+    judge(vault, proven, proof.PROVEN)
+    facts = state.facts(vault)
+    assert (facts["queue"], facts["last_failure"], facts["newest_proven"]["file"]) == (0, None, proven.name)
+    judge(vault, take(vault, NOON, monkeypatch), proof.FAILED)
+    later = take(vault, NOON, monkeypatch)
+    assert (state.facts(vault)["queue"], state.facts(vault)["last_failure"]) == (1, None), "a newer one is pending"
+    judge(vault, later, proof.INCONCLUSIVE)
+    facts = state.facts(vault)
+    assert facts["last_failure"]["text"].startswith(f"{later.name} inconclusive")
+    assert facts["backups"] == {"proven": 1, "failed": 1, "inconclusive": 1, "unproven": 1}
+    assert facts["newest"]["file"] == later.name
+    assert facts["proven_age_minutes"] == 150
+
+
+def test_a_failed_backup_is_the_last_failure_until_one_is_taken(vault: Context) -> None:
+    assert vault.store.failed_backup() is None
+    vault.store.log("backup taken one 1 bytes")
+    vault.store.log("backup FAILED database ledger: is  down")
+    vault.store.log("data proven one")
+    failure = vault.store.failed_backup()
+    assert failure is not None
+    assert failure["text"] == "backup FAILED database ledger: is down"
+    assert datetime.fromisoformat(failure["time"]).tzinfo
+    vault.store.log("backup taken two 1 bytes")
+    assert vault.store.failed_backup() is None
+
+
+def test_health_is_the_heartbeat_the_work_and_the_room(vault: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(CouldNot, match="no heartbeat"):
+        health.judge(vault, NOON)
+    health.beat(vault)
+    assert {check.result for check in health.judge(vault, NOON)} == {"ok", "note"}, "it has not said when it started"
+    health.note_start(vault)
+    later = files.now() + timedelta(hours=2)
+    assert [check.id for check in health.judge(vault, later) if check.result == "failed"] == ["age"]
+    judge(vault, take(vault, later, monkeypatch), proof.PROVEN)
+    assert {check.result for check in health.judge(vault, later)} == {"ok"}
+    full = replace(vault, config=replace(vault.config, limits=replace(vault.config.limits, free_mb=1 << 40)))
+    assert [check.id for check in health.judge(full, later) if check.result == "failed"] == ["room"]
+
+
+def test_a_heartbeat_is_stale_after_a_minute(vault: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    health.beat(vault)
+    beat = (vault.scratch / "heartbeat").stat().st_mtime
+    for seconds, stale in ((0, False), (60, False), (61, True)):
+        monkeypatch.setattr(health.time, "time", lambda seconds=seconds: beat + seconds)
+        if stale:
+            with pytest.raises(CouldNot, match="61 s old"):
+                health.heartbeat(vault)
+        else:
+            assert health.heartbeat(vault).result == "ok"
