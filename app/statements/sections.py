@@ -53,9 +53,10 @@ def _sections(file: File) -> dict[str, list[Record]]:
 
 
 def _lines(file: File) -> Iterator[Record]:
-    """The rows; before them the last line above the header, if it reads like the title of what is not booked."""
-    above = file.table.preamble[-2:] if file.table.header else ()
-    yield from (line for line in above if words.PENDING.search(fold(_title(line))))
+    """The rows, and before them the line above that is their title: one that says pending, or one of several."""
+    last = file.table.preamble[-2:] if file.table.header else file.table.preamble[-1:]
+    several = any(_is_title(file, record) for record in file.table.rows)
+    yield from (line for line in last if words.PENDING.search(fold(_title(line))) or (several and line is last[-1]))
     yield from file.table.rows
 
 
