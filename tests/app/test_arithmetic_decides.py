@@ -1,4 +1,4 @@
-"""Words that mislead: each kind in a file made up by us. Arithmetic decides, or a person is offered the right answer."""
+"""Words that mislead, each kind in a file made up by us: arithmetic decides, or the right answer is offered."""
 
 # ruff: noqa: RUF001  letters of several alphabets are the matter here
 from __future__ import annotations
@@ -71,7 +71,8 @@ ASKED = {
         ["50.00", "30.00", "5.00"],
     ),
     "amounts without a sign, and a column of words in an unknown language": (
-        "Kuup;Asi;Suund;Hulk\n2025-03-13;A SHOP;valja;4,10\n2025-03-14;B SHOP;sisse;20,00\n2025-03-15;C SHOP;valja;1,00\n",
+        "Kuup;Asi;Suund;Hulk\n2025-03-13;A SHOP;valja;4,10\n2025-03-14;B SHOP;sisse;20,00\n"
+        "2025-03-15;C SHOP;valja;1,00\n",
         ["amount_sign"],
         ["-4.10", "20.00", "-1.00"],
     ),
@@ -157,7 +158,8 @@ ASKED = {
         ["-30.00"],
     ),
     "rows under such a title above the header": (
-        "Vorgemerkte Umsätze\nDatum;Text;Betrag\n13.03.2025;Hotel;-400,00\nGebuchte Umsätze;;\n14.03.2025;Kiosk;-30,00\n",
+        "Vorgemerkte Umsätze\nDatum;Text;Betrag\n13.03.2025;Hotel;-400,00\nGebuchte Umsätze;;\n"
+        "14.03.2025;Kiosk;-30,00\n",
         ["section"],
         ["-30.00"],
     ),
@@ -304,7 +306,8 @@ def test_a_first_row_with_a_fault_is_not_taken_for_a_header() -> None:
 
 def test_every_line_that_is_left_out_is_listed_with_its_reason() -> None:
     content = (
-        "Statement of March\nDate,Description,Amount,Status\n2025-03-13,A,-1.00,Completed\n2025-03-14,B,-2.00,Declined\n"
+        "Statement of March\nDate,Description,Amount,Status\n2025-03-13,A,-1.00,Completed\n"
+        "2025-03-14,B,-2.00,Declined\n"
         "Date,Description,Amount,Status\n,Total,-1.00,\nThank you\n"
     )
     statement = read(content)
