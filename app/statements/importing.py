@@ -293,18 +293,19 @@ def _known(account: Account | None, rows: Sequence[Row]) -> Counter[str]:
 
 
 def _save(account: Account, upload: Upload, statement: Statement, added: Sequence[Row]) -> None:
-    kept, _ = StatementImport.objects.get_or_create(
-        account=account,
-        sha256=upload.digest,
-        defaults={
-            "filename": upload.filename,
-            "content": upload.content,
-            "source": statement.source,
-            "row_count": len(statement.rows),
-            "imported_by": upload.user,
-            "answers": {key: choice for key, choice in upload.answers.items() if key in statement.subjects},
-            "left_out": [asdict(line) for line in statement.left_out],
-        },
+    told = {
+        "answers": {key: choice for key, choice in upload.answers.items() if key in statement.subjects},
+        "left_out": [asdict(line) for line in statement.left_out],
+    }
+    first = {
+        "filename": upload.filename,
+        "content": upload.content,
+        "source": statement.source,
+        "row_count": len(statement.rows),
+        "imported_by": upload.user,
+    }
+    kept, _ = StatementImport.objects.update_or_create(
+        account=account, sha256=upload.digest, defaults=told, create_defaults={**first, **told}
     )
     Transaction.objects.bulk_create(
         [

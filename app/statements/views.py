@@ -2,7 +2,7 @@
 
 from django.contrib import messages
 from django.contrib.auth.models import User
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from ledger.models import Account
 from ledger.templatetags.money import money
+from statements import undoing
 from statements.asking import Asked, Question
 from statements.forms import QuestionsForm, UploadForm
 from statements.importing import Outcome, Refused, import_file
@@ -78,8 +79,17 @@ def imported(request: HttpRequest, pk: int) -> HttpResponse:
     """What became of one file: its answers, and each line that is no transaction."""
     kept = get_object_or_404(StatementImport.objects.defer("content").select_related("account"), pk=pk)
     left_out = [LeftOut(**line) for line in kept.left_out]
-    added = kept.transactions.count()
-    return render(request, "statements/import.html", {"kept": kept, "left_out": left_out, "added": added})
+    context = {"kept": kept, "left_out": left_out, "plan": undoing.plan(kept)}
+    return render(request, "statements/import.html", context)
+
+
+@require_POST
+def undo(request: HttpRequest, pk: int) -> HttpResponse:
+    kept = get_object_or_404(StatementImport.objects.defer("content").select_related("account"), pk=pk)
+    done = undoing.undo(kept)
+    stayed = f"; {len(done.staying)} that were edited stay" if done.staying else ""
+    messages.success(request, f"{kept.filename}: {len(done.going)} rows of {kept.account} undone{stayed}.")
+    return redirect("import", kept.pk)
 
 
 @require_safe
@@ -109,7 +119,7 @@ def _page(
         "good_rows": refused.good_rows if refused else 0,
         "imports": StatementImport.objects.defer("content")
         .select_related("account")
-        .annotate(added=Count("transactions"))
+        .annotate(added=Count("transactions", filter=Q(transactions__undone_at=None)))
         .order_by("-imported_at", "-id")[:SHOWN_IMPORTS],  # said here: a grouped query leaves out the model's own order
         "has_accounts": Account.objects.exists(),
         "waiting": PendingUpload.objects.filter(user=_user(request)).defer("content").select_related("account"),
