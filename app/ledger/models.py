@@ -38,6 +38,13 @@ class Category(models.Model):
         return self.name
 
 
+class KeptTransactions(models.Manager["Transaction"]):
+    """Those that count. Rows of an import that was undone stay in the table, so that nothing is lost for good."""
+
+    def get_queryset(self) -> models.QuerySet["Transaction"]:
+        return super().get_queryset().filter(undone_at=None)
+
+
 class Transaction(models.Model):
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="transactions")
     date = models.DateField()
@@ -55,6 +62,10 @@ class Transaction(models.Model):
     statement_line = models.PositiveIntegerField(null=True, blank=True)
     fingerprint = models.CharField(max_length=64, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
+    undone_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="When its import was undone.")
+
+    objects = KeptTransactions()
+    with_undone = models.Manager["Transaction"]()
 
     class Meta:
         ordering = ("-date", "-id")

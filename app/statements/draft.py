@@ -15,6 +15,7 @@ from statements.parsing import Record
 from statements.table import Table
 from statements.words import fold
 
+DASHES = {"", "-", "--", "\u2013", "\u2014"}
 HUNDREDTHS = {"cent", "cents", "pence", "centimes", "centavos"}
 
 

@@ -54,53 +54,51 @@ class Hints:
     foreign: bool  # the header is not English
 
 
-def date_order(
-    rows: Sequence[Sequence[str]], above: Sequence[str], texts: Sequence[str], hints: Hints
-) -> tuple[str, str]:
-    """(order, why) from rows of date cells (the chosen column first); ("", "") where two orders stay possible."""
+@dataclass(frozen=True)
+class Finding:
+    """`decided` is what arithmetic proves and `why`; `likely` is what words suggest: the first choice of a question."""
+
+    decided: str = ""
+    why: str = ""
+    likely: str = ""
+
+
+def date_order(rows: Sequence[Sequence[str]], above: Sequence[str], texts: Sequence[str], hints: Hints) -> Finding:
+    """The order of day, month and year, from rows of date cells (the chosen column first)."""
     found = [[readings(cell) for cell in row] for row in rows]
     possible = _possible(found)
     decided = _possible([[readings(cell) for cell in above]])
     if len(decided) == 1 and len(possible) > 1 and decided[0] in possible:
-        return decided[0], "the dates above the table allow no other order"
+        return Finding(decided[0], "the dates above the table allow no other order")
     if len(possible) == 1 or not possible:
-        return (possible or [DMY])[0], ""
+        return Finding((possible or [DMY])[0])
     if all(len({one[order] for order in possible if order in one}) <= 1 for row in found for one in row):
-        return possible[0], ""
+        return Finding(possible[0])
     votes: dict[str, str] = {}
-    for order, why in (*_by_pattern(found, texts, possible), *_by_origin(texts, hints)):
+    for order, why in (*_by_pattern(found, texts, possible), *_by_mark(hints)):
         if order in possible:
             votes.setdefault(order, why)
-    return next(iter(votes.items())) if len(votes) == 1 else ("", "")
+    likely = next((order for order in _by_origin(texts, hints) if order in possible), "")
+    return Finding(*next(iter(votes.items())), likely) if len(votes) == 1 else Finding(likely=likely)
 
 
-def sign(rows: Sequence[Seen], *, card: bool) -> tuple[str, str]:
-    """(as_is or flipped, why); ("", "") where money out may be either sign."""
+def sign(rows: Sequence[Seen], *, card: bool) -> Finding:
+    """as_is or flipped; undecided where an amount without a minus may be money out.
+
+    Amounts without a minus are money in if they are not most of them. A balance that moves with the amounts proves no
+    more than that: that of a card may be its debt. Words decide nothing, but words that contradict raise the question.
+    """
     charged = [row for row in rows if row.amount]
     if not charged:
-        return AS_IS, ""
+        return Finding(AS_IS)
     normal, flipped = _by_words(charged)
-    positive = sum(row.amount > 0 for row in charged)
-    mostly_positive, unsigned = positive * 2 > len(charged), positive == len(charged)
-    chain = "" if card or _is_card(charged) else by_balance(charged)
-    if unsigned and not chain:
-        return _unsigned(normal, flipped, len(charged))
-    if normal and not flipped:
-        return AS_IS, "money in is positive in its rows"
-    if flipped and not normal and chain != AS_IS:
-        sure = mostly_positive or card or flipped > 2
-        return (FLIPPED, "its charges are positive and its payments negative") if sure else ("", "")
-    if chain == AS_IS or any(row.plus for row in charged):
-        return AS_IS, "its balance moves with the amounts" if chain else ""
-    if normal and flipped:
-        return (
-            (AS_IS, "")
-            if normal >= 3 * flipped
-            else (FLIPPED, "most charges are positive")
-            if (flipped >= 3 * normal and mostly_positive)
-            else ("", "")
-        )
-    return ("", "") if card or mostly_positive or chain else (AS_IS, "")
+    chain = by_balance(charged)
+    likely = FLIPPED if flipped > normal or (flipped == normal and (card or chain == FLIPPED)) else AS_IS
+    if card or chain == FLIPPED or flipped * 3 > normal:
+        return Finding(likely=likely)
+    if sum(row.amount > 0 for row in charged) * 2 > len(charged) and not any(row.plus for row in charged):
+        return Finding(likely=likely)
+    return Finding(AS_IS)
 
 
 def by_balance(rows: Sequence[Seen]) -> str:
@@ -130,17 +128,12 @@ def both_ways(rows: Sequence[Seen]) -> bool:
 
 
 def direction_of(cell: str) -> int:
-    """-1 out, 1 in, 0 unknown."""
+    """-1 out, 1 in, 0 where the cell does not say."""
     return words.DIRECTIONS.get(fold(cell), words.SIGN_CELLS.get(cell.strip(), 0))
 
 
 def _step(first: Seen, second: Seen) -> Decimal:
     return (second.balance or Decimal(0)) - (first.balance or Decimal(0))
-
-
-def _is_card(rows: Sequence[Seen]) -> bool:
-    """Only a card is thanked for its payment; its balance is what is owed."""
-    return any(words.CARD_PAYMENT.search(row.words) for row in rows)
 
 
 def _by_words(rows: Sequence[Seen]) -> tuple[int, int]:
@@ -161,15 +154,6 @@ def _meant(text: str) -> int:
     into = bool(words.MONEY_IN.search(text)) and not words.NOT_MONEY_IN.search(text)
     out = bool(words.MONEY_OUT.search(text))
     return int(into) - int(out)
-
-
-def _unsigned(normal: int, flipped: int, count: int) -> tuple[str, str]:
-    """No amount is negative: only words can tell, and nearly all of them must say the same."""
-    if normal * 5 >= 4 * count and not flipped:
-        return AS_IS, "all its rows are money in"
-    if flipped * 5 >= 4 * count and not normal:
-        return FLIPPED, "all its rows are charges"
-    return "", ""
 
 
 def _possible(found: Sequence[Sequence[dict[str, date]]]) -> list[str]:
@@ -218,13 +202,15 @@ def _same_day_of_months(days: Sequence[date]) -> bool:
     return any(second[1] - first[1] > 1 for first, second in pairwise(months))
 
 
-def _by_origin(texts: Sequence[str], hints: Hints) -> Iterable[tuple[str, str]]:
+def _by_mark(hints: Hints) -> Iterable[tuple[str, str]]:
+    if hints.decimal_comma:
+        yield DMY, "nobody writes a decimal comma and the month first"
+
+
+def _by_origin(texts: Sequence[str], hints: Hints) -> Iterable[str]:
+    """What places, headers and currencies suggest; WA is a state of two countries, so they decide nothing."""
     places = sum(bool(words.US_PLACE.search(text)) for text in texts)
-    if hints.american:
-        yield MDY, "the file is American"
-    elif places >= 2 and places * 2 >= len(texts):
-        yield MDY, "its rows name places in the United States"
-    if hints.decimal_comma or hints.foreign:
-        yield DMY, "the file is not American"
-    elif hints.currency in words.DAY_FIRST_CURRENCIES:
-        yield DMY, f"its currency is {hints.currency}"
+    if hints.foreign or hints.currency in words.DAY_FIRST_CURRENCIES:
+        yield DMY
+    if hints.american or (places >= 2 and places * 2 >= len(texts)):
+        yield MDY

@@ -30,11 +30,20 @@ def read(content: str, desk: Desk) -> Statement:
     columns = layout.find(found, desk, lambda record, column: number_of(record, column, mark))
     if columns is None:
         raise parsing.unreadable_as(found.rows, table.EXPECTED)
-    return replace(_of_one_account(File(found, columns, desk)), layout=alike)
+    for records, why in ((found.preamble, "above the rows"), (found.again, "the header again")):
+        for record in records:
+            desk.leave_out(record, why)
+    statement = _of_one_account(File(found, columns, desk))
+    left_out = tuple(sorted(desk.left_out, key=lambda line: line.line))
+    return replace(statement, layout=alike, left_out=left_out, subjects=desk.subjects)
+
+
+def layout_of(content: str) -> str:
+    """The same for all files of one bank's export, whatever encoding they are read in."""
+    return _layout_id(*table.find(content))
 
 
 def _layout_id(found: Table, delimiter: str) -> str:
-    """The same for all files of one bank's export."""
     names = [fold(cell) for cell in found.header] if found.header else [str(found.width)]
     return hashlib.sha256("\x1f".join([delimiter, *names]).encode()).hexdigest()
 
@@ -63,7 +72,7 @@ def _settled(file: File) -> File:
     """States, balances and currencies are matters of an account: here they are not asked about."""
     quiet = replace(file, desk=Desk(file.desk.answers))
     drafts = lines.sorted_out(quiet).drafts
-    code = writing.currency(quiet, drafts)
+    code, _ = writing.currency(quiet, drafts)
     file = writing.settled(file, drafts, "" if quiet.desk.questions else code)
     return replace(file, sign=signs.of_all(file, drafts))
 
@@ -105,8 +114,8 @@ def _read(file: File) -> Statement:
     found = lines.sorted_out(file)
     if file.hundredths:
         file.desk.note("the amounts are in hundredths, as their column's name says")
-    code = writing.currency(file, found.drafts)
-    drafts, others = _in_currency(file, found.drafts, code)
+    code, only = writing.currency(file, found.drafts)
+    drafts, others = _in_currency(file, found.drafts, only)
     file = writing.settled(file, drafts, code)
     rows, unreadable = _rows(file, drafts)
     proven, unproven = totals.judged(file, found.bare, rows)
@@ -117,12 +126,13 @@ def _read(file: File) -> Statement:
     return Statement(SOURCE, tuple(rows), tuple(problems), tuple(file.desk.notes), code)
 
 
-def _in_currency(file: File, drafts: list[Draft], code: str) -> tuple[list[Draft], list[tuple[Record, str]]]:
+def _in_currency(file: File, drafts: list[Draft], only: str) -> tuple[list[Draft], list[tuple[Record, str]]]:
     """(the rows in the currency a person chose, the others as left out)."""
-    if file.layout.currency is None or not code or file.desk.answers.get("currency") != code:
+    if not only:
         return drafts, []
-    others = [(draft.record, f"not in {code}") for draft in drafts if not writing.is_in(file, draft, code)]
-    return [draft for draft in drafts if writing.is_in(file, draft, code)], others
+    inside = [draft for draft in drafts if only in writing.codes_of(file, draft)]
+    lines_inside = {draft.record.line for draft in inside}
+    return inside, [(draft.record, f"not in {only}") for draft in drafts if draft.record.line not in lines_inside]
 
 
 def _rows(file: File, drafts: Sequence[Draft]) -> tuple[list[Row], list[Problem]]:

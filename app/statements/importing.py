@@ -7,19 +7,23 @@ holds n and the account m; n - m are added.
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from datetime import date
 from decimal import Decimal
+from functools import cached_property
 
 from django.contrib.auth.models import User
 from django.db import transaction
 
 from ledger.fingerprint import fingerprint
 from ledger.models import Account, Transaction
-from statements import generic, kinds, owners, text, wells_fargo
+from statements import charsets, generic, kinds, owners, text, wells_fargo
 from statements.asking import Asked, Choice, Desk, Question
 from statements.models import RememberedAnswers, StatementImport
 from statements.parsing import Problem, Row, Statement, Unreadable, money
 
+WESTERN = ("cp1252", "iso-8859-1")
+MONTHS_IN_A_YEAR = 12
 NO_ANSWERS: Mapping[str, str] = {}
 
 
@@ -73,12 +77,29 @@ def _read(filename: str, content: bytes, answers: Mapping[str, str]) -> Statemen
     if bank:
         return bank
     desk = Desk(answers)
-    if encoding in ("cp1252", "iso-8859-1"):
-        desk.note(f"the file is not UTF-8; read as {encoding.upper()}")
+    layout = ""
+    if encoding in WESTERN:
+        chosen = _ask_encoding(content, encoding, desk)
+        layout = (
+            generic.layout_of(content.decode("iso-8859-1")) if "encoding" in desk.subjects or desk.questions else ""
+        )
+        decoded = content.decode(chosen)
+        desk.note(f"the file is not UTF-8; read as {chosen.upper()}")
     statement = generic.read(decoded, desk)
+    statement = replace(statement, layout=layout or statement.layout)
     if desk.questions:
-        raise Asked(filename, tuple(desk.questions), statement.layout)
+        raise Asked(filename, tuple(desk.questions), statement.layout, statement.left_out)
     return statement
+
+
+def _ask_encoding(content: bytes, western: str, desk: Desk) -> str:
+    """That of western Europe; asked where the bytes are words of another part of the world as well."""
+    readings = charsets.readings(content)
+    if len(readings) == 1:
+        return western
+    samples = {western if one.encoding == charsets.WEST else one.encoding: one.sample for one in readings}
+    choices = {encoding: f"{sample} ({encoding.upper()})" for encoding, sample in samples.items()}
+    return desk.decide("encoding", "", "Which of these read right? The file does not say its encoding.", choices)
 
 
 def _wells_fargo(decoded: str) -> Statement | None:
@@ -103,21 +124,24 @@ def import_file(
 
     Answers given once for an account and a layout are remembered, and used where the same question comes up again.
     """
-    statement = _parsed(filename, content, account_name, answers, skip_bad_rows=skip_bad_rows)
+    statement, before = _parsed(filename, content, account_name, answers, skip_bad_rows=skip_bad_rows)
     _ask_about_another(filename, account_name, statement, answers)
     if not statement.rows:  # a month in which nothing happened; no account is made for it
         return Outcome(filename, account_name, False, statement, (), dry_run)
     with transaction.atomic():
-        outcome = _import(filename, content, account_name, statement, user, dry_run)
+        upload = Upload(filename, content, account_name, {**before, **answers}, user, dry_run)
+        outcome = _import(upload, statement)
         if answers and not dry_run:
-            _remember(account_name, statement.layout, answers)
+            _remember(account_name, filename, statement, answers)
     return outcome
 
 
 def _parsed(
     filename: str, content: bytes, account_name: str, answers: Mapping[str, str], *, skip_bad_rows: bool
-) -> Statement:
-    """With the answers given before. One may open the next question: which account, then what its rows leave open."""
+) -> tuple[Statement, dict[str, str]]:
+    """(the statement, the answers given before that it took). One may open the next question: which account, then what
+    its rows leave open.
+    """
     known: dict[str, str] = {}
     while True:
         try:
@@ -129,16 +153,16 @@ def _parsed(
                 raise
             known |= more  # a question that has an answer is not asked again, so this ends
     if not known:
-        return statement
+        return statement, known
     said = ", ".join(f"{key}={choice}" for key, choice in sorted(known.items()))
-    return replace(statement, notes=(*statement.notes, f"answered as before for this account: {said}"))
+    return replace(statement, notes=(*statement.notes, f"answered as before for this account: {said}")), known
 
 
 def _ask_about_another(filename: str, account_name: str, statement: Statement, answers: Mapping[str, str]) -> None:
     """Asked, where a file of one account is another one than was chosen before from files of that layout."""
     found = statement.own_account
-    kept = _kept(account_name, statement.layout) if found and owners.KEY not in answers else {}
-    before = kept.get(owners.KEY, owners.ALL)
+    kept = _kept(account_name, statement.layout) if found and owners.KEY not in answers else None
+    before = kept.answers.get(owners.KEY, owners.ALL) if kept else owners.ALL
     if before in (owners.ALL, found):
         return
     text = f"Before, this account got the rows of {before}; this file holds {found}. Are its rows to be imported here?"
@@ -147,34 +171,81 @@ def _ask_about_another(filename: str, account_name: str, statement: Statement, a
 
 
 def remembered(account_name: str, asked: Asked) -> dict[str, str]:
-    """The answers given before to these questions, where they are still among the choices."""
-    choices = {question.key: {choice.value for choice in question.choices} for question in asked.questions}
+    """The answers given before to these questions, where they are still among the choices and about the same."""
     kept = _kept(account_name, asked.layout)
-    return {key: choice for key, choice in kept.items() if choice in choices.get(key, set())}
+    if kept is None:
+        return {}
+    same = [one for one in asked.questions if kept.subjects.get(one.key, "") == one.about]
+    choices = {question.key: {choice.value for choice in question.choices} for question in same}
+    return {key: choice for key, choice in kept.answers.items() if choice in choices.get(key, set())}
 
 
-def _kept(account_name: str, layout: str) -> dict[str, str]:
-    kept = RememberedAnswers.objects.filter(account__name=account_name, layout=layout).first()
-    return kept.answers if kept else {}
+def _kept(account_name: str, layout: str) -> RememberedAnswers | None:
+    return RememberedAnswers.objects.filter(account__name=account_name, layout=layout).first()
 
 
-def _remember(account_name: str, layout: str, answers: Mapping[str, str]) -> None:
+def _remember(account_name: str, filename: str, statement: Statement, answers: Mapping[str, str]) -> None:
+    """Only answers that the file asked for: another one would be taken for certain in the next file."""
+    given = {key: choice for key, choice in answers.items() if key in statement.subjects}
+    if not given:
+        return
     account = Account.objects.get(name=account_name)
-    kept, _ = RememberedAnswers.objects.get_or_create(account=account, layout=layout, defaults={"answers": {}})
-    kept.answers = {**kept.answers, **answers}
+    kept, _ = RememberedAnswers.objects.get_or_create(account=account, layout=statement.layout)
+    kept.answers = {**kept.answers, **given}
+    kept.subjects = {**kept.subjects, **{key: statement.subjects[key] for key in given}}
+    kept.filename = filename
     kept.save()
 
 
-def _import(
-    filename: str, content: bytes, account_name: str, statement: Statement, user: User | None, dry_run: bool
-) -> Outcome:
-    account, created = _locked_account(account_name, statement.currency, create=not dry_run)
-    digest = hashlib.sha256(content).hexdigest()
-    statement = replace(statement, notes=(*statement.notes, *_doubts(statement, account, account_name, digest)))
+@dataclass(frozen=True)
+class Upload:
+    """One file on its way into one account; `answers` are all that it was read with."""
+
+    filename: str
+    content: bytes
+    account_name: str
+    answers: Mapping[str, str]
+    user: User | None
+    dry_run: bool
+
+    @cached_property
+    def digest(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+
+def _import(upload: Upload, statement: Statement) -> Outcome:
+    account, created = _locked_account(upload.account_name, statement.currency, create=not upload.dry_run)
+    doubts = _doubts(statement, account, upload.account_name, upload.digest)
+    statement = replace(statement, notes=(*statement.notes, *doubts))
     added = new_rows(statement.rows, _known(account, statement.rows))
-    if added and account and not dry_run:
-        _save(account, filename, content, digest, statement, added, user)
-    return Outcome(filename, account_name, created, statement, added, dry_run)
+    if added and account:
+        _refuse_another_reading(upload, account, added)
+    if added and account and not upload.dry_run:
+        _save(account, upload, statement, added)
+    return Outcome(upload.filename, upload.account_name, created, statement, added, upload.dry_run)
+
+
+def _refuse_another_reading(upload: Upload, account: Account, added: Sequence[Row]) -> None:
+    """The bank's own cells of a row that is there with other values: the file was imported with another answer."""
+    days = {day for row in added for day in (row.date, _swapped(row.date))}
+    stored = account.transactions.filter(date__in=days).exclude(original_row=None)
+    before = {tuple(one.original_row or ()): one for one in stored}
+    lines = account.transactions.filter(statement__sha256=upload.digest)
+    same_line = {one.statement_line: one for one in lines}
+    pairs = [(row, before.get(row.cells) or same_line.get(row.line)) for row in added]
+    changed = [(row, one) for row, one in pairs if one and one.fingerprint != row_fingerprint(row)]
+    if changed:
+        row, one = changed[0]
+        what = (
+            f"{len(changed)} of its rows are in {account.name!r} with other values: this one as {money(one.amount)} on "
+            f"{one.date}, now it would be {money(row.amount)} on {row.date}; undo that import first, or answer as then"
+        )
+        raise Refused(upload.filename, [Problem(row.line, what)])
+
+
+def _swapped(day: date) -> date:
+    """The same figures with day and month in the other order, if that is a date."""
+    return day.replace(month=day.day, day=day.month) if day.day <= MONTHS_IN_A_YEAR else day
 
 
 def _doubts(statement: Statement, account: Account | None, account_name: str, digest: str) -> Iterator[str]:
@@ -221,25 +292,20 @@ def _known(account: Account | None, rows: Sequence[Row]) -> Counter[str]:
     return Counter(account.transactions.filter(fingerprint__in=keys).values_list("fingerprint", flat=True))
 
 
-def _save(
-    account: Account,
-    filename: str,
-    content: bytes,
-    digest: str,
-    statement: Statement,
-    added: Sequence[Row],
-    user: User | None,
-) -> None:
-    kept, _ = StatementImport.objects.get_or_create(
-        account=account,
-        sha256=digest,
-        defaults={
-            "filename": filename,
-            "content": content,
-            "source": statement.source,
-            "row_count": len(statement.rows),
-            "imported_by": user,
-        },
+def _save(account: Account, upload: Upload, statement: Statement, added: Sequence[Row]) -> None:
+    told = {
+        "answers": {key: choice for key, choice in upload.answers.items() if key in statement.subjects},
+        "left_out": [asdict(line) for line in statement.left_out],
+    }
+    first = {
+        "filename": upload.filename,
+        "content": upload.content,
+        "source": statement.source,
+        "row_count": len(statement.rows),
+        "imported_by": upload.user,
+    }
+    kept, _ = StatementImport.objects.update_or_create(
+        account=account, sha256=upload.digest, defaults=told, create_defaults={**first, **told}
     )
     Transaction.objects.bulk_create(
         [

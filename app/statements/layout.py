@@ -65,7 +65,7 @@ def find(table: Table, desk: Desk, numbers: Numbers) -> Layout | None:
         currency = columns.take(_code_column(columns))
     balance = columns.take(columns.named(BALANCE, lambda one: one.money, at_least=0.01))
     fee = columns.take(columns.named(FEE, lambda one: one.money, at_least=0.01))
-    money = _sides(columns)
+    money = _sides(columns, desk, numbers, (balance, fee))
     if money == Money():
         money = unnamed.find(columns, desk, numbers)
         balance = money.balance if balance is None else balance
@@ -73,8 +73,10 @@ def find(table: Table, desk: Desk, numbers: Numbers) -> Layout | None:
         return None
     for column in (money.amount, money.debit, money.credit, balance):
         columns.take(column)
+    if balance is None and money.amount is not None:
+        balance = columns.take(unnamed.balance_of(columns, money.amount, numbers))
     direction = columns.take(_direction(columns)) if money.amount is not None else None
-    status = columns.take(columns.named(STATUS, lambda one: 1.0 if one.letters > 1 else 0.0, at_least=0.5))
+    status = columns.take(columns.named(STATUS, lambda one: 1.0 if one.letters else 0.0, at_least=0.5))
     check = columns.take(columns.named(CHECK, lambda one: 1.0))
     return Layout(
         day=day,
@@ -84,7 +86,7 @@ def find(table: Table, desk: Desk, numbers: Numbers) -> Layout | None:
         debit=money.debit,
         credit=money.credit,
         balance=balance,
-        fee=None if _is_net(table, money.amount) else fee,
+        fee=None if unnamed.is_net(columns, money.amount, fee, numbers) else fee,
         currency=currency,
         status=status,
         check=check,
@@ -114,7 +116,7 @@ def _code_column(columns: Columns) -> int | None:
     return None
 
 
-def _sides(columns: Columns) -> Money:
+def _sides(columns: Columns, desk: Desk, numbers: Numbers, near: tuple[int | None, int | None]) -> Money:
     """The columns of money by name. An amount that fills every row and has signs beats the two sides."""
 
     def money(one: Profile) -> float:
@@ -128,8 +130,14 @@ def _sides(columns: Columns) -> Money:
         ranked = columns.ranked(AMOUNT)
         amount = ranked[0] if ranked and not columns.profiles[ranked[0]].filled else None
     if amount is not None and (debit is None or credit is None or signed(columns.table, amount)):
-        return Money(amount)
+        return Money(unnamed.one_of(columns, _amounts(columns, amount), desk, numbers, near))
     return Money(None, debit, credit) if debit is not None or credit is not None else Money(amount)
+
+
+def _amounts(columns: Columns, best: int) -> list[int]:
+    """The columns whose names make them the amount, the best name first."""
+    others = [column for column in columns.ranked(AMOUNT) if columns.profiles[column].money >= 0.5]
+    return list(dict.fromkeys([best, *others]))
 
 
 def _both_named(columns: Columns, debit: int | None, credit: int | None) -> tuple[int | None, int | None]:
@@ -141,22 +149,21 @@ def _both_named(columns: Columns, debit: int | None, credit: int | None) -> tupl
     return debit, credit
 
 
-def _is_net(table: Table, amount: int | None) -> bool:
-    return (
-        amount is not None and bool(table.header) and bool({"net", "netto"} & set(fold(table.header[amount]).split()))
-    )
+MOST_KINDS = 8  # more values than these are no directions
 
 
 def _direction(columns: Columns) -> int | None:
-    """A column that says nothing but debit or credit, in any of its spellings."""
+    """A column that says debit or credit, in any of its spellings; where several do, the one with nothing else."""
+    found: list[tuple[int, int]] = []
     for column in range(columns.table.width):
         if column in columns.taken or columns.profiles[column].filled < 0.9:
             continue
         seen = {fold(cell) or cell for cell in columns.table.cells(column)}
-        known = {DIRECTIONS.get(one, SIGN_CELLS.get(one, 0)) for one in seen}
-        if 0 not in known and (len(known) == 2 or _names_direction(columns.table, column)):
-            return column
-    return None
+        known = [DIRECTIONS.get(one, SIGN_CELLS.get(one, 0)) for one in seen]
+        both = {-1, 1} <= set(known) and len(seen) <= MOST_KINDS
+        if both or (0 not in known and _names_direction(columns.table, column)):
+            found.append((known.count(0), column))
+    return min(found)[1] if found else None
 
 
 def _names_direction(table: Table, column: int) -> bool:

@@ -1,5 +1,7 @@
 """What was imported: the bank's file, byte by byte. And what a person is still, or was once, asked about a file."""
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.db import models
 
@@ -17,6 +19,8 @@ class StatementImport(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
     imported_at = models.DateTimeField(auto_now_add=True)
+    answers = models.JSONField(default=dict, blank=True, help_text="What was answered, now or before.")
+    left_out = models.JSONField(default=list, blank=True, help_text="Lines that are no rows: line, why, text.")
 
     class Meta:
         ordering = ("-imported_at", "-id")
@@ -27,25 +31,38 @@ class StatementImport(models.Model):
 
 
 class PendingUpload(models.Model):
-    """A file that waits for an answer, so that nobody has to choose it again. One per person; a day old at most."""
+    """A file that waits for an answer, so that nobody has to choose it again; a day old at most.
 
-    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    A person may have several, one in each tab: an answer names the file it is for.
+    """
+
+    KEPT_FOR = timedelta(days=1)
+    MOST = 10  # per person; the oldest goes
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+")
     filename = models.CharField(max_length=255)
     content = models.BinaryField()
     answers = models.JSONField(default=dict)
     created_at = models.DateTimeField(auto_now_add=True)
 
+    class Meta:
+        ordering = ("-created_at", "-id")
+
     def __str__(self) -> str:
         return f"{self.filename} ({self.account})"
 
 
 class RememberedAnswers(models.Model):
-    """What a person answered for an account's files of one layout."""
+    """What a person answered for an account's files of one layout. `subjects` is what an answer was about, if for
+    nothing else: a state, the text of a row. `filename` is the file it was last answered for.
+    """
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+")
     layout = models.CharField(max_length=64)
     answers = models.JSONField(default=dict)
+    subjects = models.JSONField(default=dict, blank=True)
+    filename = models.CharField(max_length=255, blank=True, default="")
 
     class Meta:
         verbose_name_plural = "remembered answers"

@@ -164,12 +164,12 @@ def _by_titles(table: Table, rows: Sequence[Record]) -> dict[int, str]:
     found: dict[int, str] = {}
     title, transactions = NOT_NAMED, {row.line for row in rows}
     for record in (*table.preamble, *table.rows):
-        title = (record.line not in transactions and _title(record)) or title
+        title = (record.line not in transactions and title_of(record)) or title
         found[record.line] = title
     return found if set(_values(found, rows)) - {NOT_NAMED} else {}
 
 
-def _title(record: Record) -> str:
+def title_of(record: Record) -> str:
     """`Account: 4711`, `Konto;DE02 …`: which account the rows below are of; "" if the line says something else."""
     cells = [cell.strip() for cell in record.cells if cell.strip()]
     text = _PAGE.sub("", " ".join(" ".join(cells).split()))

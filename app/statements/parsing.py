@@ -6,8 +6,8 @@ and an amount never becomes 0.
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
@@ -51,11 +51,24 @@ class Problem:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """A line of the file that is no transaction, and why."""
+
+    line: int
+    why: str
+    text: str
+
+    def at(self, filename: str) -> str:
+        return f"{filename}:{self.line}: left out, {self.why}: {shown(self.text)}"
+
+
+@dataclass(frozen=True)
 class Statement:
     """`notes` say what was decided or left out, and by what evidence; `currency` is empty where the file names none,
-    and so is `own_account`, the account as the file calls it.
+    and so is `own_account`, the account as the file calls it. `left_out` has every line that is no row.
 
-    Files with the same `layout` are written in the same way: answers given for one hold for the others.
+    Files with the same `layout` are written in the same way: answers given for one hold for the others, if they are
+    about the same `subjects`.
     """
 
     source: str
@@ -65,6 +78,8 @@ class Statement:
     currency: str = ""
     layout: str = ""
     own_account: str = ""
+    left_out: tuple[LeftOut, ...] = ()
+    subjects: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def total(self) -> Decimal:

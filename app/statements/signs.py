@@ -3,17 +3,21 @@
 A module of its own because no row can be decided alone: each rule looks at all rows of the account.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from itertools import pairwise
 
-from statements import amounts, evidence
+from statements import amounts, evidence, words
+from statements.columns import example
 from statements.draft import Draft, File
-from statements.evidence import AS_IS, FLIPPED, Seen
+from statements.evidence import AS_IS, FLIPPED, Finding, Seen
+from statements.layout import MOST_KINDS
 from statements.parsing import Record, Unreadable, shown
 from statements.words import fold
 
+BY_COLUMN, NEITHER = "column:", "neither"
 WORDS_OF = 2000  # rows whose words are weighed: more would not say more
 
 
@@ -23,7 +27,8 @@ def of_all(file: File, drafts: Sequence[Draft]) -> str:
         return ""
     raw, _ = _raw(file, drafts)
     good = [draft for draft in drafts if draft.record.line in raw]
-    return evidence.sign(_seen(file, good, {line: worth[0] for line, worth in raw.items()}), card=file.layout.card)[0]
+    seen = _seen(file, good, {line: worth[0] for line, worth in raw.items()})
+    return evidence.sign(seen, card=file.layout.card).decided
 
 
 def values(file: File, drafts: Sequence[Draft]) -> tuple[dict[int, Decimal], dict[int, str]]:
@@ -70,20 +75,38 @@ def _of_amount(
     if evidence.both_ways(seen):
         what = "the amounts have no sign, but the balance goes up and down by them"
         raise Unreadable(f"{what}: export the file with signed amounts, or with a column for each direction")
-    found, why = evidence.sign(seen, card=file.layout.card)
-    answer = _ask_sign(file, drafts, found or file.sign)
-    if answer == FLIPPED and why:
-        file.desk.note(f"signs turned round, so that money out is negative: {why}")
+    found = evidence.sign(seen, card=file.layout.card)
+    answer = _ask_sign(file, drafts, replace(found, decided=found.decided or file.sign), raw.values())
+    if answer.startswith(BY_COLUMN):
+        column = int(answer.removeprefix(BY_COLUMN)) - 1
+        return _by_direction(replace(file, layout=replace(file.layout, direction=column)), drafts, raw, wrong)
+    if answer == NEITHER:
+        what = "some amounts without a sign came in and some went out, and nothing says which"
+        raise Unreadable(f"{what}: export the file with signed amounts, or with a column for each direction")
     return {line: -value if answer == FLIPPED and value else value for line, value in raw.items()}
 
 
-def _ask_sign(file: File, drafts: Sequence[Draft], found: str) -> str:
+def _ask_sign(file: File, drafts: Sequence[Draft], found: Finding, values: Iterable[Decimal]) -> str:
     example = next(
         (draft for draft in drafts if draft.cells[0] and not draft.cells[0].negative), drafts[0] if drafts else None
     )
     seen = f" An example: {shown(file.description(example.record))}, {_money_cell(file, example)}." if example else ""
     choices = {AS_IS: "money that came in", FLIPPED: "money that went out (charges)"}
-    return file.desk.decide("amount_sign", found, f"What are the amounts without a minus sign?{seen}", choices)
+    if all(value >= 0 for value in values):
+        choices |= _kinds(file) | {NEITHER: "some of them came in and some went out"}
+    text = f"What are the amounts without a minus sign?{seen}"
+    return file.desk.decide("amount_sign", found.decided, text, choices, likely=found.likely)
+
+
+def _kinds(file: File) -> dict[str, str]:
+    """The columns of a few words each, of which one may say which way each amount went."""
+    given = {file.layout.day, *file.layout.money, file.layout.balance, file.layout.fee, file.layout.currency}
+    offers: dict[str, str] = {}
+    for column in sorted(set(range(file.table.width)) - given - set(file.layout.other_days)):
+        cells = [fold(cell) for cell in file.table.cells(column)]
+        if 1 < len(set(cells)) <= MOST_KINDS and 2 * len(cells) > len(file.table.rows):
+            offers[f"{BY_COLUMN}{column + 1}"] = f"column {column + 1} says which way ({example(file.table, column)})"
+    return offers
 
 
 def _money_cell(file: File, draft: Draft) -> str:
@@ -94,16 +117,32 @@ def _by_direction(
     file: File, drafts: Sequence[Draft], raw: dict[int, Decimal], wrong: dict[int, str]
 ) -> dict[int, Decimal]:
     """The column that says debit or credit gives the sign, or tells what the signs mean."""
-    side = {draft.record.line: evidence.direction_of(draft.record.cell(file.layout.direction)) for draft in drafts}
+    cells = {draft.record.line: draft.record.cell(file.layout.direction) for draft in drafts}
+    side = {line: evidence.direction_of(cell) for line, cell in cells.items()}
     if all(value >= 0 for value in raw.values()):
+        meant = _directions(file, {cells[line]: None for line in raw if cells[line] and not side[line]})
+        side |= {line: meant[fold(cell)] for line, cell in cells.items() if fold(cell) in meant and not side[line]}
         missing = "the amount has no sign, and nothing says whether it is debit or credit"
         wrong.update((line, missing) for line in raw if not side[line])
         return {line: side[line] * value for line, value in raw.items() if side[line]}
     agree = sum((value > 0) == (side[line] > 0) for line, value in raw.items() if value and side[line])
     count = sum(bool(value and side[line]) for line, value in raw.items())
     found = AS_IS if agree >= 0.9 * count else FLIPPED if agree <= 0.1 * count else ""
-    answer = _ask_sign(file, drafts, found)
+    answer = _ask_sign(file, drafts, Finding(found), raw.values())
     return {line: -value if answer == FLIPPED and value else value for line, value in raw.items()}
+
+
+def _directions(file: File, unknown: Iterable[str]) -> dict[str, int]:
+    """What a person says of the values that are neither debit nor credit, such as *Fee*, by their folded form."""
+    meant: dict[str, int] = {}
+    for cell in dict.fromkeys(unknown):
+        likely = words.LIKELY_DIRECTIONS.get(fold(cell), -1)
+        choices = {"out": "money that went out", "in": "money that came in"}
+        text = f"Rows say {shown(cell)} and their amounts have no sign. Which way did that money go?"
+        suggestion = "in" if likely > 0 else "out"
+        answer = file.desk.decide(f"direction:{fold(cell)}", "", text, choices, likely=suggestion)
+        meant[fold(cell)] = 1 if answer == "in" else -1
+    return meant
 
 
 def _has_direction(file: File, raw: dict[int, Decimal]) -> bool:
@@ -111,7 +150,7 @@ def _has_direction(file: File, raw: dict[int, Decimal]) -> bool:
     if file.layout.direction is None:
         return False
     sides = {evidence.direction_of(cell) for cell in file.table.cells(file.layout.direction)}
-    return len(sides) > 1 or all(value >= 0 for value in raw.values())
+    return {-1, 1} <= sides or all(value >= 0 for value in raw.values())
 
 
 def _of_sides(

@@ -17,11 +17,12 @@ EXPECTED = "a header that names date and amount, or rows that hold a date and an
 
 @dataclass(frozen=True)
 class Table:
-    """`header` is empty where the file has none; `preamble` are the lines before it."""
+    """`header` is empty where the file has none; `preamble` are the lines before it, `again` those that repeat it."""
 
     header: tuple[str, ...]
     preamble: tuple[Record, ...]
     rows: tuple[Record, ...]
+    again: tuple[Record, ...] = ()
 
     @cached_property
     def width(self) -> int:
@@ -65,7 +66,8 @@ def find(content: str) -> tuple[Table, str]:
         header = records[at].cells
         _refuse_second_table(records[at + 1 :], records[at].cells)
         rows = tuple(record for record in records[at + 1 :] if not same_header(record.cells, header))
-        return Table(header, tuple(records[:at]), rows), named or best
+        again = tuple(record for record in records[at + 1 :] if same_header(record.cells, header))
+        return Table(header, tuple(records[:at]), rows, again), named or best
     first = next((n for n, record in enumerate(records) if is_data(record)), None)
     if first is not None:
         return _headerless(records, first), named or best
@@ -181,14 +183,25 @@ def _score(records: Sequence[Record]) -> tuple[int, int, int]:
 
 
 def _headerless(records: Sequence[Record], first: int) -> Table:
-    """Lines before the first row are a preamble; the last of them names the columns if it looks like it."""
+    """Lines before the first row are a preamble, unless one is a row with a fault; the last may name the columns."""
     table = Table((), tuple(records[:first]), tuple(records[first:]))
     data = sum(is_data(row) for row in table.rows)
     if table.width < 2 or data * 2 < len(table.rows):
         raise unreadable_as(records, EXPECTED)
+    faulty = next((at for at, record in enumerate(records[:first]) if _like_row(record, records[first])), first)
+    table = Table((), tuple(records[:faulty]), tuple(records[faulty:]))
     above = table.preamble[-1].cells if table.preamble else ()
     named = sum(bool(cell.strip()) for cell in above)
     return Table(above, table.preamble, table.rows) if len(above) == table.width and named > 1 else table
+
+
+def _like_row(record: Record, row: Record) -> bool:
+    """It has a digit where the row has its date, or is as wide and has one where the row has an amount."""
+    days = [n for n, cell in enumerate(row.cells) if dates.readings(cell)]
+    money = [n for n, cell in enumerate(row.cells) if amounts.written(cell) and n not in days]
+    telling = days + (money if len(record.cells) == len(row.cells) else [])
+    several = sum(bool(cell.strip()) for cell in record.cells) > 1
+    return several and any(any(char.isdigit() for char in record.cell(column)) for column in telling)
 
 
 def _refuse_second_table(records: Sequence[Record], header: Sequence[str]) -> None:

@@ -5,16 +5,17 @@ a transaction whose date and text were lost.
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from itertools import accumulate
 
-from statements import amounts, signs
+from statements import amounts, signs, words
 from statements.draft import File
 from statements.lines import A_BALANCE
-from statements.parsing import Problem, Record, Row, Unreadable, money
+from statements.parsing import Problem, Record, Row, Unreadable, money, shown
+from statements.words import fold
 
 A_TOTAL = "a total"
 ZERO = Decimal(0)
@@ -31,12 +32,26 @@ def judged(file: File, bare: Sequence[Record], rows: Sequence[Row]) -> tuple[lis
         here = sums.before(record)
         if record in ends:
             left_out.append((record, A_BALANCE))
-        elif any(sums.explain(record, *reach) for reach in ((0, len(rows)), (0, here), (since, here))):
+        elif _is_proven(sums, record, ((0, len(rows)), (0, here), (since, here))) or _is_none(file, record):
             left_out.append((record, A_TOTAL))
         else:
             problems.append(Problem(record.line, _what(file, record, sums)))
         since = here
     return left_out, problems
+
+
+def _is_proven(sums: "_Sums", record: Record, reaches: Iterable[tuple[int, int]]) -> bool:
+    return any(sums.explain(record, *reach) for reach in reaches)
+
+
+def _is_none(file: File, record: Record) -> bool:
+    """A line with the words of a total or a balance, which the rows do not prove: the person is asked."""
+    text = next((cell for cell in record.cells if words.tells_balance(fold(cell)) or words.tells_total(fold(cell))), "")
+    if not text:
+        return False
+    question = f"Line {record.line} reads {shown(text)} and has no date. What is it?"
+    choices = {"skip": "a total or a balance: leave such lines out", "stop": "a transaction: nothing is to be imported"}
+    return file.desk.decide("undated_rows", "", question, choices) == "skip"
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,55 @@ def find(columns: Columns, desk: Desk, numbers: Numbers) -> Money:
     return _amount_among(columns.table, found, desk, numbers)
 
 
+def one_of(
+    columns: Columns, found: Sequence[int], desk: Desk, numbers: Numbers, near: tuple[int | None, int | None]
+) -> int:
+    """Which of several columns with an amount's name is the amount; `near` are the columns of balance and fee."""
+    rows, (balance, fee) = columns.table.sample, near
+    found = _different(rows, found, numbers)
+    proven = [column for column in found if balance is not None and _explained(rows, numbers, column, balance) > 0.6]
+    nets = [one for one in found if any(_less_fee(rows, numbers, other, fee, one) for other in found if other != one)]
+    certain = found if len(found) == 1 else proven if len(proven) == 1 else nets
+    choices = {str(column + 1): f"column {column + 1} ({example(columns.table, column)})" for column in found}
+    text = "Several columns are called an amount. Which one moved this account?"
+    answer = desk.decide("amount_column", str(certain[0] + 1) if len(certain) == 1 else "", text, choices)
+    return int(answer) - 1
+
+
+def is_net(columns: Columns, amount: int | None, fee: int | None, numbers: Numbers) -> bool:
+    """The fee is already in the amount: another column, less the fee, is the amount."""
+    if amount is None or fee is None:
+        return False
+    others = [n for n, one in enumerate(columns.profiles) if one.money > 0.5 and n not in (amount, fee)]
+    return any(_less_fee(columns.table.sample, numbers, other, fee, amount) for other in others)
+
+
+def balance_of(columns: Columns, amount: int, numbers: Numbers) -> int | None:
+    """A column that moves by the amount in each row is its balance, whatever its name is."""
+    rows = columns.table.sample
+    likely = columns.free(lambda one: one.money > 0.9 and one.filled > 0.9 and one.marked >= 0.5 and one.dates < 0.5)
+    steps = len(rows) - 1
+    found = [n for n in likely if steps > 1 and _explained(rows, numbers, amount, n) == 1]
+    return found[0] if len(found) == 1 else None
+
+
+def _different(rows: Sequence[Record], found: Sequence[int], numbers: Numbers) -> list[int]:
+    """Without the columns that only repeat one before them."""
+    kept: dict[tuple[Decimal | None, ...], int] = {}
+    for column in found:
+        kept.setdefault(tuple(numbers(row, column) for row in rows), column)
+    return list(kept.values())
+
+
+def _less_fee(rows: Sequence[Record], numbers: Numbers, gross: int, fee: int | None, net: int) -> bool:
+    """In every row the one amount less the fee is the other, and they differ somewhere."""
+    zero = Decimal(0)
+    cells = [[numbers(row, column) or zero for column in (gross, net)] for row in rows]
+    fees = [abs(numbers(row, fee) or zero) if fee is not None else zero for row in rows]
+    adds_up = all(net == gross - cost for (gross, net), cost in zip(cells, fees, strict=True))
+    return adds_up and any(fees)
+
+
 def _explained(rows: Sequence[Record], numbers: Numbers, amount: int, balance: int) -> float:
     """Share of neighbouring rows in which the balance moves by the amount, in either order of time and sign."""
     known = [(numbers(row, amount), numbers(row, balance)) for row in rows]

@@ -1,26 +1,25 @@
 """Upload a statement, answer what it leaves open, see what was uploaded, get the bank's file back."""
 
-from datetime import timedelta
-
 from django.contrib import messages
 from django.contrib.auth.models import User
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ledger.models import Account
 from ledger.templatetags.money import money
+from statements import undoing
 from statements.asking import Asked, Question
 from statements.forms import QuestionsForm, UploadForm
 from statements.importing import Outcome, Refused, import_file
-from statements.models import PendingUpload, StatementImport
+from statements.models import PendingUpload, RememberedAnswers, StatementImport
+from statements.parsing import LeftOut
 
 SHOWN_PROBLEMS = 20
 SHOWN_IMPORTS = 20
 SHOWN_NOTES = 5
-PENDING_FOR = timedelta(days=1)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -28,27 +27,28 @@ def upload(request: HttpRequest) -> HttpResponse:
     form = UploadForm(request.POST or None, request.FILES or None)
     if request.method != "POST" or not form.is_valid():
         return _page(request, form)
-    file = form.cleaned_data["file"]
-    PendingUpload.objects.filter(created_at__lt=timezone.now() - PENDING_FOR).delete()
-    pending, _ = PendingUpload.objects.update_or_create(
-        user=_user(request),
-        defaults={
-            "account": form.cleaned_data["account"],
-            "filename": file.name,
-            "content": file.read(),
-            "answers": {},
-            "created_at": timezone.now(),
-        },
-    )
+    file, account = form.cleaned_data["file"], form.cleaned_data["account"]
+    waiting = PendingUpload.objects.filter(user=_user(request))
+    PendingUpload.objects.filter(created_at__lt=timezone.now() - PendingUpload.KEPT_FOR).delete()
+    waiting.filter(pk__in=list(waiting.values_list("pk", flat=True)[PendingUpload.MOST - 1 :])).delete()
+    content = file.read()
+    pending = PendingUpload.objects.create(user=_user(request), account=account, filename=file.name, content=content)
     return _import(request, pending)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def answer(request: HttpRequest) -> HttpResponse:
-    """The questions of the file that waits. The address stays good: a page loaded again asks the same."""
-    pending = PendingUpload.objects.filter(user=_user(request)).select_related("account").first()
+def answer(request: HttpRequest, pk: int | None = None) -> HttpResponse:
+    """The questions of one file that waits. The address stays good: a page loaded again asks the same.
+
+    An answer names its file, so that one given in another tab is never taken for this one.
+    """
+    waiting = PendingUpload.objects.filter(user=_user(request)).select_related("account")
+    pending = waiting.filter(pk=pk).first() if pk is not None else waiting.first()
     if pending is None:
-        messages.info(request, "No file is waiting for an answer.")
+        messages.info(request, "No file is waiting for an answer." if pk is None else "That file waits no longer.")
+        return redirect("upload")
+    if pk is None and request.method == "POST" and waiting.count() > 1:
+        messages.warning(request, "Several files wait. Choose the one to answer for; nothing was imported.")
         return redirect("upload")
     if "discard" in request.POST:
         pending.delete()
@@ -56,13 +56,40 @@ def answer(request: HttpRequest) -> HttpResponse:
         return redirect("upload")
     if "skip_bad_rows" in request.POST:
         return _import(request, pending, skip_bad_rows=True)
-    questions = _questions(pending)
+    questions, left_out = _questions(pending)
     form = QuestionsForm(questions, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         pending.answers = {**pending.answers, **form.cleaned_data}
         pending.save(update_fields=["answers"])
         return _import(request, pending)
-    return render(request, "statements/answer.html", {"form": form, "pending": pending})
+    return render(request, "statements/answer.html", {"form": form, "pending": pending, "left_out": left_out})
+
+
+@require_POST
+def forget(request: HttpRequest, pk: int) -> HttpResponse:
+    """The next file of that kind is asked about again."""
+    kept = get_object_or_404(RememberedAnswers, pk=pk)
+    kept.delete()
+    messages.success(request, f"The answers for {kept.account} are forgotten; its next file is asked about again.")
+    return redirect("upload")
+
+
+@require_safe
+def imported(request: HttpRequest, pk: int) -> HttpResponse:
+    """What became of one file: its answers, and each line that is no transaction."""
+    kept = get_object_or_404(StatementImport.objects.defer("content").select_related("account"), pk=pk)
+    left_out = [LeftOut(**line) for line in kept.left_out]
+    context = {"kept": kept, "left_out": left_out, "plan": undoing.plan(kept)}
+    return render(request, "statements/import.html", context)
+
+
+@require_POST
+def undo(request: HttpRequest, pk: int) -> HttpResponse:
+    kept = get_object_or_404(StatementImport.objects.defer("content").select_related("account"), pk=pk)
+    done = undoing.undo(kept)
+    stayed = f"; {len(done.staying)} that were edited stay" if done.staying else ""
+    messages.success(request, f"{kept.filename}: {len(done.going)} rows of {kept.account} undone{stayed}.")
+    return redirect("import", kept.pk)
 
 
 @require_safe
@@ -81,32 +108,37 @@ def _user(request: HttpRequest) -> User:
     return request.user
 
 
-def _page(request: HttpRequest, form: UploadForm, refused: Refused | None = None) -> HttpResponse:
+def _page(
+    request: HttpRequest, form: UploadForm, refused: Refused | None = None, pending: PendingUpload | None = None
+) -> HttpResponse:
     context = {
         "form": form,
+        "pending": pending,
         "problems": [problem.at(refused.filename) for problem in refused.problems[:SHOWN_PROBLEMS]] if refused else [],
         "more_problems": max(0, len(refused.problems) - SHOWN_PROBLEMS) if refused else 0,
         "good_rows": refused.good_rows if refused else 0,
         "imports": StatementImport.objects.defer("content")
         .select_related("account")
-        .annotate(added=Count("transactions"))
+        .annotate(added=Count("transactions", filter=Q(transactions__undone_at=None)))
         .order_by("-imported_at", "-id")[:SHOWN_IMPORTS],  # said here: a grouped query leaves out the model's own order
         "has_accounts": Account.objects.exists(),
+        "waiting": PendingUpload.objects.filter(user=_user(request)).defer("content").select_related("account"),
+        "remembered": RememberedAnswers.objects.select_related("account").order_by("account__name", "filename"),
     }
     return render(request, "statements/upload.html", context, status=422 if refused else 200)
 
 
-def _questions(pending: PendingUpload) -> tuple[Question, ...]:
-    """What is still open. A file that has become unreadable says so when it is imported."""
+def _questions(pending: PendingUpload) -> tuple[tuple[Question, ...], tuple[LeftOut, ...]]:
+    """(what is still open, the lines left out so far). A file that has become unreadable says so when imported."""
     try:
-        import_file(
+        outcome = import_file(
             pending.filename, bytes(pending.content), pending.account.name, answers=pending.answers, dry_run=True
         )
     except Asked as asked:
-        return asked.questions
+        return asked.questions, asked.left_out
     except Refused:
-        return ()
-    return ()
+        return (), ()
+    return (), outcome.statement.left_out
 
 
 def _import(request: HttpRequest, pending: PendingUpload, *, skip_bad_rows: bool = False) -> HttpResponse:
@@ -120,10 +152,11 @@ def _import(request: HttpRequest, pending: PendingUpload, *, skip_bad_rows: bool
             user=_user(request),
         )
     except Asked:
-        return redirect("answer")
+        return redirect("answer-file", pending.pk)
     except Refused as refused:
-        if not refused.good_rows:  # else it is kept for the button that imports the good ones
-            pending.delete()
+        if refused.good_rows:  # it is kept for the button that imports the good ones
+            return _page(request, UploadForm(), refused, pending)
+        pending.delete()
         return _page(request, UploadForm(), refused)
     pending.delete()
     _say(request, outcome)

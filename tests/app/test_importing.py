@@ -25,8 +25,12 @@ from statements.models import StatementImport
 
 pytestmark = pytest.mark.django_db
 BAD_FILE = BANK_FILE + b'"03/06/2025","4o.00","*","","TYPO"\n'
-# What these files leave open: a card's statement that begins with the balance of the month before.
-ANSWERS = {"monopoly_example_transformed.csv": ("balance_rows=count",)}
+# What these files leave open: a card's statement that begins with the balance of the month before, one whose charges
+# are positive.
+ANSWERS = {
+    "monopoly_example_transformed.csv": ("balance_rows=count",),
+    "dcool_amex.csv": ("amount_sign=flipped",),
+}
 
 
 def total() -> Decimal:

@@ -58,12 +58,14 @@ class TestCommand:
             code, text = self.run(file, "--json")
             return code, sorted(json.loads(text.splitlines()[0]))
 
-        assert keys() == (2, ["added", "file", "questions"])
+        assert keys() == (2, ["added", "file", "left_out", "questions"])
         file.write_bytes(ONE_BAD)
         refused = (1, ["added", "file", "good_rows", "problems"])
         assert keys() == refused
         file.write_bytes(b"date,name,amount\n2025-01-14,HARBOUR COFFEE,-89.50\n")
-        imported = "account account_created added added_sum already_there dry_run file first_date last_date notes"
+        imported = (
+            "account account_created added added_sum already_there dry_run file first_date last_date left_out notes"
+        )
         assert keys() == (0, [*imported.split(), "own_account", "problems", "rows", "source", "sum"])
         settings.STATEMENT_MAX_BYTES = 10
         assert keys() == refused
@@ -151,8 +153,9 @@ class TestRemembered:
 
     def test_an_answer_given_anew_replaces_the_one_before(self) -> None:
         import_file("open.csv", OPEN, "A", answers=MAY)
-        import_file("open.csv", OPEN, "A", answers={"date_order": "mdy"})
-        assert import_file("later.csv", LATER, "A").added[0].date == date(2025, 2, 6)
+        import_file("june.csv", LATER, "A", answers={"date_order": "mdy"})
+        later = LATER.replace(b"02/06", b"02/07")
+        assert import_file("later.csv", later, "A").added[0].date == date(2025, 2, 7)
 
     def test_the_admin_shows_them(self, signed_in: Client) -> None:
         import_file("open.csv", OPEN, "A", answers=MAY)

@@ -76,7 +76,7 @@ PROVEN = {
 @pytest.mark.parametrize("name", PROVEN)
 def test_a_line_that_the_rows_prove_a_total_or_a_balance_is_left_out_with_a_note(name: str) -> None:
     content, count, note = PROVEN[name]
-    statement = read(content)
+    statement = read(content, **({"amount_sign": "flipped"} if "turned round" in name else {}))
     assert len(statement.rows) == count and not statement.problems
     assert any(note in one for one in statement.notes)
 

@@ -17,7 +17,7 @@ from django.core.management.base import CommandParser
 
 from config.commands import BAD, COULD_NOT_CHECK, USAGE, HouseCommand
 from ledger.models import Account
-from statements.asking import KEYS, Asked
+from statements.asking import KEYS, Asked, is_key
 from statements.importing import Outcome, Refused, import_file
 from statements.parsing import Problem, money
 
@@ -67,7 +67,7 @@ class Command(HouseCommand):
         found = {}
         for one in given:
             key, equals, choice = one.partition("=")
-            if not equals or key not in KEYS:
+            if not equals or not is_key(key):
                 hint = f"write --answer KEY=CHOICE; keys are {', '.join(KEYS)}"
                 self.stop(USAGE, "--answer", f"not an answer, value seen {one!r}", hint)
             found[key] = choice
@@ -89,7 +89,11 @@ class Command(HouseCommand):
     def _ask(self, asked: Asked, again: Sequence[str], as_json: bool) -> NoReturn:
         if as_json:
             questions = [asdict(question) for question in asked.questions]
-            self.stdout.write(json.dumps({"file": asked.filename, "added": 0, "questions": questions}))
+            left_out = [asdict(line) for line in asked.left_out]
+            facts = {"file": asked.filename, "added": 0, "questions": questions, "left_out": left_out}
+            self.stdout.write(json.dumps(facts))
+        for line in asked.left_out:
+            self.stderr.write(line.at(asked.filename))
         for question in asked.questions:
             self.stderr.write(f"{asked.filename}: {question.text}")
             for choice in question.choices:
@@ -150,12 +154,14 @@ def as_dict(outcome: Outcome) -> dict[str, Any]:
         "dry_run": outcome.dry_run,
         "problems": [asdict(problem) for problem in outcome.statement.problems],
         "notes": list(outcome.statement.notes),
+        "left_out": [asdict(line) for line in outcome.statement.left_out],
     }
 
 
 def as_text(outcome: Outcome) -> str:
     facts = as_dict(outcome)
     notes = [f"{outcome.filename}: {note}" for note in outcome.statement.notes]
+    notes += [line.at(outcome.filename) for line in outcome.statement.left_out]
     notes += [problem.at(outcome.filename) for problem in outcome.statement.problems]
     if not outcome.statement.rows:
         return "\n".join([*notes, f"{outcome.filename}: 0 transactions, nothing was saved"])
