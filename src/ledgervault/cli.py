@@ -15,9 +15,9 @@ from ledgervault import __version__, config, deadline, files, health, names, pro
 from ledgervault.audit import audit
 from ledgervault.context import Context, Say, context, silent, to_stderr
 from ledgervault.errors import CouldNot, UsageError, VaultError
-from ledgervault.manifest import Manifest
+from ledgervault.manifest import Manifest, read
 from ledgervault.proof import Check, Proof
-from ledgervault.records import RecordError, from_json, plain
+from ledgervault.records import RecordError, plain
 
 USAGE = 64
 _Command = Callable[..., argparse.ArgumentParser]
@@ -225,7 +225,7 @@ def _show(here: Context, options: argparse.Namespace) -> int:
 
 def _manifest_of(here: Context, path: Path) -> Manifest:
     try:
-        return from_json(Manifest, here.store.manifest_path(path).read_bytes())
+        return read(here.store.manifest_path(path).read_bytes())
     except (OSError, RecordError) as error:
         raise CouldNot(path.name, f"its manifest cannot be read: {error}", "ledgervault audit") from error
 

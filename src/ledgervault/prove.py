@@ -39,9 +39,9 @@ from ledgervault.database import Connection
 from ledgervault.errors import CouldNot
 from ledgervault.journal import digest
 from ledgervault.loading import Loaded
-from ledgervault.manifest import Manifest, end_marker
+from ledgervault.manifest import Manifest, end_marker, read
 from ledgervault.proof import Check, Proof, failed, inconclusive, note, ok
-from ledgervault.records import RecordError, from_json
+from ledgervault.records import NewerError, RecordError
 from ledgervault.split import Entry
 
 MAJOR = 17  # of the programs in this image
@@ -165,7 +165,9 @@ def read_manifest(context: Context, path: Path) -> tuple[Manifest | None, str | 
     except OSError as error:
         return None, None, [inconclusive("manifest", f"{place.name}: cannot be read: {error}")]
     try:
-        return from_json(Manifest, text), digest(text), []
+        return read(text), digest(text), []
+    except NewerError as error:
+        return None, digest(text), [inconclusive("manifest", f"{place.name}: {error}", "use the newer vault image")]
     except RecordError as error:
         return None, digest(text), [failed("manifest", f"{place.name}: not a manifest of ours: {error}")]
 

@@ -318,7 +318,7 @@ def vault_health(vault: Vault) -> int:
 def test_a_manifest_fits_the_published_schema(vault: Vault) -> None:
     path = vault.taken()
     manifest = json.loads(Path(str(path) + ".manifest.json").read_bytes())
-    assert manifest["schema"] == 1
+    assert manifest["schema"] == 2
     assert set(manifest) >= {"file", "sha256", "content", "sequences_dumped", "environment"}
 
 
