@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ledgervault.proof import FAILED, PROVEN
 from ledgervault.records import RecordError, from_json, plain
 
 BACKUP, PROOF, REMOVED = "backup", "proof", "removed"
@@ -80,11 +81,20 @@ def removed(lines: Iterable[Line]) -> set[str]:
 
 
 def status(lines: Sequence[Line], file: str) -> Line | None:
-    """The line that rules on a file: its newest proof of level data, unless its bytes were found bad later."""
+    """The line that rules on a file: its newest decision of level data, or a later find that its bytes are bad.
+
+    A proof that could not decide (scratch was full) takes no decision away; it rules only while there is none.
+    """
     ruling: Line | None = None
     for line in lines:
         if line.file != file or line.event != PROOF:
             continue
-        if line.data.get("level") == "data" or line.data.get("verdict") == "failed":
+        verdict = line.data.get("verdict")
+        is_decision = verdict == FAILED or (line.data.get("level") == "data" and verdict == PROVEN)
+        if is_decision or (line.data.get("level") == "data" and not _decided(ruling)):
             ruling = line
     return ruling
+
+
+def _decided(ruling: Line | None) -> bool:
+    return ruling is not None and ruling.data.get("verdict") in (PROVEN, FAILED)

@@ -390,6 +390,24 @@ def test_b14_a_table_that_had_rows_once_and_has_none_is_inconclusive(vault: Vaul
     assert vault("prove", vault.taken().name).verdict == "proven"
 
 
+def test_b40_a_proof_that_could_not_decide_takes_no_verdict_away(vault: Vault) -> None:
+    path = vault.taken()
+    vault.proven(path)
+    vault.configure(scratch=vault.place / "not_mounted")
+    assert vault("prove", path.name).verdict == "inconclusive"
+    assert vault("list").data[0]["verdict"] == "proven"
+    assert (path.parent / "latest.sql.gz").is_symlink()
+    assert json.loads((vault.place / "vault.json").read_text())["newest_proven"]["file"] == path.name
+    vault.configure()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    assert vault("prove", path.name).verdict == "failed"
+    path.write_bytes(whole)
+    vault.configure(scratch=vault.place / "not_mounted")
+    assert vault("prove", path.name).verdict == "inconclusive"
+    assert vault("list").data[0]["verdict"] == "failed", "failed overrides proven, and stays"
+
+
 def test_b15_far_fewer_rows_than_in_the_last_proven_backup_are_proven_and_marked_shrunken(vault: Vault) -> None:
     vault.proven()
     vault.sql("DELETE FROM public.transaction WHERE id > 150")

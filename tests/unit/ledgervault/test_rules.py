@@ -243,7 +243,12 @@ def test_an_unfinished_last_line_is_torn_not_broken() -> None:
         ([("data", "proven"), ("bytes", "failed")], "failed"),
         ([("data", "failed"), ("bytes", "proven")], "failed"),
         ([("bytes", "proven")], None),
-        ([("data", "proven"), ("data", "inconclusive")], "inconclusive"),
+        ([("data", "proven"), ("data", "inconclusive")], "proven"),
+        ([("data", "failed"), ("data", "inconclusive")], "failed"),
+        ([("data", "proven"), ("data", "inconclusive"), ("data", "failed")], "failed"),
+        ([("data", "inconclusive"), ("data", "proven")], "proven"),
+        ([("data", "inconclusive"), ("bytes", "proven")], "inconclusive"),
+        ([("bytes", "inconclusive")], None),
     ],
 )
 def test_the_newest_proof_rules_and_bytes_alone_prove_nothing(
