@@ -49,6 +49,10 @@ def to_json(record: object) -> bytes:
     return (json.dumps(plain(record), indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
+def to_line(record: object) -> bytes:
+    return json.dumps(plain(record), separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+
+
 def from_json(kind: type[T], text: bytes, newest: int | None = None) -> T:
     """`newest`: the latest schema this program reads; its key `schema` is judged before all others."""
     try:

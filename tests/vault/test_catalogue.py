@@ -415,7 +415,26 @@ def test_b15_far_fewer_rows_than_in_the_last_proven_backup_are_proven_and_marked
     assert result.data["shrunken"]
     assert "SHRUNKEN: 150 transactions, 200 in" in result.said
     vault.sql("DELETE FROM public.transaction WHERE id = 150")
+    second = vault.proven()
+    assert second.data["shrunken"], "until somebody accepts it"
+    assert vault("accept", second.data["file"], "--reason", "a test").code == 0
     assert not vault.proven().data["shrunken"]
+
+
+def test_b39_an_alarm_of_shrinkage_stays_and_the_last_good_backup_is_kept(vault: Vault) -> None:
+    vault.configure(extra="[tiers.hourly]\nkeep_hours = 0")
+    good = vault.taken()
+    vault.proven(good)
+    vault.sql("DELETE FROM public.transaction WHERE id > 5")
+    for _ in range(3):
+        assert vault.proven().data["shrunken"]
+        vault("prune")
+        assert good.exists()
+    assert [entry["shrunken"] for entry in vault("list").data] == [False, True], "shrunken ones thin out"
+    assert vault("accept", "latest", "--reason", "a test").code == 0
+    assert not vault.proven().data["shrunken"]
+    vault("prune")
+    assert not good.exists()
 
 
 LOAD = [
