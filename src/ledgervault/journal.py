@@ -107,11 +107,12 @@ def read(text: bytes) -> Journal:
 
 
 def checked(journal: Journal) -> Journal:
-    """The same, broken at the first line whose data lacks what its event must say."""
-    for line in journal.lines:
+    """The same, ended and broken before the first line whose data lacks what its event must say."""
+    for place, line in enumerate(journal.lines):
         wrong = _wrong_data(line)
         if wrong:
-            return replace(journal, broken=f"line {line.seq}: {wrong}")
+            before = journal.lines[:place]
+            return replace(journal, lines=before, head=line.previous, broken=f"line {line.seq}: {wrong}")
     return journal
 
 

@@ -117,15 +117,20 @@ def kept_problem(table: TableConfig, figures: Figures | None) -> str | None:
     return ", ".join(part for part in parts if part) or None
 
 
-def told(figures: Figures) -> str:
+def told(table: TableConfig, figures: Figures) -> str:
     """All that became of a table's rows, with keys."""
     others = figures.changed - figures.changed_fixed
+    fixed, dropped = (
+        ", ".join(name for name in figures.dropped_columns if (name in table.fixed_columns) == is_fixed)
+        for is_fixed in (True, False)
+    )
     parts = [
         _counted(figures.missing, "missing", figures.missing_keys),
         _counted(figures.changed_fixed, "changed in a fixed column", figures.changed_fixed_keys),
         _counted(others, "changed", figures.changed_keys),
         _counted(figures.added, "added", figures.added_keys),
-        f"dropped since: {', '.join(figures.dropped_columns)}" if figures.dropped_columns else "",
+        f"fixed column dropped: {fixed}" if fixed else "",
+        f"dropped since: {dropped}" if dropped else "",
     ]
     return ", ".join(part for part in parts if part) or "all as they were"
 

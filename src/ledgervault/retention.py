@@ -38,7 +38,7 @@ class Decision:
 
 
 def removable(backups: Sequence[Kept], tier: str, keep_hours: int, now: datetime, least: int = 1) -> list[Kept]:
-    """Older than its tier's time **and** a newer one of its kind is proven and lost nothing **and** it is not one of the
+    """Older than its time **and** a newer one of its kind is proven and lost nothing **and** it is not one of the
     newest proven ones of its tier. So the last one before an unaccepted loss stays; those that show the loss go as
     newer ones of their sort are proven."""
     rule = Rule(keep_hours, least)

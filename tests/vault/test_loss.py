@@ -23,9 +23,9 @@ ADD = "INSERT INTO public.transaction (amount, description, day) VALUES (1, 'new
 
 def keep(vault: Vault, how: str = KEPT, **more: Any) -> None:
     """The ledger's rows never vanish."""
-    vault.configure(**more)
+    vault.configure(expect="never", **more)
     text = vault.config.read_text()
-    vault.config.write_text(text.replace('expect_rows = "after_first"', f'expect_rows = "after_first"\n{how}'))
+    vault.config.write_text(text.replace('expect_rows = "never"', f'expect_rows = "never"\n{how}', 1))
 
 
 @pytest.fixture
