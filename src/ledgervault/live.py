@@ -108,13 +108,14 @@ class _Rows:
             text = f"{id_}: gone, {self.rows_before} rows in {file}"
             is_lost = same_heads or self.table.rows == KEPT
             return failed(id_, text, losses.ACCEPT) if is_lost else note(id_, text)
+        changes = losses.told(self.table, self.figures)
         if self.table.rows == KEPT and losses.kept_problem(self.table, self.figures):
-            return failed(id_, f"{self.counts}; {losses.told(self.table, self.figures)}", losses.ACCEPT)
+            return failed(id_, f"{self.counts}; {changes}", losses.ACCEPT)
         if self.has_shrunken:
             noun = self.manifest.watched[self.table.name].noun
-            text = f"{id_}: {self.figures.now} {noun}, {self.figures.before} in {file}; {losses.told(self.table, self.figures)}"
+            text = f"{id_}: {self.figures.now} {noun}, {self.figures.before} in {file}; {changes}"
             return failed(id_, text, losses.ACCEPT)
-        text = f"{self.counts}; {losses.told(self.table, self.figures)}"
+        text = f"{self.counts}; {changes}"
         return note(id_, text) if self.figures.missing or self.figures.changed else ok(id_, text)
 
     @property
