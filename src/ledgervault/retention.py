@@ -58,7 +58,8 @@ def why_kept(backups: Sequence[Kept], backup: Kept, rule: Rule, now: datetime) -
 
 def _newer_proven(backups: Sequence[Kept], backup: Kept) -> bool:
     newer = [other for other in backups if other.seq > backup.seq and other.kind == backup.kind and other.proven]
-    return any(backup.shrunken or not (other.shrunken or other.uncompared) for other in newer)
+    shows_loss = backup.proven and backup.shrunken
+    return any(shows_loss or not (other.shrunken or other.uncompared) for other in newer)
 
 
 def _newest_proven_of_tier(backups: Sequence[Kept], backup: Kept, least: int) -> list[int]:

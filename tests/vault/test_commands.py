@@ -298,7 +298,7 @@ def test_one_backup_from_the_future_blocks_prune_only_until_it_is_forgotten(vaul
     place = vault.backups / "journal.jsonl"
     year = str(files.now().year).encode()
     *lines, last = place.read_bytes().splitlines(keepends=True)
-    ahead = last.replace(b'"taken":"' + year, b'"taken":"' + str(int(year) + 1).encode())
+    ahead = last.replace(b'"time":"' + year, b'"time":"' + str(int(year) + 1).encode())
     assert ahead != last
     place.write_bytes(b"".join([*lines, ahead]))
     (vault.place / "journal-head.json").unlink()
