@@ -222,17 +222,19 @@ class Store:
     def digests_path(self, path: Path) -> Path:
         return path.with_name(path.name + digests.SUFFIX)
 
-    def commit(self, manifest: Manifest, digested: bytes) -> Path:
+    def commit(self, manifest: Manifest, digested: bytes | None = None) -> Path:
         """Gives a whole, synced, read-back dump its name. Journal first: from there on `recover` can finish."""
         path = self.tier(manifest.tier) / manifest.file
         text = to_json(manifest)
         files.write_aside(self.manifest_path(path), text)
-        files.write_aside(self.digests_path(path), digested)
+        if digested is not None:
+            files.write_aside(self.digests_path(path), digested)
         files.sync_directory(path.parent)
         data = journal_data(manifest)
         self._append(journal.BACKUP, manifest.file, journal.digest(text), data)
         files.reveal(self.manifest_path(path))
-        files.reveal(self.digests_path(path))
+        if digested is not None:
+            files.reveal(self.digests_path(path))
         files.reveal(path)
         files.sync_directory(path.parent)
         return path
