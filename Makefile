@@ -5,6 +5,7 @@ ENV = dev
 SERVICE =
 FILE =
 CONFIRM =
+REASON =
 STACK =
 SETTINGS =
 STRATEGY =
@@ -20,7 +21,7 @@ OP =
 NAME =
 OUTCOME =
 DRY =
-export ENV SERVICE FILE CONFIRM DRY OP STACK SETTINGS STRATEGY COLD YES V SINCE LEVEL ONLY CHANGED
+export ENV SERVICE FILE CONFIRM REASON DRY OP STACK SETTINGS STRATEGY COLD YES V SINCE LEVEL ONLY CHANGED
 
 comma := ,
 SHELL := /bin/bash
@@ -90,8 +91,17 @@ verify-backup: #: checks a backup's bytes against its manifest (FILE=latest or a
 restore-test: #: proves the newest backup, whatever was said of it before
 	@scripts/play restore_test --judge
 
-verify-data: ## the live database against the newest proven backup: nothing gone, invariants hold
+verify-data: ## the live database against the last backup that lost nothing: rows by key, invariants (FILE= another)
 	@scripts/play verify_data --judge
+
+accept: #: says that the rows a backup has lost were meant to go (FILE=newest REASON='…'); the alarm ends
+	@scripts/play accept --judge
+
+forget: #: lets a backup count for nothing, one from the future for example (FILE= REASON='…'); its file goes in time
+	@scripts/play forget --judge
+
+audit: ## the journal of the backups against their files, manifests and proofs
+	@scripts/play audit --judge
 
 migrate: ## a proven backup, then the migrations, then verify-data
 	@scripts/play migrate --judge

@@ -250,11 +250,17 @@ def backup_lines(vault: Facts, given: Facts, now: datetime) -> list[Line]:
     if not proven:
         return [*lines, line("backup proven", BAD, "no backup is proven", f"make prove FILE=latest ENV={env}")]
     lines.append(line("backup proven", OK, f"{proven['file']}, judged {proven.get('judged')}"))
-    if proven.get("shrunken"):
-        lines.append(
-            line("backup counts", BAD, f"{proven['file']} holds fewer rows than the one before", "make verify-data")
-        )
+    if proven.get("shrunken") or vault.get("unaccepted_loss"):
+        lines.append(loss_line(vault, env))
     return [*lines, age_line(proven, given, now), size_line(proven, given)]
+
+
+def loss_line(vault: Facts, env: str) -> Line:
+    """Rows that are lost stay reported until somebody accepts that."""
+    first, base = vault.get("unaccepted_loss") or vault.get("newest_proven") or {}, vault.get("baseline") or {}
+    what = f"rows are lost in {first.get('file')}, which {base.get('file', 'an earlier backup')} still holds"
+    hint = f"make verify-data ENV={env}; was it meant: make accept FILE=newest REASON='…' ENV={env}"
+    return line("backup counts", BAD, what, hint)
 
 
 def age_line(proven: Facts, given: Facts, now: datetime) -> Line:

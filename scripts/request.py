@@ -20,7 +20,8 @@ REMOTE = ("staging", "prod")
 READ_ONLY = ("status", "list_backups", "env_check", "preflight")
 OPERATIONS = ("volume", "database", "deploy")  # the checklists of preflight
 REDUCED = "engine_reduced"  # the variable that tells the inventory to use a user's own engine
-VERDICTS = {"holds": 0, "proven": 0, "bad": 1, "failed": 1, "inconclusive": 2}
+VERDICTS = {"holds": 0, "proven": 0, "accepted": 0, "forgotten": 0, "bad": 1, "failed": 1, "inconclusive": 2}
+DECISIONS = ("accept", "forget")  # what a person decides about a backup, and why
 USAGE = 64
 
 
@@ -35,6 +36,7 @@ class Request:
     file: str = ""
     confirm: str = ""
     dry: bool = False
+    reason: str = ""
     operation: str = ""
     settings: str = ""
     verbosity: int = 0
@@ -98,6 +100,7 @@ def read_request(argv: list[str], environ: Mapping[str, str]) -> Request:
         file=environ.get("FILE", ""),
         confirm=environ.get("CONFIRM", ""),
         dry=is_yes(environ.get("DRY", "")),
+        reason=environ.get("REASON", ""),
         operation=environ.get("OP", ""),
         settings=environ.get("SETTINGS", ""),
         verbosity=int(level),
@@ -134,10 +137,21 @@ def check(request: Request, playbooks: set[str], inventories: set[str]) -> None:
     if request.playbook == "preflight" and request.operation not in OPERATIONS:
         known = ", ".join(OPERATIONS)
         raise Refusal(f"OP={request.operation}: not one of {known}", f"make preflight OP={OPERATIONS[0]}")
+    if request.playbook in DECISIONS:
+        check_decision(request)
     if request.strategy not in {"", "linear", "mitogen"}:
         raise Refusal(f"STRATEGY={request.strategy}: unknown", "STRATEGY=mitogen, or leave it out")
     if request.settings and not Path(request.settings).is_file():
         raise Refusal(f"SETTINGS={request.settings}: no such file", "cp .env.example FILE and edit it")
+
+
+def check_decision(request: Request) -> None:
+    """A decision names its backup and its reason, which both stay in the journal."""
+    example = f"make {request.target} FILE=newest REASON='…' (make list-backups shows the names)"
+    if not request.file:
+        raise Refusal("FILE=: no backup is named", example)
+    if not request.reason.strip():
+        raise Refusal("REASON=: is empty, and it stays in the journal", example)
 
 
 def settings_text(example: str, env: str) -> str:
@@ -158,6 +172,7 @@ def playbook_variables(request: Request, decision: Decision, results: Path) -> d
         "deploy_service": request.service,
         "backup_file": request.file,
         "confirm": request.confirm,
+        "backup_reason": request.reason,
         # Other playbooks go through a checklist too, each through its own.
         "preflight_operation": request.operation if request.playbook == "preflight" else "",
     }

@@ -15,16 +15,32 @@ from typing import IO, Any
 
 import psycopg
 
-from ledgervault import archive, argv, database, deadline, diagnose, files, names, process, pruning, sql
+from ledgervault import (
+    archive,
+    argv,
+    config,
+    database,
+    deadline,
+    diagnose,
+    digest_reader,
+    digests,
+    files,
+    names,
+    process,
+    pruning,
+    sql,
+)
 from ledgervault.archive import ReadBack, Stored
 from ledgervault.argv import Login
 from ledgervault.content import Content, Sequence
 from ledgervault.context import Context
 from ledgervault.database import Connection, Snapshot
+from ledgervault.digests import Digests
 from ledgervault.errors import Bad, CouldNot, VaultError
 from ledgervault.manifest import SCHEMA, Manifest, Watched, end_marker
 from ledgervault.store import BACKUP_FAILED
 
+_Read = tuple[Content, Digests]
 _POLL_SECONDS = 0.2
 _ATTEMPTS = 3
 _PG_DUMP_LOCK_SECONDS = 2  # we hold every table already: whoever makes pg_dump wait is waiting for us
@@ -55,8 +71,8 @@ def take(context: Context, kind: str = "db", tier: str = "hourly") -> Taken:
             pruning.make_room(context, context.expected_size())
             limit = context.config.limits.backup_timeout_seconds
             with deadline.within("backup", limit, "limits.backup_timeout_seconds"):
-                manifest = _take(context, kind, tier)
-            path = store.commit(manifest)
+                manifest, digested = _take(context, kind, tier)
+            path = store.commit(manifest, digested)
             seconds = time.monotonic() - began
             store.log(
                 f"backup taken {manifest.file} {manifest.size} bytes {manifest.content.rows} rows {seconds:.1f} s"
@@ -84,16 +100,17 @@ def _log_failure(context: Context, error: Exception) -> None:
         context.say(f"backup.log cannot be written either, in {context.store.root}")
 
 
-def _take(context: Context, kind: str, tier: str) -> Manifest:
+def _take(context: Context, kind: str, tier: str) -> tuple[Manifest, bytes]:
     begun, login = files.now(), context.source()
     name = str(context.store.free_name(kind, begun))
     aside = context.store.tier(tier) / names.partial(name)
     try:
         with database.connect(login, "ledgervault backup") as connection:
-            content, snapshot, dumped, back = _with_patience(context, connection, login, name, aside)
+            (content, digested), snapshot, dumped, back = _with_patience(context, connection, login, name, aside)
             version = connection.info.parameter_status("server_version") or ""
             number = connection.info.server_version
-        return Manifest(
+        encoded = digests.encode(digested)
+        manifest = Manifest(
             schema=SCHEMA,
             file=name,
             kind=kind,
@@ -116,7 +133,9 @@ def _take(context: Context, kind: str, tier: str) -> Manifest:
             watched=_watched(context, content),
             migration_heads_query=_heads_query(context),
             deployment=context.deployment(),
+            digests=digests.describe(name, encoded),
         )
+        return manifest, encoded
     except psycopg.Error as error:
         aside.unlink(missing_ok=True)
         what = str(error).strip()
@@ -128,7 +147,7 @@ def _take(context: Context, kind: str, tier: str) -> Manifest:
 
 def _with_patience(
     context: Context, connection: Connection, login: Login, name: str, aside: Path
-) -> tuple[Content, Snapshot, Stored, ReadBack]:
+) -> tuple[_Read, Snapshot, Stored, ReadBack]:
     """A migration that asked for a table after we had locked it and before pg_dump did stands between the two: it waits
     for us, pg_dump for it. We let go, it goes first, and we start again."""
     for attempt in range(1, _ATTEMPTS + 1):
@@ -159,7 +178,7 @@ def _before_snapshot(context: Context, connection: Connection) -> None:
 
 def _snapshot_and_dump(
     context: Context, connection: Connection, login: Login, name: str, aside: Path
-) -> tuple[Content, Snapshot, Stored, ReadBack]:
+) -> tuple[_Read, Snapshot, Stored, ReadBack]:
     with database.snapshot(connection, context.config.database.lock_wait_seconds) as snapshot:
         title = (
             f"ledgervault backup {name} of {login.database} ({context.config.environment}), snapshot {snapshot.taken}"
@@ -172,19 +191,25 @@ def _snapshot_and_dump(
                 dumped = _dump(context, login, snapshot, head, name, growing, (reading, reading_back))
             back = reading_back.result()
             _believe(name, dumped, back)
-            content = reading.result()
-    return content, snapshot, dumped, back
+            read = reading.result()
+    return read, snapshot, dumped, back
 
 
 @contextmanager
-def _in_parallel(connection: Connection, context: Context, sequences: dict[str, Sequence]) -> Iterator[Future[Content]]:
+def _in_parallel(connection: Connection, context: Context, sequences: dict[str, Sequence]) -> Iterator[Future[_Read]]:
     """Counts and hashes on the snapshot's own connection, while pg_dump works on another."""
     with ThreadPoolExecutor(1) as pool:
         try:
-            yield pool.submit(database.read_content, connection, _heads_query(context), context.say, sequences)
+            yield pool.submit(_read_content, connection, context, sequences)
         except BaseException:
             database.stop(connection)
             raise
+
+
+def _read_content(connection: Connection, context: Context, sequences: dict[str, Sequence]) -> _Read:
+    tables, digested = digest_reader.read(connection, context.say)
+    content = database.read_content(connection, _heads_query(context), context.say, sequences, tables)
+    return content, digested
 
 
 def _dump(
@@ -273,6 +298,8 @@ def _watched(context: Context, content: Content) -> dict[str, Watched]:
         seen |= {name for name, rows in (line.data.get("watched") or {}).items() if rows}
     watched = {}
     for table in context.config.tables:
+        if table.rows == config.VOLATILE and table.expect_rows == "never":
+            continue  # there is nothing to say of its rows
         here = content.tables[table.name].rows if table.name in content.tables else 0
         expect = table.expect_rows == "always" or (
             table.expect_rows == "after_first" and (here > 0 or table.name in seen)

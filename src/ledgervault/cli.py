@@ -15,14 +15,16 @@ from ledgervault import __version__, config, deadline, files, health, names, pro
 from ledgervault.audit import audit
 from ledgervault.context import Context, Say, context, silent, to_stderr
 from ledgervault.errors import CouldNot, UsageError, VaultError
-from ledgervault.manifest import Manifest
+from ledgervault.manifest import Manifest, read
 from ledgervault.proof import Check, Proof
-from ledgervault.records import RecordError, from_json, plain
+from ledgervault.records import RecordError, plain
+from ledgervault.store import Entry
 
 USAGE = 64
 _Command = Callable[..., argparse.ArgumentParser]
 _ASKED_TO_STOP = (signal.SIGTERM, signal.SIGINT)
 _CLEAN_UP_SECONDS = 8  # below what `schedule` and Docker wait before they kill
+_WORDS = {proof.PROVEN: "holds", proof.FAILED: "bad", proof.INCONCLUSIVE: "inconclusive"}  # of what is not a backup
 _EPILOG = "exit codes: 0 it holds, 1 the thing checked is bad, 2 could not check or take, 64 usage"
 
 
@@ -43,10 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with _time_limit(here, options.command):
                 code: int = options.run(here, options)
     except VaultError as error:
-        return _tell_error(error, options)
+        return _report_error(error, options)
     except OSError as error:
-        where = str(error.filename or options.command)
-        return _tell_error(CouldNot(where, error.strerror or str(error), "look at that place"), options)
+        where = f"{error.filename or options.command}"
+        return _report_error(CouldNot(where, error.strerror or str(error), "look at the volume and its modes"), options)
     except Exception:  # a bug; Python's own exit status would say that the thing checked is bad
         traceback.print_exc()
         return CouldNot.code
@@ -57,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _tell_error(error: VaultError, options: argparse.Namespace) -> int:
+def _report_error(error: VaultError, options: argparse.Namespace) -> int:
     if options.json:
         print(report.as_json({"verdict": "error", "exit": error.code, "error": str(error), "hint": error.hint}))
     print(f"ledgervault: {error.text()}", file=sys.stderr)
@@ -107,6 +109,11 @@ def _add_backups(command: _Command) -> None:
     prove.add_argument("--indexes", choices=(proof.ALL, proof.DEFINITIONS), default=proof.ALL, help=text)
     command("list", _list, "list the backups with their verdicts, oldest first")
     command("show", _show, "show a backup's manifest", file=True)
+    for name, run, text in (
+        ("accept", _accept, "say that the rows a backup has lost were meant to go: later ones are compared with it"),
+        ("forget", _forget, "let a backup count for nothing, one from the future for example; its file goes in time"),
+    ):
+        command(name, run, text, file=True).add_argument("--reason", required=True, help="kept in the journal")
     command("audit", _audit, "compare the journal with the files")
     command("state", _state, "print, and write anew, what others may believe about the backups")
     prune = command("prune", _prune, "remove what no tier keeps any longer; never the newest proven ones")
@@ -129,7 +136,8 @@ def _add_databases(command: _Command) -> None:
     compared.add_argument("--database", required=True, metavar="NAME")
     _add_all(compared)
     outgrown = command("verify-data", _verify_data, "check that the live database lost nothing since a proven backup")
-    outgrown.add_argument("--file", default="latest", metavar="FILE", help="the backup (default: the newest proven)")
+    text = "a proven backup (default: the baseline, the newest that lost nothing unaccepted)"
+    outgrown.add_argument("--file", default="latest", metavar="FILE", help=text)
     _add_all(outgrown)
 
 
@@ -211,11 +219,30 @@ def _list(here: Context, options: argparse.Namespace) -> int:
 
 
 def _verify_data(here: Context, options: argparse.Namespace) -> int:
-    from ledgervault import live
+    from ledgervault import live, losses
 
-    path = here.store.find(options.file)
-    found = live.verify(here, _manifest_of(here, path))
-    return _tell_checks(found, options, path.name, options.all)
+    judgement = live.verify(here, losses.path_of_baseline(here, options.file))
+    verdict = proof.verdict(judgement.checks, True)
+    word, code = _WORDS[verdict], proof.EXIT[verdict]
+    shown = judgement.checks if options.all else [check for check in judgement.checks if _is_figure(check)]
+    text = report.checks(shown, True)
+    if options.json:
+        changes = {name: plain(figures) if figures else None for name, figures in judgement.changes.items()}
+        answer = {"verdict": word, "exit": code, "file": judgement.file, "tables": changes}
+        print(
+            report.as_json(
+                answer | {"checks": [plain(check) for check in judgement.checks], "lines": text.splitlines()}
+            )
+        )
+    else:
+        print(text)
+        print(f"VERDICT: {word} {judgement.file}")
+    return code
+
+
+def _is_figure(check: Check) -> bool:
+    """What became of the rows is shown also when it holds."""
+    return check.result != proof.OK or check.id == "rows" or check.id.startswith("table ")
 
 
 def _show(here: Context, options: argparse.Namespace) -> int:
@@ -228,9 +255,31 @@ def _show(here: Context, options: argparse.Namespace) -> int:
 
 def _manifest_of(here: Context, path: Path) -> Manifest:
     try:
-        return from_json(Manifest, here.store.manifest_path(path).read_bytes())
+        return read(here.store.manifest_path(path).read_bytes())
     except (OSError, RecordError) as error:
         raise CouldNot(path.name, f"its manifest cannot be read: {error}", "ledgervault audit") from error
+
+
+def _accept(here: Context, options: argparse.Namespace) -> int:
+    from ledgervault import decisions
+
+    return _decided(here, options, decisions.accept, "accepted")
+
+
+def _forget(here: Context, options: argparse.Namespace) -> int:
+    from ledgervault import decisions
+
+    return _decided(here, options, decisions.forget, "forgotten")
+
+
+def _decided(here: Context, options: argparse.Namespace, decide: Callable[..., Entry], word: str) -> int:
+    from ledgervault import state
+
+    entry = decide(here, options.file, options.reason)
+    state.update(here)
+    answer = {"verdict": word, "exit": 0, "file": entry.file, "reason": options.reason}
+    print(report.as_json(answer) if options.json else f"VERDICT: {word} {entry.file}")
+    return 0
 
 
 def _audit(here: Context, options: argparse.Namespace) -> int:
@@ -239,8 +288,7 @@ def _audit(here: Context, options: argparse.Namespace) -> int:
 
 def _tell_checks(found: list[Check], options: argparse.Namespace, what: str, every: bool) -> int:
     verdict = proof.verdict(found, True)
-    word = {proof.PROVEN: "holds", proof.FAILED: "bad", proof.INCONCLUSIVE: "inconclusive"}[verdict]
-    code = proof.EXIT[verdict]
+    word, code = _WORDS[verdict], proof.EXIT[verdict]
     if options.json:
         told = {"verdict": word, "exit": code, "checks": [plain(check) for check in found]}
         print(report.as_json(told | ({"file": what} if what else {})))

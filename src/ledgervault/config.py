@@ -13,6 +13,9 @@ from ledgervault.records import RecordError, build
 DEFAULT_PATH = Path("/config/vault.toml")
 EXPECTATIONS = ("never", "after_first", "always")
 _LEAST = 12
+# What may become of a table's rows: none vanishes and named columns never change; anything, and it is listed; anything,
+# and nobody compares it.
+KEPT, EDITED, VOLATILE = "kept", "edited", "volatile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ class TableConfig:
     noun: str = "rows"
     empty: str = "the table is empty"
     expect_rows: str = "never"
+    rows: str = EDITED
+    fixed_columns: tuple[str, ...] = ()  # of a kept table: these never change
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +141,16 @@ def _check(config: Config, where: str) -> None:
             raise UsageError(
                 where, f"table {table.name}: expect_rows is '{table.expect_rows}'", f"use {', '.join(EXPECTATIONS)}"
             )
+        _check_rows(table, where)
     probe = f"{config.backup_prefix}_db_backup_20250101_000000.sql.gz"
     if names.parse(probe) is None:
         raise UsageError(where, f"backup_prefix is '{config.backup_prefix}'", "lower-case letters, digits, _ and -")
+
+
+def _check_rows(table: TableConfig, where: str) -> None:
+    choices = (KEPT, EDITED, VOLATILE)
+    if table.rows not in choices:
+        raise UsageError(where, f"table {table.name}: rows is '{table.rows}'", f"use {', '.join(choices)}")
+    if table.fixed_columns and table.rows != KEPT:
+        what = f"table {table.name}: fixed_columns, but rows is '{table.rows}'"
+        raise UsageError(where, what, 'set rows = "kept": only a kept table is compared that closely')

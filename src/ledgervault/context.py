@@ -13,7 +13,7 @@ from typing import Any
 from ledgervault.argv import Login
 from ledgervault.config import Config
 from ledgervault.errors import CouldNot, UsageError
-from ledgervault.store import Store
+from ledgervault.store import HEAD_NAME, Store
 
 Say = Callable[[str], None]
 
@@ -75,7 +75,8 @@ class Context:
 
 
 def context(config: Config, say: Say) -> Context:
-    store = Store(Path(config.places.backups), config.environment, config.backup_prefix)
+    head = Path(config.places.state).with_name(HEAD_NAME) if config.places.state is not None else None
+    store = Store(Path(config.places.backups), config.environment, config.backup_prefix, head)
     return Context(config, store, say)
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ledgervault.content import Content, SequenceValue
+from ledgervault.records import from_json
 
-SCHEMA = 1
+SCHEMA = 2  # 1: no digests
 SUFFIX = ".manifest.json"
 
 
@@ -19,6 +20,15 @@ class Watched:
     noun: str
     empty: str
     expect_rows: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DigestsFile:
+    """The file beside the backup that holds a digest per table and bucket of rows."""
+
+    file: str
+    size: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +56,16 @@ class Manifest:
     migration_heads_query: str | None = None
     deployment: dict[str, Any] | None = None
     secrets: str = "not included"
+    digests: DigestsFile | None = None  # since schema 2
 
     @property
     def major(self) -> int:
         return self.server_version_num // 10000
+
+
+def read(text: bytes) -> Manifest:
+    """Of any schema up to ours; NewerError for one of a later version, RecordError for anything else."""
+    return from_json(Manifest, text, SCHEMA)
 
 
 def end_marker(file: str) -> bytes:

@@ -11,6 +11,11 @@ EXIT = {PROVEN: 0, FAILED: 1, INCONCLUSIVE: 2}
 # What a proof did with secondary indexes: built them over the rows, or compared their definitions alone.
 ALL, DEFINITIONS = "all", "definitions"
 
+# Rows since the baseline: nothing kept is gone, something is, it could not be compared.
+NONE, LOST, UNKNOWN = "none", "lost", "unknown"
+
+LOST_ID = "shrunken "  # of a check that reports lost rows; then the table's name
+
 OK, NOTE = "ok", "note"  # a note says something and decides nothing
 
 
@@ -37,6 +42,12 @@ class Proof:
     checks: tuple[Check, ...]
     figures: dict[str, float] = field(default_factory=dict)
     shrunken: bool = False
+    loss: str = NONE
+    baseline: str | None = None  # the backup that `loss` is reckoned from
+
+    @property
+    def lost_tables(self) -> list[str]:
+        return [check.id.removeprefix(LOST_ID) for check in self.checks if check.id.startswith(LOST_ID)]
 
 
 def verdict(checks: Iterable[Check], compared: bool) -> str:

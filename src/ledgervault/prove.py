@@ -24,6 +24,7 @@ from ledgervault import (
     diagnose,
     files,
     loading,
+    losses,
     process,
     proof,
     queries,
@@ -39,9 +40,10 @@ from ledgervault.database import Connection
 from ledgervault.errors import CouldNot
 from ledgervault.journal import digest
 from ledgervault.loading import Loaded
-from ledgervault.manifest import Manifest, end_marker
+from ledgervault.losses import NO_LOSS, Loss
+from ledgervault.manifest import Manifest, end_marker, read
 from ledgervault.proof import Check, Proof, failed, inconclusive, note, ok
-from ledgervault.records import RecordError, from_json
+from ledgervault.records import NewerError, RecordError
 from ledgervault.split import Entry
 
 MAJOR = 17  # of the programs in this image
@@ -63,7 +65,7 @@ class _Judged:
     compared: bool
     manifest_sha256: str | None
     figures: dict[str, float]
-    shrunken: bool = False
+    loss: Loss = NO_LOSS
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class _Case:
     manifest: Manifest
     stored: Stored
     figures: dict[str, float] = field(default_factory=dict)
+    losses: list[Loss] = field(default_factory=list)  # since the baseline, once the copy was compared
 
 
 def prove(context: Context, path: Path, options: Options) -> Proof:
@@ -105,7 +108,9 @@ def _judge(context: Context, path: Path, level: str, options: Options) -> Proof:
         seconds=round(time.monotonic() - start, 3),
         checks=tuple(judged.checks),
         figures=judged.figures,
-        shrunken=judged.shrunken,
+        shrunken=judged.loss.verdict == proof.LOST,
+        loss=judged.loss.verdict,
+        baseline=judged.loss.baseline,
     )
     if options.record and context.store.owns(path):
         _record(context, path, result)
@@ -148,8 +153,9 @@ def _look(context: Context, path: Path, level: str, options: Options) -> _Judged
         )
     case = _Case(context, path, manifest, stored)
     checks += restored_and_compared(case, options.indexes)
-    shrunken, why = shrinkage(context, manifest)
-    return _Judged([*checks, *why], compare.compared_anything(manifest), manifest_sha256, case.figures, shrunken)
+    loss = case.losses[-1] if case.losses else NO_LOSS
+    compared = compare.compared_anything(manifest)
+    return _Judged([*checks, *loss.checks], compared, manifest_sha256, case.figures, loss)
 
 
 # ------------------------------------------------------------------------ the manifest, before anything is restored
@@ -165,7 +171,9 @@ def read_manifest(context: Context, path: Path) -> tuple[Manifest | None, str | 
     except OSError as error:
         return None, None, [inconclusive("manifest", f"{place.name}: cannot be read: {error}")]
     try:
-        return from_json(Manifest, text), digest(text), []
+        return read(text), digest(text), []
+    except NewerError as error:
+        return None, digest(text), [inconclusive("manifest", f"{place.name}: {error}", "use the newer vault image")]
     except RecordError as error:
         return None, digest(text), [failed("manifest", f"{place.name}: not a manifest of ours: {error}")]
 
@@ -331,7 +339,8 @@ def _compared(case: _Case, login: Login, loaded: Loaded) -> list[Check]:
         )
         checks = [ok("restore", "restored without an error"), *told, *compare.compare(manifest, restored)]
         checks += not_blind(connection, manifest, restored)
-    figures["compare_seconds"] = round(time.monotonic() - start, 3)
+        figures["compare_seconds"] = round(time.monotonic() - start, 3)
+        case.losses.append(losses.since_baseline(context, connection, manifest))
     figures["indexes_unbuilt"] = float(len(loaded.unbuilt))
     figures["own_rss_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
     return checks
@@ -370,23 +379,3 @@ def not_blind(connection: Connection, manifest: Manifest, restored: Content) -> 
         yield ok("not blind", f"a row taken from {name} was noticed")
     else:
         yield inconclusive("not blind", f"a row taken from {name} was not noticed: this verifier sees nothing")
-
-
-def shrinkage(context: Context, manifest: Manifest) -> tuple[bool, list[Check]]:
-    """Fewer watched rows than in the last proven backup, by more than is allowed: a proven file, and an alarm."""
-    allowed = context.config.limits.shrink_allowed_percent
-    earlier = None
-    known = context.store.journal()
-    for entry in context.store.entries(known) if known.broken is None else []:
-        if entry.file == manifest.file:
-            break
-        earlier = entry if entry.proven else earlier
-    if earlier is None:
-        return False, []
-    found = []
-    for name, what in manifest.watched.items():
-        before = int(earlier.line.data["watched"].get(name, 0))
-        after = manifest.content.tables[name].rows if name in manifest.content.tables else 0
-        if compare.shrunken(before, after, allowed):
-            found.append(note(f"shrunken {name}", f"SHRUNKEN: {after} {what.noun}, {before} in {earlier.file}"))
-    return bool(found), found

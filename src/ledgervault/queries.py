@@ -84,6 +84,35 @@ SELECT c.oid::text, {_RELATION},
  ORDER BY 4 DESC, 2
 """
 
+# For each table of TABLES: itself, what it is a part of (itself if of nothing), its columns' names, types, hashed texts,
+# whether each is generated, the primary key's columns, pages. Large ones first.
+LAYOUTS = f"""
+SELECT {_RELATION},
+       coalesce((SELECT format('%I.%I', rn.nspname, r.relname) FROM pg_class r JOIN pg_namespace rn ON rn.oid = r.relnamespace
+                  WHERE r.oid = pg_partition_root(c.oid)), {_RELATION}),
+       l.names, l.types, l.hashed, l.generated,
+       (SELECT array_agg(a.attname::text ORDER BY k.place)
+          FROM pg_index i, unnest(i.indkey) WITH ORDINALITY k(number, place)
+          JOIN pg_attribute a ON a.attnum = k.number
+         WHERE i.indrelid = c.oid AND a.attrelid = c.oid AND i.indisprimary AND k.place <= i.indnkeyatts),
+       pg_relation_size(c.oid) / 8192
+  {_JOIN_RELATION},
+       LATERAL (SELECT array_agg(a.attname::text ORDER BY a.attname COLLATE "C") AS names,
+                       array_agg(format_type(a.atttypid, a.atttypmod) ORDER BY a.attname COLLATE "C") AS types,
+                       array_agg({_COLUMN} ORDER BY a.attname COLLATE "C") AS hashed,
+                       array_agg(a.attgenerated <> '' ORDER BY a.attname COLLATE "C") AS generated
+                  FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+                  LEFT JOIN pg_type element ON element.typarray = t.oid
+                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) l
+ WHERE c.relkind = 'r' AND {_RELATION_FILTER}
+ ORDER BY 8 DESC, 1
+"""
+
+# What a session starts with, whatever was pinned since: the text of values depends on these, and pg_dump sets none.
+TEXT_SETTINGS = """
+SELECT name, reset_val FROM pg_settings WHERE name IN ('TimeZone', 'bytea_output', 'lc_monetary') ORDER BY name
+"""
+
 LOCKABLE = f"""
 SELECT {_RELATION} {_JOIN_RELATION} WHERE c.relkind IN ('r', 'p') AND {_RELATION_FILTER} ORDER BY c.oid
 """

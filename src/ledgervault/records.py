@@ -18,6 +18,10 @@ class RecordError(ValueError):
     """`path: what is wrong`; the caller says which file it was."""
 
 
+class NewerError(RecordError):
+    """Written by a later version of this program: nothing can be said of it here."""
+
+
 def build(kind: type[T], data: object, path: str = "") -> T:
     """A `kind` made of `data`, or a RecordError that names the key."""
     if not isinstance(data, Mapping):
@@ -30,7 +34,7 @@ def build(kind: type[T], data: object, path: str = "") -> T:
     for name, field in fields.items():
         if name in data:
             values[name] = _value(hints[name], data[name], _join(path, name))
-        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+        elif _is_required(field):
             raise RecordError(f"{_join(path, name)}: missing")
     return kind(**values)
 
@@ -45,12 +49,24 @@ def to_json(record: object) -> bytes:
     return (json.dumps(plain(record), indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
-def from_json(kind: type[T], text: bytes) -> T:
+def to_line(record: object) -> bytes:
+    return json.dumps(plain(record), separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+
+
+def from_json(kind: type[T], text: bytes, newest: int | None = None) -> T:
+    """`newest`: the latest schema this program reads; its key `schema` is judged before all others."""
     try:
         data = json.loads(text)
-    except ValueError as error:  # also what is not UTF-8
+    except (ValueError, RecursionError) as error:  # also what is not UTF-8
         raise RecordError(f"not JSON: {error}") from error
+    if newest is not None and isinstance(data, dict):
+        refuse_newer(data.get("schema", 1), newest)
     return build(kind, data)
+
+
+def refuse_newer(schema: object, newest: int) -> None:
+    if isinstance(schema, int) and schema > newest:
+        raise NewerError(f"written by a newer ledgervault: schema {schema}, this version reads up to {newest}")
 
 
 def json_schema(kind: type[Any], title: str) -> dict[str, Any]:
@@ -71,10 +87,15 @@ def _schema_of(hint: Any) -> dict[str, Any]:
         return {"type": "array", "items": _schema_of(arguments[0])}
     if dataclasses.is_dataclass(hint):
         hints = get_type_hints(hint)
-        names = [field.name for field in dataclasses.fields(hint)]
-        properties = {name: _schema_of(hints[name]) for name in names}
-        return {"type": "object", "properties": properties, "required": names, "additionalProperties": False}
+        fields = dataclasses.fields(hint)
+        properties = {field.name: _schema_of(hints[field.name]) for field in fields}
+        required = [field.name for field in fields if _is_required(field)]  # files of an older schema lack the others
+        return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
     return {"type": {str: "string", int: "integer", float: "number", bool: "boolean"}[hint]}
+
+
+def _is_required(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
 @functools.cache

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ledgervault.manifest import Manifest
-from ledgervault.proof import OK, Check, Proof
+from ledgervault.proof import LOST, OK, UNKNOWN, Check, Proof
 from ledgervault.records import plain
 from ledgervault.retention import Decision
 from ledgervault.store import Entry
@@ -62,12 +62,23 @@ def listing(entries: Sequence[Entry]) -> str:
     rows = [("FILE", "TIER", "TAKEN (UTC)", "ROWS", "SIZE", "VERDICT")]
     for entry in entries:
         data = entry.line.data
-        verdict = entry.verdict if entry.intact else f"{entry.verdict}, NOT AS WRITTEN"
+        verdict = ", ".join([entry.verdict, *_remarks(entry)])
         rows.append((entry.file, data["tier"], data["taken"][:19], str(data["rows"]), size(data["size"]), verdict))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
+
+
+def _remarks(entry: Entry) -> Iterator[str]:
+    if not entry.intact:
+        yield "NOT AS WRITTEN"
+    if entry.shrunken:
+        yield "SHRUNKEN"
+    elif entry.loss == LOST:
+        yield "loss accepted"
+    elif entry.loss == UNKNOWN:
+        yield "LOSS UNKNOWN"
 
 
 def shown(manifest: Manifest, entry: Entry | None) -> dict[str, Any]:

@@ -17,7 +17,8 @@ class Kept:
     seq: int
     taken: datetime
     proven: bool
-    shrunken: bool = False
+    shrunken: bool = False  # rows are lost in it, and nobody accepted that
+    uncompared: bool = False  # whether rows are lost in it could not be found out
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,9 @@ class Decision:
 
 
 def removable(backups: Sequence[Kept], tier: str, keep_hours: int, now: datetime, least: int = 1) -> list[Kept]:
-    """Older than its tier's time **and** a newer one of its kind is proven and has not shrunk **and** it is not one of
-    the newest proven ones of its tier."""
+    """Older than its time **and** a newer one of its kind is proven and lost nothing **and** it is not one of the
+    newest proven ones of its tier. So the last one before an unaccepted loss stays; those that show the loss go as
+    newer ones of their sort are proven."""
     rule = Rule(keep_hours, least)
     return [backup for backup in backups if backup.tier == tier and why_kept(backups, backup, rule, now) is None]
 
@@ -55,10 +57,9 @@ def why_kept(backups: Sequence[Kept], backup: Kept, rule: Rule, now: datetime) -
 
 
 def _newer_proven(backups: Sequence[Kept], backup: Kept) -> bool:
-    return any(
-        other.seq > backup.seq and other.kind == backup.kind and other.proven and not other.shrunken
-        for other in backups
-    )
+    newer = [other for other in backups if other.seq > backup.seq and other.kind == backup.kind and other.proven]
+    shows_loss = backup.proven and backup.shrunken
+    return any(shows_loss or not (other.shrunken or other.uncompared) for other in newer)
 
 
 def _newest_proven_of_tier(backups: Sequence[Kept], backup: Kept, least: int) -> list[int]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ledgervault import files, proof
+from ledgervault import baseline, files, proof
 from ledgervault.context import Context
 from ledgervault.store import Entry
 
@@ -32,6 +32,8 @@ def facts(context: Context) -> dict[str, Any]:
         "updated": files.stamp(),
         "newest": describe(newest),
         "newest_proven": describe(proven),
+        "baseline": describe(baseline.newest(entries)),
+        "unaccepted_loss": describe(baseline.open_loss(entries)),
         "backups": {verdict: sum(entry.verdict == verdict for entry in entries) for verdict in verdicts},
         "schedule_started": _started(context),
         "proven_age_minutes": context.config.limits.proven_age_minutes,
@@ -77,7 +79,9 @@ def describe(entry: Entry | None) -> dict[str, Any] | None:
         "watched": data["watched"],
         "verdict": entry.verdict,
         "judged": entry.ruling.time if entry.ruling else None,
-        "shrunken": bool(entry.ruling and entry.ruling.data.get("shrunken")),
+        "shrunken": entry.shrunken,
+        "loss": entry.loss,
+        "accepted": entry.accepted,
         "bad": entry.ruling.data.get("bad", []) if entry.ruling else [],
         "intact": entry.intact,
     }

@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ledgervault import clock, files, journal, names, proof, retention
+from ledgervault import clock, digests, files, journal, names, proof, retention
 from ledgervault.errors import CouldNot, UsageError
-from ledgervault.journal import Journal, Line
+from ledgervault.journal import Head, Journal, Line
 from ledgervault.manifest import SUFFIX, Manifest
 from ledgervault.proof import Proof
-from ledgervault.records import to_json
+from ledgervault.records import RecordError, from_json, to_json
 from ledgervault.retention import Decision, Rule
 
 UNPROVEN = "unproven"
 BACKUP_FAILED = "backup FAILED"  # in backup.log
+HEAD_NAME = "journal-head.json"  # in the directory of the state, never beside the journal
+HEAD_HINT = "compare the journal with the off-site copy; then remove this head: the next line keeps a new one"
 _LOG = "backup.log"
 _LOG_TAIL = 64 * 1024
 _JOURNAL_WAIT = 60
@@ -41,10 +43,28 @@ class Entry:
     verdict: str  # proven, failed, inconclusive, unproven
     ruling: Line | None
     intact: bool  # there, with the journal's size
+    accepted: bool = False  # its loss, or that of a later one, was meant
 
     @property
     def proven(self) -> bool:
         return self.verdict == proof.PROVEN and self.intact
+
+    @property
+    def loss(self) -> str:
+        """What its ruling proof said of rows lost since the baseline; NONE where there is none. A proof by an older
+        version says whether it had shrunken."""
+        data = self.ruling.data if self.ruling else {}
+        return str(data.get("loss") or (proof.LOST if data.get("shrunken") else proof.NONE))
+
+    @property
+    def shrunken(self) -> bool:
+        """Rows were lost, and nobody has said that it was meant."""
+        return self.loss == proof.LOST and not self.accepted
+
+    @property
+    def complete(self) -> bool:
+        """Proven, and nothing lost unaccepted: later ones may be compared with it, older ones may go."""
+        return self.proven and (self.loss == proof.NONE or self.accepted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +72,7 @@ class Store:
     root: Path
     environment: str
     prefix: str
+    head_path: Path | None = None  # where the journal's head is kept, apart from the journal
 
     @property
     def journal_path(self) -> Path:
@@ -70,13 +91,17 @@ class Store:
     # ---------------------------------------------------------------- reading
 
     def journal(self) -> Journal:
+        """CouldNot where it cannot be read, or holds a line of a later version: this one would judge without it."""
         try:
-            return journal.read(self.journal_path.read_bytes())
+            known = journal.checked(journal.read(self.journal_path.read_bytes()))
         except FileNotFoundError:
             return Journal((), journal.GENESIS)
         except OSError as error:
             hint = "is the backups volume mounted, and is this file readable by the vault's user?"
             raise CouldNot(str(self.journal_path), f"cannot be read: {error.strerror}", hint) from error
+        if known.newer:
+            raise CouldNot(str(self.journal_path), known.newer, "use the newer vault image (make deploy SERVICE=vault)")
+        return known
 
     def failed_backup(self) -> dict[str, str] | None:
         """Time and text of the newest backup run, where it failed; backup.log has a line for each."""
@@ -91,13 +116,31 @@ class Store:
             return None
         return {"time": runs[-1][0], "text": " ".join(runs[-1][1:])}
 
+    def head_problem(self, known: Journal) -> str | None:
+        """What the kept head says against the journal; None also where no head is kept."""
+        kept = self.kept_head()
+        return journal.head_problem(known, kept) if kept is not None and known.broken is None else None
+
+    def kept_head(self) -> Head | None:
+        try:
+            return from_json(Head, self.head_path.read_bytes()) if self.head_path is not None else None
+        except FileNotFoundError:
+            return None
+        except (OSError, RecordError) as error:
+            raise CouldNot(str(self.head_path), f"the journal's head cannot be read: {error}", HEAD_HINT) from error
+
     def entries(self, known: Journal | None = None) -> list[Entry]:
-        """In the journal's order, oldest first; without what was removed on purpose."""
+        """In the journal's order, oldest first; without what was removed on purpose, or is to be forgotten."""
         known = known or self.journal()
-        gone = journal.removed(known.lines)
-        return [
-            self._entry(known, line) for line in known.lines if line.event == journal.BACKUP and line.file not in gone
-        ]
+        gone = journal.removed(known.lines) | journal.forgotten(known.lines).keys()
+        return [entry for entry in self._written(known) if entry.file not in gone]
+
+    def _written(self, known: Journal) -> list[Entry]:
+        """Every backup of the journal."""
+        backups = [line for line in known.lines if line.event == journal.BACKUP]
+        meant = journal.accepted(known.lines)
+        up_to = max((line.seq for line in backups if line.file in meant), default=0)
+        return [self._entry(known, line, line.seq <= up_to) for line in backups]
 
     def newest_proven(self, kind: str = "db", entries: list[Entry] | None = None) -> Entry | None:
         found = [
@@ -125,7 +168,7 @@ class Store:
         inside = path.parent.parent == self.root.resolve() and path.parent.name in names.TIERS
         return inside and names.parse(path.name) is not None
 
-    def _entry(self, known: Journal, line: Line) -> Entry:
+    def _entry(self, known: Journal, line: Line, accepted: bool) -> Entry:
         path = self.tier(line.data["tier"]) / line.file
         ruling = journal.status(known.lines, line.file)
         try:
@@ -133,7 +176,7 @@ class Store:
         except OSError:
             intact = False
         verdict = str(ruling.data["verdict"]) if ruling else UNPROVEN
-        return Entry(line.file, path, line, verdict, ruling, intact)
+        return Entry(line.file, path, line, verdict, ruling, intact, accepted)
 
     # ---------------------------------------------------------------- writing
 
@@ -176,28 +219,22 @@ class Store:
             name = name.later()
         return name
 
-    def commit(self, manifest: Manifest) -> Path:
+    def digests_path(self, path: Path) -> Path:
+        return path.with_name(path.name + digests.SUFFIX)
+
+    def commit(self, manifest: Manifest, digested: bytes | None = None) -> Path:
         """Gives a whole, synced, read-back dump its name. Journal first: from there on `recover` can finish."""
         path = self.tier(manifest.tier) / manifest.file
         text = to_json(manifest)
         files.write_aside(self.manifest_path(path), text)
+        if digested is not None:
+            files.write_aside(self.digests_path(path), digested)
         files.sync_directory(path.parent)
-        data: dict[str, Any] = {
-            "kind": manifest.kind,
-            "tier": manifest.tier,
-            "environment": manifest.environment,
-            "database": manifest.database,
-            "size": manifest.size,
-            "sha256": manifest.sha256,
-            "taken": manifest.snapshot,
-            "tables": len(manifest.content.tables),
-            "rows": manifest.content.rows,
-            "watched": {
-                name: manifest.content.tables[name].rows for name in manifest.watched if name in manifest.content.tables
-            },
-        }
+        data = journal_data(manifest)
         self._append(journal.BACKUP, manifest.file, journal.digest(text), data)
         files.reveal(self.manifest_path(path))
+        if digested is not None:
+            files.reveal(self.digests_path(path))
         files.reveal(path)
         files.sync_directory(path.parent)
         return path
@@ -212,6 +249,9 @@ class Store:
             "proof_sha256": journal.digest(text),
             "seconds": result.seconds,
             "shrunken": result.shrunken,
+            "loss": result.loss,
+            "baseline": result.baseline,
+            "lost": result.lost_tables,
             "indexes": proof.DEFINITIONS if result.figures.get("indexes_unbuilt") else proof.ALL,
             "bad": [check.text for check in result.checks if check.result in (proof.FAILED, proof.INCONCLUSIVE)][:5],
         }
@@ -222,6 +262,15 @@ class Store:
             files.sync_directory(path.parent)
         self.relink()
         return target
+
+    def accept(self, file: str, reason: str) -> None:
+        """The loss that this backup shows was meant."""
+        self._append(journal.ACCEPTED, file, None, {"reason": reason})
+
+    def forget(self, file: str, reason: str) -> None:
+        """It counts for nothing any more. Its file stays until `prune` finds its time is up from here on."""
+        self._append(journal.FORGOTTEN, file, None, {"reason": reason})
+        self.relink()
 
     def relink(self) -> None:
         """`latest.*` in each tier names its newest proven backup, or is not there."""
@@ -243,11 +292,13 @@ class Store:
         about the clock no longer stops it; ages count no time that is in doubt."""
         with self._journal_lock():
             known = self.journal()
-            self._refuse_if_broken(known)
+            self._refuse_if_altered(known)
+            forgotten = journal.forgotten(known.lines)
+            lines = journal.without(known.lines, forgotten)
             if not pressed:
-                _refuse_wrong_clock(known, now)
-            entries, ages = self.entries(known), clock.ages(known.lines, now)
-            backups = [_kept(entry, now - ages[entry.line.seq]) for entry in entries]
+                _refuse_wrong_clock(lines, now)
+            entries, ages = self._still_there(known), clock.ages(lines, now)
+            backups = [_kept(entry, forgotten.get(entry.file), now, ages) for entry in entries]
             decisions = []
             for entry, backup in zip(entries, backups, strict=True):
                 decision = _decision(backups, backup, rules.get(backup.tier), now)
@@ -271,6 +322,11 @@ class Store:
             self._reserve.unlink()
             self._append_locked(*arguments)
 
+    def _still_there(self, known: Journal) -> list[Entry]:
+        """What prune may have to remove: also what was forgotten."""
+        gone = journal.removed(known.lines)
+        return [entry for entry in self._written(known) if entry.file not in gone]
+
     def recover(self) -> None:
         """After a kill: what the journal knows is finished, the rest of the half-made goes. Under the backup lock."""
         with self._journal_lock():
@@ -279,7 +335,7 @@ class Store:
             if known.torn:
                 os.truncate(self.journal_path, self.journal_path.stat().st_size - known.torn)
             promised = {line.file for line in known.lines if line.event == journal.BACKUP}
-            promised |= {file + SUFFIX for file in promised}
+            promised |= {file + suffix for file in promised for suffix in (SUFFIX, digests.SUFFIX)}
             promised |= {str(line.data["proof"]) for line in known.lines if line.event == journal.PROOF}
             gone = journal.removed(known.lines)
             for aside in sorted(self.root.glob(f"*/.*{names.PARTIAL}")):
@@ -305,7 +361,8 @@ class Store:
     def _append_locked(self, event: str, file: str, manifest_sha256: str | None, data: dict[str, Any]) -> None:
         known = self.journal()
         self._refuse_if_broken(known)
-        encoded = journal.encode(journal.next_line(known, files.stamp(), event, file, manifest_sha256, data))
+        line = journal.next_line(known, files.stamp(), event, file, manifest_sha256, data)
+        encoded = journal.encode(line)
         descriptor = os.open(self.journal_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
         with os.fdopen(descriptor, "wb") as target:
             if known.torn:
@@ -315,6 +372,23 @@ class Store:
             os.fsync(target.fileno())
         if len(known.lines) == 0:
             files.sync_directory(self.root)
+        self._keep_head(known, Head(line.seq, journal.digest(encoded)))
+
+    def _keep_head(self, before: Journal, head: Head) -> None:
+        """One that the journal contradicts stays: it is the evidence, and `audit` reports it until somebody decides."""
+        if self.head_path is None:
+            return
+        try:
+            if self.head_problem(before) is None:
+                files.write_whole(self.head_path, to_json(head), mode=0o644)
+        except (OSError, CouldNot) as error:
+            self.log(f"the journal's head was not kept: {error}")
+
+    def _refuse_if_altered(self, known: Journal) -> None:
+        self._refuse_if_broken(known)
+        problem = self.head_problem(known)
+        if problem:
+            raise CouldNot(str(self.journal_path), problem, HEAD_HINT)
 
     def _refuse_if_broken(self, known: Journal) -> None:
         """Neither finished nor removed nor added to: what cannot be believed decides nothing."""
@@ -325,14 +399,36 @@ class Store:
     def _unlink(self, path: Path) -> None:
         for other in path.parent.glob(f"{path.name}.proof-*.json") if path.parent.is_dir() else ():
             other.unlink()
-        self.manifest_path(path).unlink(missing_ok=True)
+        for suffix in (SUFFIX, digests.SUFFIX):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
         path.unlink(missing_ok=True)
 
 
-def _kept(entry: Entry, taken: datetime) -> retention.Kept:
+def journal_data(manifest: Manifest) -> dict[str, Any]:
+    """What the journal says of a backup, so that nobody reads every manifest."""
+    tables = manifest.content.tables
+    return {
+        "kind": manifest.kind,
+        "tier": manifest.tier,
+        "environment": manifest.environment,
+        "database": manifest.database,
+        "size": manifest.size,
+        "sha256": manifest.sha256,
+        "taken": manifest.snapshot,
+        "tables": len(tables),
+        "rows": manifest.content.rows,
+        "watched": {name: tables[name].rows for name in manifest.watched if name in tables},
+    }
+
+
+def _kept(entry: Entry, forgotten: Line | None, now: datetime, ages: Mapping[int, timedelta]) -> retention.Kept:
+    """A forgotten one is proven no more, and its age begins with the day it was forgotten."""
     data = entry.line.data
-    shrunken = bool(entry.ruling and entry.ruling.data.get("shrunken"))
-    return retention.Kept(entry.file, data["kind"], data["tier"], entry.line.seq, taken, entry.proven, shrunken)
+    taken = now - ages[(forgotten or entry.line).seq]
+    proven = entry.proven and forgotten is None
+    shrunken = proven and entry.shrunken
+    uncompared = proven and not entry.complete and not shrunken
+    return retention.Kept(entry.file, data["kind"], data["tier"], entry.line.seq, taken, proven, shrunken, uncompared)
 
 
 def _decision(backups: list[retention.Kept], backup: retention.Kept, rule: Rule | None, now: datetime) -> Decision:
@@ -343,12 +439,12 @@ def _decision(backups: list[retention.Kept], backup: retention.Kept, rule: Rule 
     return Decision(backup.file, backup.tier, reason is None, reason or removal)
 
 
-def _refuse_wrong_clock(known: Journal, now: datetime) -> None:
-    if (jump := clock.stands_back(known.lines, now)) is not None:
+def _refuse_wrong_clock(lines: Sequence[Line], now: datetime) -> None:
+    if (jump := clock.stands_back(lines, now)) is not None:
         hint = (
             "set the clock; if it was ahead then, the next backup ends this, or `ledgervault forget FILE --reason` now"
         )
         raise CouldNot("prune", f"{jump.text()}: nothing is removed", hint)
-    if (jump := clock.jump_in_doubt(known.lines, now)) is not None:
+    if (jump := clock.jump_in_doubt(lines, now)) is not None:
         hint = "look at the clock; after a day at work, or when room is short, pruning goes on by itself"
         raise CouldNot("prune", f"{jump.text()}: nothing is removed for a day", hint)

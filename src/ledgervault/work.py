@@ -34,9 +34,11 @@ def _checks(facts: Mapping[str, Any], now: datetime) -> Iterator[Check]:
         yield failed("last run", f"last failure: {failure['time']}: {failure['text']}", "make backup")
     if broken := (facts.get("journal") or {}).get("broken"):
         yield failed("journal", f"journal: {broken}", "ledgervault audit")
-    if proven.get("shrunken"):
-        text = f"{proven['file']}: SHRUNKEN: fewer rows than in the proven backup before it"
-        yield failed("shrunken", text, "make verify-data says which; accept it where that was meant")
+    if proven.get("shrunken") or facts.get("unaccepted_loss"):
+        first, base = facts.get("unaccepted_loss") or proven, facts.get("baseline") or {}
+        text = f"{first['file']}: SHRUNKEN: rows are lost that {base.get('file', 'an earlier backup')} still holds"
+        hint = "make verify-data says which; was it meant: make accept FILE=newest REASON='…'"
+        yield failed("shrunken", text, hint)
     waiting = int(facts.get("queue", 0))
     text = f"{waiting} backups wait for their proof"
     yield failed("queue", text, "make prove FILE=newest") if waiting > _QUEUE else ok("queue", text)

@@ -57,16 +57,8 @@ def test_it_was_deployed_under_a_strict_guard_that_is_really_active(guarded: Gua
 def test_its_own_life_meets_no_refusal_and_changes_no_container(guarded: Guarded) -> None:
     before = guarded.containers()
     assert re.findall(r"changed=(\d+) +unreachable=0 +failed=0", guarded.make("deploy")) == ["0"]
-    for target in (
-        "backup",
-        "prove FILE=latest",
-        "restore-test",
-        "verify-data",
-        "prune DRY=1",
-        "prune",
-        "migrate",
-        "restore-smoke",
-    ):
+    judged = ("prove FILE=latest", "restore-test", "verify-data", "verify-data FILE=latest", "audit")
+    for target in ("backup", *judged, "prune DRY=1", "prune", "migrate", "restore-smoke"):
         guarded.make(target)
     assert "VERDICT: holds" in guarded.make("health-check")
     assert guarded.containers() == before

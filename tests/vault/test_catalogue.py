@@ -390,6 +390,24 @@ def test_b14_a_table_that_had_rows_once_and_has_none_is_inconclusive(vault: Vaul
     assert vault("prove", vault.taken().name).verdict == "proven"
 
 
+def test_b40_a_proof_that_could_not_decide_takes_no_verdict_away(vault: Vault) -> None:
+    path = vault.taken()
+    vault.proven(path)
+    vault.configure(scratch=vault.place / "not_mounted")
+    assert vault("prove", path.name).verdict == "inconclusive"
+    assert vault("list").data[0]["verdict"] == "proven"
+    assert (path.parent / "latest.sql.gz").is_symlink()
+    assert json.loads((vault.place / "vault.json").read_text())["newest_proven"]["file"] == path.name
+    vault.configure()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    assert vault("prove", path.name).verdict == "failed"
+    path.write_bytes(whole)
+    vault.configure(scratch=vault.place / "not_mounted")
+    assert vault("prove", path.name).verdict == "inconclusive"
+    assert vault("list").data[0]["verdict"] == "failed", "failed overrides proven, and stays"
+
+
 def test_b15_far_fewer_rows_than_in_the_last_proven_backup_are_proven_and_marked_shrunken(vault: Vault) -> None:
     vault.proven()
     vault.sql("DELETE FROM public.transaction WHERE id > 150")
@@ -397,7 +415,26 @@ def test_b15_far_fewer_rows_than_in_the_last_proven_backup_are_proven_and_marked
     assert result.data["shrunken"]
     assert "SHRUNKEN: 150 transactions, 200 in" in result.said
     vault.sql("DELETE FROM public.transaction WHERE id = 150")
+    second = vault.proven()
+    assert second.data["shrunken"], "until somebody accepts it"
+    assert vault("accept", second.data["file"], "--reason", "a test").code == 0
     assert not vault.proven().data["shrunken"]
+
+
+def test_b39_an_alarm_of_shrinkage_stays_and_the_last_good_backup_is_kept(vault: Vault) -> None:
+    vault.configure(extra="[tiers.hourly]\nkeep_hours = 0")
+    good = vault.taken()
+    vault.proven(good)
+    vault.sql("DELETE FROM public.transaction WHERE id > 5")
+    for _ in range(3):
+        assert vault.proven().data["shrunken"]
+        vault("prune")
+        assert good.exists()
+    assert [entry["shrunken"] for entry in vault("list").data] == [False, True], "shrunken ones thin out"
+    assert vault("accept", "latest", "--reason", "a test").code == 0
+    assert not vault.proven().data["shrunken"]
+    vault("prune")
+    assert not good.exists()
 
 
 LOAD = [

@@ -171,6 +171,142 @@ def test_audit_finds_what_was_removed_swapped_or_added_by_hand(vault: Vault) -> 
     assert "proof-" in vault("audit").bad
 
 
+def _edit_last_line(vault: Vault, old: bytes, new: bytes) -> None:
+    place = vault.backups / "journal.jsonl"
+    *lines, last = place.read_bytes().splitlines(keepends=True)
+    assert old in last
+    place.write_bytes(b"".join([*lines, last.replace(old, new)]))
+
+
+def test_b46_the_journals_last_line_edited_is_found_and_stays_found(vault: Vault) -> None:
+    vault.proven()
+    path = vault.taken()
+    assert "its last line is the one that was written" in json.dumps(vault("audit").data)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert vault("verify", path.name).verdict == "failed"
+    _edit_last_line(vault, b'"verdict":"failed"', b'"verdict":"proven"')
+    result = vault("audit")
+    assert result.code == 1
+    assert "is not the one that was written" in result.bad
+    assert "verdict is 'failed', 'proven' in the journal's line" in result.bad
+    assert vault("prune").code == 2, "an edited journal removes nothing"
+    vault.taken()
+    assert "is not the one that was written" in vault("audit").bad, "the next line does not hide it"
+    (vault.place / "journal-head.json").unlink()
+    assert "verdict is 'failed'" in vault("audit").bad
+
+
+def test_b46_a_last_line_cut_away_is_found(vault: Vault) -> None:
+    vault.proven()
+    place = vault.backups / "journal.jsonl"
+    place.write_bytes(b"".join(place.read_bytes().splitlines(keepends=True)[:-1]))
+    result = vault("audit")
+    assert result.code == 1
+    assert "1 lines, 2 were written: the last ones are gone" in result.bad
+
+
+def test_audit_compares_a_backups_line_with_its_manifest(vault: Vault) -> None:
+    vault.taken()
+    _edit_last_line(vault, b'"rows":203', b'"rows":205')
+    (vault.place / "journal-head.json").unlink()
+    result = vault("audit")
+    assert result.code == 1
+    assert "rows is 205 in the journal's line 1, 203 in its manifest" in result.bad
+
+
+COMMANDS = [
+    ["list"],
+    ["audit"],
+    ["prune"],
+    ["state"],
+    ["verify-data"],
+    ["prove", "latest"],
+    ["verify", "newest"],
+    ["backup"],
+]
+
+
+@pytest.mark.parametrize("line", [b'"event":"audited"', b'"event":"backup","schema":3'], ids=["event", "schema"])
+def test_a_line_of_a_newer_version_is_refused_by_a_clear_word_by_every_command(vault: Vault, line: bytes) -> None:
+    vault.taken()
+    _edit_last_line(vault, b'"event":"backup"', line)
+    for command in COMMANDS:
+        result = vault(*command)
+        assert result.code == 2, command
+        assert "written by a newer ledgervault" in result.error, command
+        assert "Traceback" not in result.error, command
+
+
+def test_what_cannot_be_read_is_exit_2_with_one_message(vault: Vault) -> None:
+    path = vault.taken()
+    vault.proven(path)
+    place = vault.backups / "journal.jsonl"
+    whole = place.read_bytes()
+    place.unlink()
+    place.mkdir()
+    for command in COMMANDS:
+        result = vault(*command)
+        assert result.code == 2, command
+        assert "journal.jsonl: cannot be read" in result.error and "Traceback" not in result.error, command
+    place.rmdir()
+    place.write_bytes(whole.replace(b'"tier":"hourly"', b'"tier":7'))
+    for command in COMMANDS:
+        result = vault(*command)
+        assert result.code in (1, 2) and "Traceback" not in result.error, command
+    place.write_bytes(whole)
+    manifest = path.with_name(path.name + ".manifest.json")
+    text = manifest.read_bytes()
+    for wrong, code in ((b"[" * 100_000, 2), (text.replace(b'"schema": 2', b'"schema": 3'), 2)):
+        manifest.write_bytes(wrong)
+        for command in (["show", "latest"], ["verify-data"]):
+            result = vault(*command)
+            assert (result.code, "Traceback" in result.error) == (code, False), command
+    assert "written by a newer ledgervault" in vault("prove", path.name, "--without-journal").bad
+    assert vault("prove", path.name, "--without-journal").code == 2
+    manifest.unlink()
+    manifest.mkdir()
+    for command in (["show", "latest"], ["audit"], ["verify", path.name], ["verify-data"]):
+        result = vault(*command)
+        assert (result.code, "Traceback" in result.error) == (2, False), command
+
+
+def test_a_forgotten_backup_counts_for_nothing_and_its_file_goes_in_time(vault: Vault) -> None:
+    vault.configure(extra="[tiers.hourly]\nkeep_hours = 0")
+    first = vault.taken()
+    vault.proven(first)
+    result = vault("forget", first.name, "--reason", "the clock was ahead")
+    assert result.code == 2
+    assert "is the only proven backup" in result.error
+    second = vault.taken()
+    vault.proven(second)
+    assert vault("forget", second.name, "--reason", " ").code == 64
+    assert vault("forget", second.name, "--reason", "the clock was ahead").data["verdict"] == "forgotten"
+    assert [entry["file"] for entry in vault("list").data] == [first.name]
+    assert (first.parent / "latest.sql.gz").readlink() == Path(first.name)
+    assert second.exists(), "nothing newer is proven"
+    assert vault("prune").data["removed"] == []
+    assert vault("audit").code == 0
+    vault.proven()
+    assert second.name in vault("prune").data["removed"]
+    assert not second.exists() and not second.with_name(second.name + ".digests").exists()
+
+
+def test_one_backup_from_the_future_blocks_prune_only_until_it_is_forgotten(vault: Vault) -> None:
+    vault.configure(extra="[tiers.hourly]\nkeep_hours = 0")
+    vault.proven()
+    taken = vault.taken()
+    place = vault.backups / "journal.jsonl"
+    year = str(files.now().year).encode()
+    *lines, last = place.read_bytes().splitlines(keepends=True)
+    ahead = last.replace(b'"time":"' + year, b'"time":"' + str(int(year) + 1).encode())
+    assert ahead != last
+    place.write_bytes(b"".join([*lines, ahead]))
+    (vault.place / "journal-head.json").unlink()
+    assert vault("prune").code == 2
+    assert vault("forget", taken.name, "--reason", "the clock was ahead").code == 0
+    assert vault("prune").code == 0
+
+
 def test_an_empty_store_cannot_be_audited_or_searched(vault: Vault) -> None:
     assert vault("audit").code == 2
     assert vault("list").data == []
@@ -318,7 +454,7 @@ def vault_health(vault: Vault) -> int:
 def test_a_manifest_fits_the_published_schema(vault: Vault) -> None:
     path = vault.taken()
     manifest = json.loads(Path(str(path) + ".manifest.json").read_bytes())
-    assert manifest["schema"] == 1
+    assert manifest["schema"] == 2
     assert set(manifest) >= {"file", "sha256", "content", "sequences_dumped", "environment"}
 
 

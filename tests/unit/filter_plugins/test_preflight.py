@@ -206,6 +206,8 @@ FAILED = {**BACKUP, "verdict": "failed", "bad": ["table t"]}
     ({"newest": BACKUP, "newest_proven": {**BACKUP, "size": 0}}, [("backup size", "bad")]),
     ({"newest": BACKUP, "newest_proven": {**BACKUP, "size": 6600}}, []),
     ({"newest": BACKUP, "newest_proven": {**BACKUP, "shrunken": True}}, [("backup counts", "bad")]),
+    ({"newest": BACKUP, "newest_proven": BACKUP, "unaccepted_loss": BACKUP}, [("backup counts", "bad")]),
+    ({"newest": BACKUP, "newest_proven": BACKUP, "unaccepted_loss": None, "baseline": BACKUP}, []),
     ({"newest": BACKUP, "newest_proven": BACKUP, "journal": {"broken": "line 3"}}, [("journal", "bad")]),
 ])  # fmt: skip
 def test_only_a_recent_proven_backup_holds(vault: dict[str, Any], expected: list[tuple[str, str]]) -> None:

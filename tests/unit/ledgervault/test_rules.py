@@ -19,6 +19,7 @@ from ledgervault import (
     content,
     diagnose,
     journal,
+    manifest,
     names,
     proof,
     records,
@@ -122,7 +123,7 @@ def test_bytes_that_are_no_json_are_refused() -> None:
 @pytest.mark.parametrize(
     ("file", "kind", "title"),
     [
-        ("manifest.schema.json", Manifest, "LedgerFlow backup manifest, schema 1"),
+        ("manifest.schema.json", Manifest, "LedgerFlow backup manifest, schema 2"),
         ("proof.schema.json", Proof, "LedgerFlow backup proof, schema 1"),
     ],
 )
@@ -131,6 +132,19 @@ def test_the_published_schemas_are_what_the_code_reads(file: str, kind: type[Any
     if not published.exists():
         pytest.skip("the documents are not in the test image; the controller's run compares them")
     assert json.loads(published.read_text()) == records.json_schema(kind, title)
+
+
+def test_a_manifest_of_the_first_schema_is_read_and_one_of_a_later_version_is_refused_by_name() -> None:
+    first = records.plain(MANIFEST) | {"schema": 1}
+    del first["digests"]
+    assert manifest.read(json.dumps(first).encode()).digests is None
+    for later in ({**first, "schema": 3}, {"schema": 3, "unheard": "of"}):
+        with pytest.raises(
+            records.NewerError, match="written by a newer ledgervault: schema 3, this version reads up to 2"
+        ):
+            manifest.read(json.dumps(later).encode())
+    with pytest.raises(records.RecordError, match="unheard: unknown key"):
+        manifest.read(json.dumps({**first, "unheard": "of"}).encode())
 
 
 # ---------------------------------------------------------------- configuration
@@ -229,7 +243,12 @@ def test_an_unfinished_last_line_is_torn_not_broken() -> None:
         ([("data", "proven"), ("bytes", "failed")], "failed"),
         ([("data", "failed"), ("bytes", "proven")], "failed"),
         ([("bytes", "proven")], None),
-        ([("data", "proven"), ("data", "inconclusive")], "inconclusive"),
+        ([("data", "proven"), ("data", "inconclusive")], "proven"),
+        ([("data", "failed"), ("data", "inconclusive")], "failed"),
+        ([("data", "proven"), ("data", "inconclusive"), ("data", "failed")], "failed"),
+        ([("data", "inconclusive"), ("data", "proven")], "proven"),
+        ([("data", "inconclusive"), ("bytes", "proven")], "inconclusive"),
+        ([("bytes", "inconclusive")], None),
     ],
 )
 def test_the_newest_proof_rules_and_bytes_alone_prove_nothing(

@@ -42,6 +42,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({**proven(31), "proven_age_minutes": 30}, "31 min old, 30 min allowed"),
     ({"last_failure": FAILURE}, "last failure: t: backup FAILED disk full"),
     (proven(60, shrunken=True), "one.sql.gz: SHRUNKEN"),
+    (
+        {"unaccepted_loss": {"file": "two.sql.gz"}, "baseline": {"file": "one.sql.gz"}},
+        "two.sql.gz: SHRUNKEN: rows are lost that one.sql.gz still holds",
+    ),
     ({"queue": 3}, "3 backups wait for their proof"),
     ({"journal": {"broken": "line 3: x"}}, "journal: line 3: x"),
 ]

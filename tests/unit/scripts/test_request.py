@@ -21,7 +21,7 @@ from scripts.request import (
 )
 from scripts.rights import Decision
 
-PLAYBOOKS, INVENTORIES = {"deploy", "status", "preflight"}, {"dev", "ci"}
+PLAYBOOKS, INVENTORIES = {"deploy", "status", "preflight", "accept", "forget"}, {"dev", "ci"}
 ROOT = Path("/somewhere")
 
 
@@ -50,11 +50,14 @@ def test_yes_and_ci_agree_beforehand_and_nothing_else_does(environ: dict[str, st
 
 
 @pytest.mark.parametrize(("request_", "what", "hint"), [
-    (Request("deploi"), "playbooks/deploi.yml", "deploy, preflight, status"),
+    (Request("deploi"), "playbooks/deploi.yml", "accept, deploy, forget, preflight, status"),
     (Request("preflight"), "OP=: not one of volume, database, deploy", "make preflight OP=volume"),
     (Request("preflight", operation="volumes"), "OP=volumes", "make preflight OP=volume"),
     (Request("deploy", env="production"), "ENV=production", "dev, ci, staging, prod"),
     (Request("deploy", env="prod"), "inventory/prod", "cp -r inventory/prod.example"),
+    (Request("accept", reason="meant"), "FILE=: no backup is named", "make accept FILE=newest REASON="),
+    (Request("accept", file="newest"), "REASON=: is empty", "make accept FILE=newest REASON="),
+    (Request("forget", file="newest", reason=" "), "REASON=: is empty", "make forget FILE=newest REASON="),
     (Request("deploy", strategy="fast"), "STRATEGY=fast", "STRATEGY=mitogen"),
     (Request("deploy", settings="/no/such/file"), "/no/such/file", ".env.example"),
 ])  # fmt: skip
@@ -100,6 +103,15 @@ def test_variables_of_make_reach_the_playbook_under_their_names() -> None:
 def test_a_dry_run_removes_nothing_only_where_it_was_asked_for(given: str, dry: bool | None) -> None:
     values = playbook_variables(read_request(["prune"], {"DRY": given}), Decision(), ROOT)
     assert values.get("prune_dry_run") is dry
+
+
+def test_a_decision_reaches_the_vault_with_its_backup_and_reason() -> None:
+    request = read_request(["accept"], {"FILE": "newest", "REASON": "it was meant", "ENV": "ci"})
+    check(request, PLAYBOOKS, INVENTORIES)
+    values = playbook_variables(request, Decision(), ROOT)
+    assert (values["backup_file"], values["backup_reason"]) == ("newest", "it was meant")
+    assert read_verdict('{"verdict": "accepted"}') == ("VERDICT: accepted", 0)
+    assert read_verdict('{"verdict": "forgotten"}') == ("VERDICT: forgotten", 0)
 
 
 def test_a_checklist_is_named_for_preflight_alone() -> None:
