@@ -80,6 +80,7 @@ def test_facts_of_an_older_vault_are_judged_too() -> None:
         older = {"newest_proven": {"file": "one.sql.gz", "taken": ago(minutes)}, "journal": {}}
         assert [check.result for check in work.judge(older, NOON)] == [result, "ok"]
     assert [check.result for check in work.judge({}, NOON)] == ["failed", "ok"]
+    assert work.judge({}, NOON)[1].text == "0 backups wait for their proof"
 
 
 @pytest.mark.parametrize(
