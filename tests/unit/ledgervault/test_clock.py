@@ -53,7 +53,8 @@ def test_an_age_counts_the_hours_at_work_and_no_jump(times: list[float], now: fl
 
 
 @pytest.mark.parametrize(
-    ("last", "now", "by"), [(0, -1, -1), (YEAR, 1, 1 - YEAR), (0, 0, None), (0, -1 / 60, None), (0, 90, None)]
+    ("last", "now", "by"),
+    [(0, -1, -1), (YEAR, 1, 1 - YEAR), (0, 0, None), (0, -1 / 60, None), (0, 21, None), (0, 90, None)],
 )
 def test_a_clock_that_stands_before_the_newest_line_is_noticed(last: float, now: float, by: float | None) -> None:
     jump = clock.stands_back(lines(-5, last), at(now))
