@@ -69,7 +69,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> str:
     return result.refs["searxng"]
 
 
-def rendered(folder: Path) -> Path:
+def rendered(folder: Path, **more: object) -> Path:
     """The three folders as a service's: config, settings with the secret, and secrets."""
     (folder / "play.yml").write_text(PLAY)
     outcome = ansible_runner.run(
@@ -80,7 +80,7 @@ def rendered(folder: Path) -> Path:
         extravars={
             "ansible_python_interpreter": sys.executable,
             "searxng_image": "x",
-            "searxng_engines": [ENGINE],
+            "searxng_engines": [{**ENGINE, **more}],
             "searxng_instance_name": 'My "own" search',
             "rendered": str(folder),
             "service_stack": {"id": "t-ci", "environment": "ci", "config_root": "/nowhere"},
@@ -138,6 +138,40 @@ def test_an_engine_that_is_down_is_named_and_the_rest_goes_on(container: str) ->
     answer = json.loads(python(container, "-c", ASK, "/search?q=june&format=json").stdout)
     assert [engine[0] for engine in answer["unresponsive_engines"]] == ["ledger"]
     assert health(container, "ledger") == 0
+
+
+# Every way to name an engine that SearXNG knows: the default, by name, by category, by bang, by preference.
+ASKED = [
+    "q=june", "q=june&engines=ledger", "q=june&categories=general", "q=!ledger+june", "q=!lg+june", "q=!general+june",
+    "q=june&category_general=on", "q=june&enabled_engines=ledger__general", "q=june&tokens=", "q=june&tokens=wrong",
+]  # fmt: skip
+WITH_COOKIE = """
+import sys, urllib.request
+request = urllib.request.Request('http://127.0.0.1:8080' + sys.argv[1], headers={'Cookie': sys.argv[2]})
+print(urllib.request.urlopen(request).read().decode())
+"""
+
+
+def test_an_engine_with_a_token_answers_only_those_who_bring_it(image: str, tmp_path: Path) -> None:
+    name = started(image, rendered(tmp_path, tokens=["right"]))
+    try:
+        until = time.monotonic() + 60
+        while health(name, "ledger") and time.monotonic() < until:
+            time.sleep(0.3)
+        assert health(name, "ledger") == 0, "the health check brings the token itself"
+        assert health(name, "ledger", "another") == 1
+        subprocess.run(["docker", "exec", "--detach", name, "python3", "-c", LEDGER], check=True)
+        time.sleep(1)
+        for query in ASKED:
+            for form, cookie in (("json", ""), ("html", "tokens=wrong"), ("json", "enabled_engines=ledger__general")):
+                page = python(name, "-c", WITH_COOKIE, f"/search?{query}&format={form}", cookie).stdout
+                assert page and "Rent" not in page, query
+        assert "ledger" not in python(name, "-c", WITH_COOKIE, "/config", "").stdout
+        found = python(name, "-c", WITH_COOKIE, "/search?q=june&format=json", "theme=simple; tokens=right; a=b").stdout
+        assert [row["title"] for row in json.loads(found)["results"]] == ["Rent & june"]
+    finally:
+        print(docker("logs", name))
+        docker("rm", "--force", "--volumes", name)
 
 
 def test_it_refuses_to_start_with_an_empty_secret(image: str, tmp_path: Path) -> None:
