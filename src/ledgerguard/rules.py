@@ -316,7 +316,9 @@ def connect(call: Call) -> None:
     """A container's names in a network are part of what it is there."""
     body = gojson.struct(gojson.parse(call.body), "the body")
     endpoint = containers.endpoint(call.names["network"], body.get("endpointconfig"))
-    for container in holding.meant(gojson.text(body.get("container"), "Container"), call.scene):
+    for found in holding.meant(gojson.text(body.get("container"), "Container"), call.scene):
+        # Older engines are asked to connect the one that replaces another before it has its final name.
+        container = found if found.running else replace(found, name=holding.final_name(found.name))
         held = holding.protected_mounts(container, call.scene)
         joining.check_endpoints(container, held, (endpoint,), call.scene)
         wrong = holding.owner_fault(replace(container, endpoints=(endpoint,)), held, call.scene) if held else ""

@@ -246,6 +246,17 @@ def test_an_owner_without_one_of_its_mounts_is_refused(target: str) -> None:
     assert f"nothing is mounted at {target}" in found.reason
 
 
+@pytest.mark.parametrize("running", [False, True])
+def test_they_connect_the_one_that_replaces_another_before_it_has_its_name(running: bool) -> None:
+    known = host("20.10")
+    for place, made in enumerate(known.all_containers):
+        known.all_containers[place] = replace(made, name=f"0123456789ab_{made.name}", running=running)
+    for service in RECORDED["20.10"]["services"].values():
+        for one in service["connects"]:
+            asked = request("POST", one["uri"], one["body"])
+            assert decide(asked, Policy(declared("20.10"), "strict"), known).allow is not running
+
+
 def test_no_time_to_stop_is_another_than_none_given() -> None:
     """The service that declares none: killed at once, it is another."""
     declarations = declared("26.1")

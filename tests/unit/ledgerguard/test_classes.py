@@ -9,7 +9,7 @@ import pytest
 
 from ledgerguard import commands
 from ledgerguard.decide import decide
-from ledgerguard.declarations import Allowance, Declarations, Declared, Grant, Pattern
+from ledgerguard.declarations import Allowance, Declarations, Declared, Grant, OtherMount, Pattern
 from ledgerguard.hosts import MASKED_PATHS
 from ledgerguard.model import PROTECT, Container, Exec, Mount, Volume
 from ledgerguard.policy import Policy
@@ -498,3 +498,17 @@ def test_volumes_of_continuous_integration_are_disposable_unless_they_are_declar
         assert verdicts(asked, known) == (not kept, not kept)
     declared = replace(policy().declarations, volumes={"made": Declared("made", "ci")})
     assert verdicts(request("DELETE", "/volumes/made"), known, declared) == NEITHER
+
+
+def test_an_owners_configuration_is_nobodys_to_write_wherever_it_lies() -> None:
+    grant = replace(GRANT, mounts=(OtherMount("/srv/conf/app", "/config", True),))
+    declared = Declarations({VOLUME: replace(DECLARED, grants=(grant,))})
+    for path in ("/srv/conf", "/srv/conf/app", "/srv/conf/app/start"):
+        assert verdicts(create({"Binds": [f"{path}:/x"]}), host(), declared) == NEITHER
+    assert verdicts(create({"Binds": ["/srv/other:/x"]}), host(), declared) == BOTH
+
+
+def test_a_link_from_a_place_of_data_leads_to_no_other_place_in_strict() -> None:
+    known = replace(host(), links={"/srv/link": "/opt/x"})
+    assert verdicts(create({"Binds": ["/srv/link:/x"]}), known) == STANDARD_ONLY
+    assert verdicts(create({"Binds": ["/opt/x:/x"]}), known) == STANDARD_ONLY
