@@ -3,8 +3,6 @@
 A module of its own because what a title says of the rows below it is no matter of any row.
 """
 
-from collections.abc import Iterator
-
 from statements import dates, owners, words
 from statements.draft import DASHES, File
 from statements.movement import Moves
@@ -41,23 +39,21 @@ def _text(rows: list[Record]) -> str:
 
 
 def _sections(file: File) -> dict[str, list[Record]]:
-    """Title (folded) -> the line that holds it, then the transactions below it; titles of nothing are left out."""
+    """Title (folded) -> the line that holds it, then the transactions below it; titles of nothing are left out.
+
+    The line above all rows is a title if it says pending, or if another title has rows too: else it is of the file.
+    """
     found: dict[str, list[Record]] = {}
     rows: list[Record] = []
-    for record in _lines(file):
+    above = file.table.preamble[-2:] if file.table.header else file.table.preamble[-1:]
+    for record in (*above, *file.table.rows):
         if _is_title(file, record):
             rows = found.setdefault(fold(_title(record)), [record])
         elif rows and dates.readings(record.cell(file.layout.day)):
             rows.append(record)
-    return {title: rows for title, rows in found.items() if len(rows) > 1}
-
-
-def _lines(file: File) -> Iterator[Record]:
-    """The rows, and before them the line above that is their title: one that says pending, or one of several."""
-    last = file.table.preamble[-2:] if file.table.header else file.table.preamble[-1:]
-    several = any(_is_title(file, record) for record in file.table.rows)
-    yield from (line for line in last if words.PENDING.search(fold(_title(line))) or (several and line is last[-1]))
-    yield from file.table.rows
+    filled = {title: rows for title, rows in found.items() if len(rows) > 1}
+    of_file = {fold(_title(line)) for line in above} if len(filled) == 1 else set()
+    return {title: rows for title, rows in filled.items() if title not in of_file or words.PENDING.search(title)}
 
 
 def _title(record: Record) -> str:
