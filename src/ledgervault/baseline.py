@@ -12,8 +12,9 @@ from ledgervault.store import Entry
 
 
 def newest(entries: Sequence[Entry], before: str | None = None, kind: str = "db") -> Entry | None:
-    """Of those older than the backup `before`. Also one whose file is missing: an older one in its place would hide what
-    was lost in between."""
+    """Of those older than the backup `before`. Also one whose file is missing: an older one instead of it would hide
+    what was lost in between.
+    """
     chosen = None
     for entry in entries:
         if entry.file == before:
