@@ -12,12 +12,14 @@ from ledgervault.store import Entry
 
 
 def newest(entries: Sequence[Entry], before: str | None = None, kind: str = "db") -> Entry | None:
-    """The newest complete one, of those older than the backup `before`."""
+    """Of those older than the backup `before`. Also one whose file is missing: an older one instead of it would hide
+    what was lost in between.
+    """
     chosen = None
     for entry in entries:
         if entry.file == before:
             break
-        if entry.complete and entry.line.data["kind"] == kind:
+        if entry.is_baseline and entry.line.data["kind"] == kind:
             chosen = entry
     return chosen
 

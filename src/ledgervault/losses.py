@@ -53,6 +53,9 @@ def path_of_baseline(context: Context, name: str) -> Path:
         base = baseline.newest(entries)
         if base is None:
             raise CouldNot(str(context.store.root), "no proven backup yet", "ledgervault backup --prove")
+        if not base.intact:
+            what = "is not as written, and the database is compared with it"
+            raise CouldNot(base.file, what, f"bring it back, or: ledgervault forget {base.file} --reason …")
         return base.path
     path = context.store.find(name)
     entry = next((entry for entry in entries if entry.path.resolve() == path.resolve()), None)

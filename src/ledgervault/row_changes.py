@@ -15,7 +15,7 @@ from ledgervault.archive import Stored
 from ledgervault.content import Table
 from ledgervault.database import Connection
 from ledgervault.digest_reader import Part
-from ledgervault.digests import BUCKETS, NUMBER, NUMBERS, SINGLE, Digest, Digests, Layout, of_table
+from ledgervault.digests import BUCKETS, NUMBER, NUMBERS, SINGLE, Column, Digest, Digests, Layout, of_table
 from ledgervault.errors import CouldNot
 from ledgervault.manifest import Manifest
 from ledgervault.row_queries import LATER, Retyped
@@ -92,6 +92,7 @@ def _layouts(baseline: Baseline, tables: Mapping[str, Layout]) -> dict[str, Layo
         there = columns.get(part, ())
         key = today.key if set(today.key) <= set(there) else ()
         kept = tuple(column for column in today.columns if column.name in there)
+        kept += tuple(Column(column, "", "") for column in there if column not in today.names())  # dropped since
         parts = (*(found[name].parts if name in found else ()), part)
         found[name] = Layout(parts, kept, key, today.bucketing if key else SINGLE)
     return found

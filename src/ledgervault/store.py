@@ -62,9 +62,14 @@ class Entry:
         return self.loss == proof.LOST and not self.accepted
 
     @property
+    def is_baseline(self) -> bool:
+        """Judged proven, and nothing lost unaccepted: later ones are compared with it, also if its file is missing."""
+        return self.verdict == proof.PROVEN and (self.loss == proof.NONE or self.accepted)
+
+    @property
     def complete(self) -> bool:
-        """Proven, and nothing lost unaccepted: later ones may be compared with it, older ones may go."""
-        return self.proven and (self.loss == proof.NONE or self.accepted)
+        """As `is_baseline`, and the file is as written: older ones may go."""
+        return self.is_baseline and self.intact
 
 
 @dataclass(frozen=True, slots=True)

@@ -357,6 +357,25 @@ def test_a_baseline_without_digests_is_compared_row_by_row(kept: Vault, damaged:
     assert "1 missing (id=5)" in kept("verify-data").bad
     assert kept.proven().data["shrunken"]
     assert kept("audit").code == (1 if damaged else 0)
+    if not damaged:
+        kept.sql("ALTER TABLE public.transaction DROP COLUMN day")
+        assert "fixed column dropped: day" in kept("verify-data").bad
+
+
+def test_a_baseline_that_was_removed_by_hand_hides_no_loss_until_it_is_forgotten(kept: Vault) -> None:
+    older, good = kept.taken(), None
+    kept.proven(older)
+    kept.sql(ADD)
+    good = kept.taken()
+    kept.proven(good)
+    good.unlink()
+    kept.sql("DELETE FROM public.transaction WHERE id = 201")
+    result = kept.proven()
+    assert (result.verdict, result.data["loss"]) == ("proven", "unknown")
+    refusal = kept("verify-data")
+    assert (refusal.code, "is not as written" in refusal.error) == (2, True)
+    assert kept("forget", good.name, "--reason", "removed by hand").code == 0
+    assert kept("verify-data").data["file"] == older.name
 
 
 def test_a_baseline_that_cannot_be_read_leaves_the_proof_and_becomes_no_silence(kept: Vault) -> None:

@@ -188,7 +188,7 @@ def entry(seq: int, verdict: str = "proven", loss: str | None = None, accepted: 
         ([entry(1), entry(2, "failed")], "f1"),
         ([entry(1), entry(2, shrunken=True)], "f1"),
         ([entry(1), entry(2, loss="lost", accepted=True)], "f2"),
-        ([entry(1), replace(entry(2), intact=False)], "f1"),
+        ([entry(1), replace(entry(2), intact=False)], "f2"),
         ([entry(1, loss="lost")], None),
         ([], None),
     ],
