@@ -20,7 +20,7 @@ IMAGES = (
 # Tests on a deployed stack. Each line is one part, in a world of its own: tests of a line share a stack and its order.
 STACKS: Mapping[str, tuple[int, tuple[str, ...]]] = {
     "deploy": (150, ("deploy",)),
-    "volumes": (60, ("volumes", "ledger_docker")),
+    "volumes": (90, ("volumes", "ledger_docker", "backups_stopped")),
     "secrets": (60, ("secrets", "reachability", "doors")),
     "refusals": (200, ("refusals",)),
     "preflight": (60, ("preflight", "address_pools", "restore_smoke")),
