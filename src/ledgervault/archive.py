@@ -20,7 +20,7 @@ _MARK = b"Type: SEQUENCE SET;"
 _DUMPED_BY = re.compile(rb"^-- Dumped by pg_dump version ([^\n]+)$", re.MULTILINE)
 _SETVAL = re.compile(
     rb"^-- Name: [^\n]*; Type: SEQUENCE SET; [^\n]*\n--\n\n"
-    rb"SELECT pg_catalog\.setval\('((?:[^'\n]|'')*)', (-?\d+), (true|false)\);$",
+    rb"SELECT pg_catalog\.setval\('((?:[^']|'')*)', (-?\d+), (true|false)\);$",  # a name may hold a newline
     re.MULTILINE,
 )
 

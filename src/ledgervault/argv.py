@@ -28,6 +28,14 @@ SESSION = {
     "row_security": "off",
     "client_min_messages": "warning",
     "client_connection_check_interval": "10s",  # what we no longer wait for ends there too
+    "role": "none",
+    "default_transaction_isolation": "read committed",
+    "default_transaction_deferrable": "off",
+    "standard_conforming_strings": "on",
+    "quote_all_identifiers": "off",
+    "array_nulls": "on",
+    "transform_null_equals": "off",
+    "lc_monetary": "C",
 }
 # A network that is cut is noticed after a minute, also where nobody has anything to send.
 KEEPALIVE: dict[str, Any] = {
@@ -40,7 +48,7 @@ THROW_AWAY_SESSION = SESSION | {
     "default_transaction_read_only": "off",
     "session_preload_libraries": "",
     "session_replication_role": "origin",
-    "event_triggers": "on",
+    "event_triggers": "off",  # they were not on when the dump's rows were as the manifest says
     "synchronous_commit": "off",
 }
 

@@ -5,10 +5,12 @@ blindness test (B30) is aimed at.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from ledgervault.content import Content, Globals, Sequence, SequenceValue, Table
-from ledgervault.manifest import Manifest
+from ledgervault.definitions import EXTENSIONS_OWN
+from ledgervault.manifest import SCHEMA, Manifest
 from ledgervault.proof import Check, failed, inconclusive, note, ok
 
 _SHOWN = 60
@@ -17,32 +19,58 @@ _CAST = re.compile(
 )
 
 
-def compare(manifest: Manifest, restored: Content) -> list[Check]:
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of the copy beside its content."""
+
+    written: Mapping[str, str] = field(default_factory=dict)  # a definition of the manifest as this server writes it
+    unsure: frozenset[str] = frozenset()  # definitions that are the same or not: it cannot be seen
+    moving: Mapping[str, str] = field(default_factory=dict)  # a partition -> the table in which its rows may move
+    updatable: frozenset[tuple[str, str]] = frozenset()  # an extension and a version that leads to the one here
+
+
+_NOTHING = Seen()
+
+
+def compare(manifest: Manifest, restored: Content, seen: Seen = _NOTHING) -> list[Check]:
     """Everything the manifest holds, against a copy restored into a server of its own."""
     expected = manifest.content
-    checks = [
-        *tables(expected.tables, restored.tables),
-        *watched(manifest, restored.tables),
-        *sequences(expected.sequences, manifest.sequences_dumped, restored.sequences),
-        *schema(expected.schema, restored.schema),
-        *large_objects(expected, restored),
-        *globals_(expected.globals, restored.globals),
-        *heads(manifest, restored),
-    ]
-    return checks
-
-
-def compare_live(manifest: Manifest, live: Content) -> list[Check]:
-    """Against a database on a server that has roles and settings of its own: those are left out."""
-    expected = manifest.content
     return [
-        *tables(expected.tables, live.tables),
-        *watched(manifest, live.tables),
-        *sequences(expected.sequences, manifest.sequences_dumped, live.sequences),
-        *schema(expected.schema, live.schema),
-        *large_objects(expected, live),
-        *heads(manifest, live),
+        *_same_database(manifest, restored, seen),
+        *globals_(expected.globals, restored.globals, seen.updatable),
+        *heads(manifest, restored),
+        *left_out(expected),
     ]
+
+
+def compare_live(manifest: Manifest, live: Content, seen: Seen = _NOTHING) -> list[Check]:
+    """Against a database on a server that has roles and settings of its own: those are left out."""
+    return [*_same_database(manifest, live, seen), *heads(manifest, live), *left_out(manifest.content)]
+
+
+def _same_database(manifest: Manifest, restored: Content, seen: Seen) -> Iterator[Check]:
+    expected = manifest.content
+    versions = restored.globals.extensions
+    aged = {name for name, version in expected.globals.extensions.items() if versions.get(name) != version}
+    yield from tables(expected.tables, restored.tables, seen.moving, restored.of_extensions, aged)
+    yield from watched(manifest, restored.tables)
+    yield from sequences(expected.sequences, manifest.sequences_dumped, restored.sequences, restored.of_extensions)
+    yield from schema(expected.schema, restored.schema, seen.written, seen.unsure)
+    yield from large_objects(expected, restored)
+    yield from _older(manifest, restored)
+
+
+def _older(manifest: Manifest, restored: Content) -> Iterator[Check]:
+    """A manifest of schema 1 knows no tables of extensions, and pg_dump may have left out their rows."""
+    names = [name for name in restored.of_extensions if name not in restored.sequences]
+    if manifest.schema < SCHEMA and names:
+        text = f"tables of extensions: {', '.join(names)}: taken by an older version, which did not read their rows"
+        yield inconclusive("tables of extensions", text, "take a new backup: its rows are compared")
+
+
+def left_out(expected: Content) -> Iterator[Check]:
+    for number, text in enumerate(expected.left_out, start=1):
+        yield note(f"left out {number}", f"not in this backup: {text}")
 
 
 def compared_anything(manifest: Manifest) -> bool:
@@ -50,15 +78,43 @@ def compared_anything(manifest: Manifest) -> bool:
     return manifest.content.rows > 0 or bool(manifest.content.large_objects)
 
 
-def tables(expected: Mapping[str, Table], restored: Mapping[str, Table]) -> Iterator[Check]:
+def tables(
+    expected: Mapping[str, Table],
+    restored: Mapping[str, Table],
+    moving: Mapping[str, str] | None = None,
+    of_extensions: Mapping[str, str] | None = None,
+    aged: Container[str] = (),
+) -> Iterator[Check]:
+    """`aged` names the extensions that have another version in the copy."""
     if not expected:
         yield inconclusive(
             "tables", "the manifest holds no tables: nothing was compared", "is this the right database?"
         )
     elif not any(table.rows for table in expected.values()):
         yield inconclusive("tables", f"all {len(expected)} tables were empty: nothing was compared")
-    for name in sorted(expected.keys() | restored.keys()):
-        yield _table(name, expected.get(name), restored.get(name))
+    before, after = _together(expected, moving or {}), _together(restored, moving or {})
+    for name in sorted(before.keys() | after.keys()):
+        check = _table(name, before.get(name), after.get(name))
+        extension = (of_extensions or {}).get(name)
+        yield check if extension is None or check.result == "ok" else _of_extension(check, extension, aged)
+
+
+def _of_extension(check: Check, extension: str, aged: Container[str]) -> Check:
+    """The rows may be those of another version's script; else they were lost."""
+    if extension in aged:
+        text = f"{check.text}; extension {extension} has another version here"
+        return inconclusive(check.id, text, "prove with an image that has the source's version")
+    hint = f"pg_dump leaves out what extension {extension} does not register: dump these rows yourself"
+    return replace(check, hint=hint)
+
+
+def _together(tables_: Mapping[str, Table], moving: Mapping[str, str]) -> dict[str, Table]:
+    """Partitions among which rows may move are one table."""
+    together: dict[str, Table] = {}
+    for name, table in tables_.items():
+        key = moving.get(name, name)
+        together[key] = together[key] + table if key in together else table
+    return together
 
 
 def _table(name: str, expected: Table | None, restored: Table | None) -> Check:
@@ -100,10 +156,26 @@ def watched(manifest: Manifest, restored: Mapping[str, Table]) -> Iterator[Check
 
 
 def sequences(
-    expected: Mapping[str, Sequence], dumped: Mapping[str, SequenceValue], restored: Mapping[str, Sequence]
+    expected: Mapping[str, Sequence],
+    dumped: Mapping[str, SequenceValue],
+    restored: Mapping[str, Sequence],
+    of_extensions: Mapping[str, str] | None = None,
 ) -> Iterator[Check]:
     for name in sorted(expected.keys() | dumped.keys() | restored.keys()):
-        yield _sequence(name, expected.get(name), dumped.get(name), restored.get(name))
+        before, value, after = expected.get(name), dumped.get(name), restored.get(name)
+        if value is None and before is not None and after is not None and name in (of_extensions or {}):
+            yield _left_to_extension(name, before, after)
+        else:
+            yield _sequence(name, before, value, after)
+
+
+def _left_to_extension(name: str, before: Sequence, after: Sequence) -> Check:
+    """A sequence that its extension does not register starts anew; that matters if a row has its next value."""
+    check = _owned(f"sequence value {name}", name, before, after)
+    if check.result != "ok" or _value(before) == _value(after):
+        return check
+    text = f"sequence {name}: {_value(before)} is not in this backup, CREATE EXTENSION made it {_value(after)}"
+    return note(check.id, text)
 
 
 def _sequence(name: str, before: Sequence | None, dumped: SequenceValue | None, after: Sequence | None) -> Check:
@@ -147,35 +219,56 @@ def _value(value: Sequence | SequenceValue) -> str:
     return f"{value.last_value}{'' if value.is_called else ' (not yet used)'}"
 
 
-def schema(expected: Mapping[str, str], restored: Mapping[str, str]) -> Iterator[Check]:
+def schema(
+    expected: Mapping[str, str],
+    restored: Mapping[str, str],
+    written: Mapping[str, str] | None = None,
+    unsure: Iterable[str] = (),
+) -> Iterator[Check]:
     """One check that all is there, and one for each object that is not, or is another."""
-    wrong = [*_schema_differences(expected, restored)]
+    wrong = [*_schema_differences(expected, restored, written or {}, frozenset(unsure))]
     if not any(check.result == "failed" for check in wrong) and expected:
         kinds = len({key.split(" ")[0] for key in expected})
         yield ok("schema", f"schema: {len(expected)} objects of {kinds} kinds equal")
     yield from wrong
 
 
-def _schema_differences(expected: Mapping[str, str], restored: Mapping[str, str]) -> Iterator[Check]:
+def different(expected: Mapping[str, str], restored: Mapping[str, str]) -> dict[str, str]:
+    """What the manifest and the copy both have, and write differently: the manifest's texts."""
+    return {name: text for name, text in expected.items() if restored.get(name, text) != text}
+
+
+def _schema_differences(
+    expected: Mapping[str, str], restored: Mapping[str, str], written: Mapping[str, str], unsure: frozenset[str]
+) -> Iterator[Check]:
     for name in sorted(expected.keys() - restored.keys()):
-        yield failed(f"schema {name}", f"{name}: missing")
+        yield _left_to_dump(name) or failed(f"schema {name}", f"{name}: missing")
     for name in sorted(restored.keys() - expected.keys()):
         if name == "schema public" or name == "comment on schema public":
             yield note(f"schema {name}", f"{name}: every new database has it, the source had dropped it")
         else:
-            yield failed(f"schema {name}", f"{name}: not in the manifest")
-    for name in sorted(expected.keys() & restored.keys()):
-        if expected[name] == restored[name]:
-            continue
-        if loosely(expected[name]) == loosely(restored[name]):
-            yield note(f"schema {name}", f"{name}: equal but for casts and brackets that PostgreSQL writes anew")
+            yield _left_to_dump(name) or failed(f"schema {name}", f"{name}: not in the manifest")
+    for name in sorted(different(expected, restored)):
+        if written.get(name) == restored[name]:
+            yield note(f"schema {name}", f"{name}: equal, PostgreSQL writes the manifest's text as the restored one")
+        elif name in unsure:
+            text = f"{name}: written otherwise, perhaps the same; this backup's proof does not say"
+            yield inconclusive(f"schema {name}", text, "take a new backup and prove it (its proof says it)")
         else:
-            yield failed(f"schema {name}", f"{name}: {_difference(expected[name], restored[name])}")
+            text = f"{name}: {_difference(expected[name], restored[name])}"
+            yield _left_to_dump(name) or failed(f"schema {name}", text)
+
+
+def _left_to_dump(name: str) -> Check | None:
+    """On an extension's table only what the extension makes comes back: pg_dump leaves out what was added."""
+    if not name.startswith(EXTENSIONS_OWN):
+        return None
+    return note(f"schema {name}", f"not in this backup: {name.removeprefix(EXTENSIONS_OWN).strip()}, on an extension's")
 
 
 def loosely(definition: str) -> str:
-    """PostgreSQL writes some expressions differently once they were read again (`varchar IN (...)` in a check): the
-    casts move and the brackets with them. Quoted text is left alone."""
+    """A text without brackets, casts and white space, its quoted parts left alone. Texts that differ so are not equal:
+    this only tells which texts of an old manifest cannot be judged."""
     parts = re.split(r"('(?:[^']|'')*')", definition)
     return "".join(part if part.startswith("'") else re.sub(r"[()\s]", "", _CAST.sub("", part)) for part in parts)
 
@@ -202,7 +295,9 @@ def large_objects(expected: Content, restored: Content) -> Iterator[Check]:
         yield ok("large objects", f"large objects: {len(before)} equal, {sum(o.length for o in before.values())} bytes")
 
 
-def globals_(expected: Globals, restored: Globals) -> Iterator[Check]:
+def globals_(
+    expected: Globals, restored: Globals, updatable: frozenset[tuple[str, str]] = frozenset()
+) -> Iterator[Check]:
     wrong = [*_global_differences(expected, restored)]
     if not wrong:
         yield ok(
@@ -213,7 +308,12 @@ def globals_(expected: Globals, restored: Globals) -> Iterator[Check]:
     yield from wrong
     for name, version in expected.extensions.items():
         seen = restored.extensions.get(name)
-        if seen is not None and seen != version:
+        if seen is None or seen == version:
+            continue
+        if (name, version) in updatable:
+            text = f"extension {name}: {version} in the source, {seen} here: a dump names none, the newer came"
+            yield note(f"extension {name}", text)
+        else:
             yield inconclusive(
                 f"extension {name}",
                 f"extension {name}: {version} in the source, {seen} here",

@@ -9,6 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 
+def _plus(one: str, other: str) -> str:
+    return str(int(one) + int(other))
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """Rows, and the sum and xor of a 64-bit hash of each row (queries.table_content). Either alone misses something:
@@ -17,6 +21,10 @@ class Table:
     rows: int
     sum: str
     xor: str
+
+    def __add__(self, other: Table) -> Table:
+        """Both tables' rows together."""
+        return Table(self.rows + other.rows, _plus(self.sum, other.sum), str(int(self.xor) ^ int(other.xor)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +121,8 @@ class Content:
     large_objects: dict[str, LargeObject]
     globals: Globals
     migration_heads: tuple[tuple[str, ...], ...] | None = None
-    notes: tuple[str, ...] = field(default=())
+    of_extensions: dict[str, str] = field(default_factory=dict)  # a table or sequence -> the extension that made it
+    left_out: tuple[str, ...] = ()  # what the dump does not hold although the source has it
 
     @property
     def rows(self) -> int:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from ledgervault import deadline, queries
+from ledgervault import deadline, definitions, definitions_1, left_out, queries
 from ledgervault.argv import KEEPALIVE, SESSION, Login, options
 from ledgervault.content import (
     Content,
@@ -29,6 +29,7 @@ from ledgervault.content import (
     Table,
 )
 from ledgervault.errors import CouldNot
+from ledgervault.manifest import SCHEMA
 from ledgervault.sql import identifier
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -162,12 +163,16 @@ def read_content(
         large_objects=_large_objects(connection),
         globals=read_globals(connection),
         migration_heads=read_heads(connection, heads_query),
+        of_extensions=dict(rows(connection, queries.OF_EXTENSIONS)),
+        left_out=tuple(text for (text,) in rows(connection, left_out.QUERY)),
     )
 
 
-def read_schema(connection: Connection) -> dict[str, str]:
-    found = {f"{kind} {name}": definition or "" for kind, name, definition in rows(connection, queries.SCHEMA)}
-    return dict(sorted(found.items()))
+def read_schema(connection: Connection, version: int = SCHEMA) -> dict[str, str]:
+    """Every definition by its kind and name, written as manifests of schema `version` hold them."""
+    query = definitions_1.SCHEMA if version == 1 else definitions.SCHEMA
+    texts = {f"{kind} {name}": definition or "" for kind, name, definition in rows(connection, query)}
+    return dict(sorted(texts.items()))
 
 
 def read_tables(connection: Connection, progress: Progress = lambda _: None) -> dict[str, Table]:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import psycopg
 
-from ledgervault import baseline, compare, database, files, losses, queries, row_changes
+from ledgervault import baseline, compare, database, files, losses, queries, reading, row_changes
+from ledgervault.compare import Seen
 from ledgervault.config import KEPT, VOLATILE, Config, TableConfig
 from ledgervault.context import Context
 from ledgervault.database import Connection
@@ -32,6 +33,7 @@ class Live:
     schema: Mapping[str, str]
     heads: tuple[tuple[str, ...], ...] | None
     broken: Mapping[str, int | str] = field(default_factory=dict)  # invariant: rows that break it, or why not asked
+    seen: Seen = field(default_factory=Seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ def verify(context: Context, path: Path) -> Judgement:
         try:
             with database.connect(context.source(), "ledgervault verify-data") as connection, connection.transaction():
                 connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-                live = _read(connection, base, context.config)
+                live = _read(connection, context, base)
         except psycopg.Error as error:
             where = f"database {context.config.database.name}"
             raise CouldNot(where, str(error).strip(), "may this role read every table there?") from error
@@ -63,7 +65,7 @@ def against(manifest: Manifest, live: Live, config: Config, reported: Collection
     same = manifest.content.migration_heads == live.heads
     yield from _rows(manifest, live, config, same, reported)
     if same:
-        yield from compare.schema(manifest.content.schema, live.schema)
+        yield from compare.schema(manifest.content.schema, live.schema, live.seen.written, live.seen.unsure)
     else:
         yield note("migrations", "migrations: others than in the backup, so definitions are not compared")
     for name, seen in live.broken.items():
@@ -164,20 +166,23 @@ def _invariant(name: str, seen: int | str) -> Check:
     return ok(f"invariant {name}", f"invariant '{name}': holds")
 
 
-def _read(connection: Connection, base: Baseline, config: Config) -> Live:
+def _read(connection: Connection, context: Context, base: Baseline) -> Live:
     """Rows first: a baseline that cannot be read costs the database nothing more."""
+    config, manifest = context.config, base.manifest
     volatile = {table.name for table in config.tables if table.rows == VOLATILE}
     changes = row_changes.compare(
         connection, base, lambda name: name not in volatile, losses.fixed_columns(config.tables)
     )
     names = {name for _, name, _, _ in database.rows(connection, queries.TABLES)}
     others = sorted(names & ({table.name for table in config.tables} - changes.keys()))
+    schema = database.read_schema(connection, manifest.schema)
     return Live(
         rows=database.count_rows(connection, others),
         changes=changes,
-        schema=database.read_schema(connection),
-        heads=database.read_heads(connection, base.manifest.migration_heads_query),
+        schema=schema,
+        heads=database.read_heads(connection, manifest.migration_heads_query),
         broken={each.name: _broken(connection, each.query) for each in config.invariants},
+        seen=reading.seen_before(connection, context, manifest, schema),
     )
 
 

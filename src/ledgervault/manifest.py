@@ -8,7 +8,7 @@ from typing import Any
 from ledgervault.content import Content, SequenceValue
 from ledgervault.records import from_json
 
-SCHEMA = 2  # 1: no digests
+SCHEMA = 2  # 1: no digests, other texts of definitions (definitions_1), no tables of extensions
 SUFFIX = ".manifest.json"
 
 

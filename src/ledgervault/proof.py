@@ -44,6 +44,7 @@ class Proof:
     shrunken: bool = False
     loss: str = NONE
     baseline: str | None = None  # the backup that `loss` is reckoned from
+    written: dict[str, str] = field(default_factory=dict)  # definitions that a restored copy writes otherwise
 
     @property
     def lost_tables(self) -> list[str]:

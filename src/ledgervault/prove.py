@@ -28,6 +28,7 @@ from ledgervault import (
     process,
     proof,
     queries,
+    reading,
     rows,
     server,
     sql,
@@ -66,6 +67,7 @@ class _Judged:
     manifest_sha256: str | None
     figures: dict[str, float]
     loss: Loss = NO_LOSS
+    written: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class _Case:
     stored: Stored
     figures: dict[str, float] = field(default_factory=dict)
     losses: list[Loss] = field(default_factory=list)  # since the baseline, once the copy was compared
+    written: dict[str, str] = field(default_factory=dict)  # definitions as the throw-away server writes them
 
 
 def prove(context: Context, path: Path, options: Options) -> Proof:
@@ -111,6 +114,7 @@ def _judge(context: Context, path: Path, level: str, options: Options) -> Proof:
         shrunken=judged.loss.verdict == proof.LOST,
         loss=judged.loss.verdict,
         baseline=judged.loss.baseline,
+        written=judged.written,
     )
     if options.record and context.store.owns(path):
         _record(context, path, result)
@@ -155,7 +159,7 @@ def _look(context: Context, path: Path, level: str, options: Options) -> _Judged
     checks += restored_and_compared(case, options.indexes)
     loss = case.losses[-1] if case.losses else NO_LOSS
     compared = compare.compared_anything(manifest)
-    return _Judged([*checks, *loss.checks], compared, manifest_sha256, case.figures, loss)
+    return _Judged([*checks, *loss.checks], compared, manifest_sha256, case.figures, loss, case.written)
 
 
 # ------------------------------------------------------------------------ the manifest, before anything is restored
@@ -333,12 +337,15 @@ def _compared(case: _Case, login: Login, loaded: Loaded) -> list[Check]:
     context, manifest, figures, start = case.context, case.manifest, case.figures, time.monotonic()
     with database.connect(login, "ledgervault prove", argv.THROW_AWAY_SESSION) as connection:
         with _indexes_defined(connection, loaded.unbuilt) as told:
-            schema = database.read_schema(connection)
+            schema = database.read_schema(connection, manifest.schema)
+            seen = reading.seen(connection, manifest, schema)
         restored = database.read_content(
             connection, manifest.migration_heads_query, context.say, tables=loaded.tables, schema=schema
         )
-        checks = [ok("restore", "restored without an error"), *told, *compare.compare(manifest, restored)]
-        checks += not_blind(connection, manifest, restored)
+        restored = reading.as_read_then(connection, manifest, restored)
+        checks = [ok("restore", "restored without an error"), *told, *compare.compare(manifest, restored, seen)]
+        checks += not_blind(connection, manifest, restored, seen)
+        case.written.update(seen.written)
         figures["compare_seconds"] = round(time.monotonic() - start, 3)
         case.losses.append(losses.since_baseline(context, connection, manifest))
     figures["indexes_unbuilt"] = float(len(loaded.unbuilt))
@@ -356,6 +363,8 @@ def _indexes_defined(connection: Connection, unbuilt: Sequence[Entry]) -> Iterat
     with connection.transaction(force_rollback=True):
         connection.execute("SET LOCAL session_replication_role = replica")
         connection.execute("SET LOCAL event_triggers = off")
+        for (statement,) in database.rows(connection, queries.untriggered()):
+            connection.execute(statement.encode())
         tables = [name for (name,) in database.rows(connection, queries.LOCKABLE)]
         connection.execute(queries.truncate(tables).encode())
         loading.run(connection, unbuilt)
@@ -363,7 +372,7 @@ def _indexes_defined(connection: Connection, unbuilt: Sequence[Entry]) -> Iterat
         yield [note("indexes", text)]
 
 
-def not_blind(connection: Connection, manifest: Manifest, restored: Content) -> Iterator[Check]:
+def not_blind(connection: Connection, manifest: Manifest, restored: Content, seen: compare.Seen) -> Iterator[Check]:
     """Takes a row away from the restored copy and demands that reading and comparing notice (B30)."""
     filled = {name: table for name, table in restored.tables.items() if table.rows}
     if not filled:
@@ -371,11 +380,14 @@ def not_blind(connection: Connection, manifest: Manifest, restored: Content) -> 
     name = min(filled, key=lambda table: (filled[table].rows, table))
     with connection.transaction(force_rollback=True):
         connection.execute("SET LOCAL session_replication_role = replica")
+        connection.execute("SET LOCAL event_triggers = off")
+        for (statement,) in database.rows(connection, queries.at_ease(name)):
+            connection.execute(statement.encode())
         columns = next(line[2] for line in database.rows(connection, queries.TABLES) if line[1] == name)
         first = f"(SELECT ctid FROM ONLY {name} LIMIT 1)"  # noqa: S608  - a name the server itself quoted
         connection.execute(f"DELETE FROM ONLY {name} WHERE ctid = {first}".encode())  # noqa: S608
         damaged: dict[str, Table] = restored.tables | database.read_batch(connection, [(name, columns or ())])
-    if compare.failures(compare.tables(manifest.content.tables, damaged)):
+    if compare.failures(compare.tables(manifest.content.tables, damaged, seen.moving)):
         yield ok("not blind", f"a row taken from {name} was noticed")
     else:
         yield inconclusive("not blind", f"a row taken from {name} was not noticed: this verifier sees nothing")

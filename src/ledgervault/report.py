@@ -36,6 +36,7 @@ def taken(manifest: Manifest, path: str, seconds: float) -> str:
     for name, what in manifest.watched.items():
         rows = content.tables[name].rows if name in content.tables else 0
         lines.append(f"  {rows} {what.noun}" + ("" if rows else f": {what.empty}"))
+    lines += [f"  not in this backup: {text}" for text in content.left_out]
     return "\n".join(lines)
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import psycopg
 
-from ledgervault import argv, compare, database, files, loading, proof, prove, sql
+from ledgervault import argv, compare, database, files, loading, proof, prove, reading, sql
 from ledgervault.argv import Login
+from ledgervault.compare import Seen
 from ledgervault.context import Context
 from ledgervault.database import Connection
 from ledgervault.errors import Bad, CouldNot, UsageError, VaultError
@@ -57,7 +58,9 @@ def compare_database(context: Context, path: Path, name: str) -> Proof:
             path.name, problems[0].text, problems[0].hint
         )
     with database.connect(context.source(name), "ledgervault compare") as connection:
-        checks = _compare_live(context, connection, manifest)
+        schema = database.read_schema(connection, manifest.schema)
+        seen = reading.seen_before(connection, context, manifest, schema)
+        checks = _compare_live(context, connection, manifest, seen)
     return _result(path, manifest, checks, begun, start)
 
 
@@ -129,19 +132,23 @@ def _load_and_compare(context: Context, path: Path, manifest: Manifest, login: L
     if problem is not None:
         kind: type[VaultError] = Bad if problem.result == proof.FAILED else CouldNot
         raise kind(path.name, f"{problem.text} (database {login.database} removed again)", problem.hint)
+    with database.connect(login, "ledgervault restore", session) as owning:
+        seen = reading.seen(owning, manifest, database.read_schema(owning, manifest.schema))
     with database.connect(login, "ledgervault restore") as connection:
-        checks = _compare_live(context, connection, manifest)
+        checks = _compare_live(context, connection, manifest, seen)
     bad = compare.failures(checks)
     if bad:
         raise Bad(path.name, f"restored, but {bad[0].text} (database removed again)")
     return checks
 
 
-def _compare_live(context: Context, connection: Connection, manifest: Manifest) -> list[Check]:
+def _compare_live(context: Context, connection: Connection, manifest: Manifest, seen: Seen) -> list[Check]:
     try:
         with connection.transaction():
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            live = database.read_content(connection, manifest.migration_heads_query, context.say)
+            schema = database.read_schema(connection, manifest.schema)
+            live = database.read_content(connection, manifest.migration_heads_query, context.say, schema=schema)
+            live = reading.as_read_then(connection, manifest, live)
     except psycopg.Error as error:
         raise CouldNot("compare", str(error).strip(), "may this role read every table there?") from error
-    return compare.compare_live(manifest, live)
+    return compare.compare_live(manifest, live, seen)

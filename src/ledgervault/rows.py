@@ -29,7 +29,9 @@ from ledgervault.split import Behind, Part, Piece
 
 _LOADERS = 2
 _WAITING = 4  # pieces of about files.CHUNK bytes that wait for each loader
-_AS_DUMPED = {"search_path": "", "xmloption": "content"}  # pg_dump's own first lines, as far as rows feel them
+# What a psql that loads the dump would have while it copies: pg_dump's own first lines, and nothing that the database,
+# made a moment ago, sets for new sessions.
+_AS_DUMPED = queries.PINNED
 
 _Write = Callable[[bytes], None]
 _Pieces = Queue[bytes | None]

@@ -36,7 +36,7 @@ def literal(value: str) -> str:
 
 def preamble(globals_: Globals, title: str) -> str:
     lines = [
-        f"-- {title}",
+        f"-- {' '.join(title.split())}",  # a database's name may hold a newline
         r"\set ON_ERROR_STOP on",
         rf"\if :{{?{ROLES}}}",
         *_roles(globals_),

@@ -580,7 +580,7 @@ def test_a_dropped_public_schema_that_every_new_database_has_is_only_noted() -> 
         ("CHECK ((a = ' (x)'::text))", "CHECK ((a = '(x)'::text))", False),
     ],
 )  # fmt: skip
-def test_definitions_that_postgresql_writes_anew_are_the_same_and_changed_ones_are_not(
+def test_texts_that_are_alike_but_for_casts_and_brackets_are_told_from_changed_ones(
     one: str, other: str, equal: bool
 ) -> None:
     assert (compare.loosely(one) == compare.loosely(other)) is equal

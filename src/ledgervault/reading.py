@@ -1,0 +1,105 @@
+"""How a copy is read for a manifest: what an older one could not know is left out, what PostgreSQL writes otherwise is
+looked at again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from ledgervault import compare, database, definitions_1, queries, redefine
+from ledgervault.compare import Seen
+from ledgervault.content import Content
+from ledgervault.context import Context
+from ledgervault.database import Connection
+from ledgervault.manifest import SCHEMA, Manifest
+from ledgervault.proof import PROVEN, Proof
+from ledgervault.records import RecordError, from_json
+
+# Where schema 1 wrote, within one text, what has a key of its own now.
+_PIECES = {
+    "column": ("default of", "generation of"),
+    "view": ("query of view",),
+    "materialized view": ("query of materialized view",),
+    "policy": ("policy using of", "policy check of"),
+    "table": ("partition key of",),
+    "domain": ("domain default of",),
+}
+
+
+def seen(connection: Connection, manifest: Manifest, schema: Mapping[str, str]) -> Seen:
+    """What comparing must know of the copy. The connection may define things; all of it is taken back."""
+    texts = compare.different(manifest.content.schema, schema)
+    written, unsure = redefine.as_written_here(connection, texts), frozenset[str]()
+    if manifest.schema < SCHEMA and texts.keys() - written.keys():
+        written |= _of_pieces(connection, {key: texts[key] for key in texts.keys() - written.keys()}, schema)
+        unsure = frozenset(key for key in texts if _alike(texts[key], schema[key]))
+    return replace(_of_server(connection), written=written, unsure=unsure)
+
+
+def seen_before(connection: Connection, context: Context, manifest: Manifest, schema: Mapping[str, str]) -> Seen:
+    """The same where nothing may be defined, as on a live database: the backup's proof holds what a restored copy
+    writes otherwise, and what is not in it stays unsure."""
+    texts = compare.different(manifest.content.schema, schema)
+    unsure = frozenset(key for key in texts if _alike(texts[key], schema[key]))
+    return replace(_of_server(connection), written=_proven_texts(context, manifest) if texts else {}, unsure=unsure)
+
+
+def _proven_texts(context: Context, manifest: Manifest) -> Mapping[str, str]:
+    path = next((entry.path for entry in context.store.entries() if entry.file == manifest.file), None)
+    for place in sorted(path.parent.glob(f"{path.name}.proof-*.json"), reverse=True) if path else ():
+        try:
+            result = from_json(Proof, place.read_bytes())
+        except (OSError, RecordError):
+            continue
+        if result.verdict == PROVEN and result.level == "data":
+            return result.written
+    return {}
+
+
+def _of_server(connection: Connection) -> Seen:
+    return Seen(
+        moving={name: root for name, root in database.rows(connection, queries.MOVING) if root is not None},
+        updatable=frozenset((name, version) for name, version in database.rows(connection, queries.UPDATABLE)),
+    )
+
+
+def as_read_then(connection: Connection, manifest: Manifest, content: Content) -> Content:
+    """`content` as the version that wrote the manifest would have read it."""
+    if manifest.schema >= SCHEMA:
+        return content
+    names = {name for (name,) in database.rows(connection, definitions_1.RELATIONS)}
+    return replace(
+        content,
+        tables={name: table for name, table in content.tables.items() if name in names},
+        sequences={name: value for name, value in content.sequences.items() if name in names},
+    )
+
+
+def _of_pieces(connection: Connection, texts: Mapping[str, str], schema: Mapping[str, str]) -> dict[str, str]:
+    """For texts of schema 1 that hold an expression among other things: all around it is equal, and it is written here
+    as it was restored."""
+    pieces = database.read_schema(connection)
+    written = {}
+    for key, text in texts.items():
+        for piece in _pieces_of(key, pieces):
+            before, mark, after = schema[key].partition(pieces[piece])
+            if mark and text.startswith(before) and text.endswith(after) and len(text) > len(before) + len(after):
+                inner = text[len(before) : len(text) - len(after)]
+                made = redefine.as_written_here(connection, {piece: inner})
+                if made.get(piece) == pieces[piece]:
+                    written[key] = schema[key]
+    return written
+
+
+def _pieces_of(key: str, pieces: Mapping[str, str]) -> Iterator[str]:
+    yield from [key] if pieces.get(key) else []
+    for kind, within in _PIECES.items():
+        if key.startswith(kind + " "):
+            names = (f"{name} {key.removeprefix(kind + ' ')}" for name in within)
+            yield from (name for name in names if name in pieces)
+
+
+def _alike(one: str, other: str) -> bool:
+    """The same letters but for brackets, casts and white space: an old text may mean the same or not."""
+    return compare.loosely(one) == compare.loosely(other)
