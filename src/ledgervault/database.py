@@ -164,15 +164,27 @@ def read_content(
         globals=read_globals(connection),
         migration_heads=read_heads(connection, heads_query),
         of_extensions=dict(rows(connection, queries.OF_EXTENSIONS)),
-        left_out=tuple(text for (text,) in rows(connection, left_out.QUERY)),
+        left_out=read_left_out(connection),
     )
 
 
 def read_schema(connection: Connection, version: int = SCHEMA) -> dict[str, str]:
     """Every definition by its kind and name, written as manifests of schema `version` hold them."""
-    query = definitions_1.SCHEMA if version == 1 else definitions.SCHEMA
+    if version == 1:
+        query = definitions_1.SCHEMA
+    elif row(connection, definitions.MAY_READ_MAPPINGS)[0]:
+        query = definitions.SCHEMA
+    else:
+        query = definitions.SCHEMA_WITHOUT_MAPPINGS
     texts = {f"{kind} {name}": definition or "" for kind, name, definition in rows(connection, query)}
     return dict(sorted(texts.items()))
+
+
+def read_left_out(connection: Connection) -> tuple[str, ...]:
+    query = left_out.QUERY
+    if row(connection, definitions.MAY_READ_MAPPINGS)[0]:
+        query += " UNION ALL " + left_out.MAPPINGS
+    return tuple(text for (text,) in rows(connection, query))
 
 
 def read_tables(connection: Connection, progress: Progress = lambda _: None) -> dict[str, Table]:

@@ -312,7 +312,6 @@ SELECT 'rows published', {RELATION} || '.' || quote_ident(p.pubname), pg_get_exp
  WHERE r.prqual IS NOT NULL
 """
 
-# Values of a mapping's options are passwords: of what the reader may see (so that pg_dump sees it too) there is a hash.
 _FOREIGN = f"""
 SELECT 'foreign data wrapper', quote_ident(w.fdwname),
        concat_ws(' ', w.fdwhandler::regprocedure, w.fdwvalidator::regprocedure, {_sorted("w.fdwoptions")})
@@ -324,13 +323,22 @@ SELECT 'server', quote_ident(s.srvname),
        || {_owned("s.srvacl", "S", "s.srvowner")}
   FROM pg_foreign_server s JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw
  WHERE {not_of_extension("pg_foreign_server", "s.oid")}
-UNION ALL
-SELECT 'user mapping', quote_ident(m.srvname) || ' for ' || quote_ident(m.usename),
+"""
+
+# Values of a mapping's options are passwords: of what the reader may see (so that pg_dump sees it too) there is a hash.
+_MAPPING = "SELECT 'user mapping', quote_ident(m.srvname) || ' for ' || quote_ident(m.usename)"
+
+_MAPPINGS = f"""
+{_MAPPING},
        concat_ws(' ', 'options', (SELECT coalesce(string_agg(o.option_name, ',' ORDER BY o.option_name), 'none')
                                     FROM pg_user_mapping k, pg_options_to_table(k.umoptions) o WHERE k.oid = m.umid),
          encode(sha256(convert_to((SELECT string_agg(o, ',' ORDER BY o) FROM unnest(m.umoptions) o), 'UTF8')), 'hex'))
   FROM pg_user_mappings m
 """
+
+# What a role may not read; PostgreSQL refuses the whole query if it is asked for.
+UNREADABLE = "not readable by this role"
+MAY_READ_MAPPINGS = "SELECT has_table_privilege('pg_user_mapping', 'SELECT')"
 
 _TEXT_SEARCH = f"""
 SELECT 'text search configuration', format('%I.%I', n.nspname, x.cfgname),
@@ -480,7 +488,7 @@ SELECT '{EXTENSIONS_OWN} ' || part.kind, {RELATION} || '.' || part.name, part.de
 """
 
 
-def _together() -> Iterator[str]:
+def _together(mappings: str) -> Iterator[str]:
     for part in (
         _SCHEMAS,
         _TABLES,
@@ -499,6 +507,7 @@ def _together() -> Iterator[str]:
         _STATISTICS,
         _PUBLICATIONS,
         _FOREIGN,
+        mappings,
         _TEXT_SEARCH,
         _OPERATORS,
         _LANGUAGES,
@@ -508,4 +517,5 @@ def _together() -> Iterator[str]:
         yield f"SELECT * FROM ({part.strip()}) q(kind, name, definition)"
 
 
-SCHEMA = "\nUNION ALL\n".join(_together())
+SCHEMA = "\nUNION ALL\n".join(_together(_MAPPINGS))
+SCHEMA_WITHOUT_MAPPINGS = "\nUNION ALL\n".join(_together(f"{_MAPPING}, '{UNREADABLE}' FROM pg_user_mappings m"))

@@ -31,11 +31,6 @@ _PARTS = (
         "FROM pg_roles WHERE rolcanlogin AND rolname !~ '^pg_'",
     ),
     _named(
-        "options of user mappings, which the role that backs up may not read",
-        "quote_ident(v.srvname) || ' for ' || quote_ident(v.usename)",
-        "FROM pg_user_mappings v JOIN pg_user_mapping m ON m.oid = v.umid WHERE m.umoptions IS NOT NULL AND v.umoptions IS NULL",
-    ),
-    _named(
         "rows of an extension''s tables that it does not register, but for those that CREATE EXTENSION makes",
         f"{RELATION} || ' of ' || quote_ident(x.extname)",
         f"""{JOIN_RELATION} JOIN pg_depend e ON e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e'
@@ -107,4 +102,13 @@ _PARTS = (
     _made_in_catalogs("pg_ts_config", "cfgname", "cfgnamespace", "text search configurations"),
 )
 
-QUERY = " UNION ALL ".join(f"SELECT * FROM ({part}) q(text) WHERE text IS NOT NULL" for part in _PARTS)
+_SAID = "SELECT * FROM ({}) q(text) WHERE text IS NOT NULL"
+QUERY = " UNION ALL ".join(_SAID.format(part) for part in _PARTS)
+MAPPINGS = _SAID.format(
+    _named(
+        "options of user mappings, which the role that backs up may not read",
+        "quote_ident(v.srvname) || ' for ' || quote_ident(v.usename)",
+        "FROM pg_user_mappings v JOIN pg_user_mapping m ON m.oid = v.umid"
+        " WHERE m.umoptions IS NOT NULL AND v.umoptions IS NULL",
+    )
+)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -363,13 +363,19 @@ def _indexes_defined(connection: Connection, unbuilt: Sequence[Entry]) -> Iterat
     with connection.transaction(force_rollback=True):
         connection.execute("SET LOCAL session_replication_role = replica")
         connection.execute("SET LOCAL event_triggers = off")
-        for (statement,) in database.rows(connection, queries.untriggered()):
-            connection.execute(statement.encode())
+        kept = database.rows(connection, queries.KEPT_FROM_TRUNCATE)
+        _run(connection, (off for off, _ in kept))
         tables = [name for (name,) in database.rows(connection, queries.LOCKABLE)]
         connection.execute(queries.truncate(tables).encode())
+        _run(connection, (on for _, on in kept))  # their states are compared
         loading.run(connection, unbuilt)
         text = f"indexes: {len(unbuilt)} secondary ones defined and compared, not built over the rows"
         yield [note("indexes", text)]
+
+
+def _run(connection: Connection, statements: Iterable[str]) -> None:
+    for statement in statements:
+        connection.execute(statement.encode())
 
 
 def not_blind(connection: Connection, manifest: Manifest, restored: Content, seen: compare.Seen) -> Iterator[Check]:
@@ -381,8 +387,7 @@ def not_blind(connection: Connection, manifest: Manifest, restored: Content, see
     with connection.transaction(force_rollback=True):
         connection.execute("SET LOCAL session_replication_role = replica")
         connection.execute("SET LOCAL event_triggers = off")
-        for (statement,) in database.rows(connection, queries.at_ease(name)):
-            connection.execute(statement.encode())
+        _run(connection, (statement for (statement,) in database.rows(connection, queries.at_ease(name))))
         columns = next(line[2] for line in database.rows(connection, queries.TABLES) if line[1] == name)
         first = f"(SELECT ctid FROM ONLY {name} LIMIT 1)"  # noqa: S608  - a name the server itself quoted
         connection.execute(f"DELETE FROM ONLY {name} WHERE ctid = {first}".encode())  # noqa: S608

@@ -218,20 +218,20 @@ def at_ease(table: str) -> str:
     """Statements that let a row be taken from a table whatever keeps watch over it: triggers and rules that fire
     always, publications that want a key. To be taken back afterwards."""
     return (
-        f"SELECT 'ALTER TABLE {_quoted(table)} DISABLE TRIGGER ALL'"
+        f"SELECT format('ALTER TABLE {_quoted(table)} DISABLE TRIGGER ALL')"
         f" UNION ALL SELECT format('ALTER TABLE {_quoted(table)} DISABLE RULE %I', rulename) FROM pg_rewrite"
         f" WHERE ev_class = {literal(table)}::regclass"
         " UNION ALL SELECT format('DROP PUBLICATION %I', pubname) FROM pg_publication"
     )
 
 
-def untriggered() -> str:
-    """Statements that switch off the triggers that a replica fires too."""
-    return (
-        f"SELECT 'ALTER TABLE ONLY ' || {_RELATION} || ' DISABLE TRIGGER USER' {_JOIN_RELATION}"
-        f" WHERE c.relkind IN ('r', 'p') AND {_RELATION_FILTER}"
-        " AND EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgenabled IN ('A', 'R'))"
-    )
+# For each trigger that keeps tables from being emptied even in a replica: the statements that switch it off and on again.
+KEPT_FROM_TRUNCATE = f"""
+SELECT format('ALTER TABLE ONLY %s DISABLE TRIGGER %I', {_RELATION}, t.tgname),
+       format('ALTER TABLE ONLY %s ENABLE %s TRIGGER %I', {_RELATION}, CASE t.tgenabled WHEN 'A' THEN 'ALWAYS' ELSE 'REPLICA' END, t.tgname)
+  {_JOIN_RELATION} JOIN pg_trigger t ON t.tgrelid = c.oid
+ WHERE t.tgenabled IN ('A', 'R') AND t.tgtype & 32 <> 0 AND NOT t.tgisinternal AND {_RELATION_FILTER}
+"""
 
 
 def _quoted(name: str) -> str:

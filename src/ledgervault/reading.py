@@ -4,6 +4,7 @@ looked at again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -77,19 +78,28 @@ def as_read_then(connection: Connection, manifest: Manifest, content: Content) -
 
 
 def _of_pieces(connection: Connection, texts: Mapping[str, str], schema: Mapping[str, str]) -> dict[str, str]:
-    """For texts of schema 1 that hold an expression among other things: all around it is equal, and it is written here
-    as it was restored."""
+    """For texts of schema 1 that hold expressions among other things: all around them is equal, and each is written
+    here as it was restored."""
     pieces = database.read_schema(connection)
     written = {}
     for key, text in texts.items():
-        for piece in _pieces_of(key, pieces):
-            before, mark, after = schema[key].partition(pieces[piece])
-            if mark and text.startswith(before) and text.endswith(after) and len(text) > len(before) + len(after):
-                inner = text[len(before) : len(text) - len(after)]
-                made = redefine.as_written_here(connection, {piece: inner})
-                if made.get(piece) == pieces[piece]:
-                    written[key] = schema[key]
+        within = _within(schema[key], text, {name: pieces[name] for name in _pieces_of(key, pieces)})
+        made = redefine.as_written_here(connection, within)
+        if within and all(made.get(name) == pieces[name] for name in within):
+            written[key] = schema[key]
     return written
+
+
+def _within(restored: str, text: str, pieces: Mapping[str, str]) -> dict[str, str]:
+    """What stands in `text` where `restored` has the pieces; nothing if all else is not equal."""
+    pattern, names = "", []
+    for name, piece in pieces.items():
+        before, mark, after = restored.partition(piece)
+        if mark:
+            pattern, restored = f"{pattern}{re.escape(before)}(.+)", after
+            names.append(name)
+    match = re.fullmatch(pattern + re.escape(restored), text, re.DOTALL)
+    return dict(zip(names, match.groups(), strict=True)) if match else {}
 
 
 def _pieces_of(key: str, pieces: Mapping[str, str]) -> Iterator[str]:

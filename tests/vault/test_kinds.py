@@ -44,7 +44,7 @@ ALTERATIONS = [
     ("table shop.piled", "ALTER TABLE shop.piled SET ACCESS METHOD heap"),
     ("partition key of shop.part", "ALTER TABLE shop.part RENAME TO p; CREATE TABLE shop.part (LIKE shop.p) PARTITION BY RANGE ((id - 3 - 1), at)"),
     ("partition bound of shop.part_low", "ALTER TABLE shop.part DETACH PARTITION shop.part_low; ALTER TABLE shop.part ATTACH PARTITION shop.part_low FOR VALUES FROM (MINVALUE, MINVALUE) TO (11, '2026-01-01')"),
-    ("column shop.tx.status", "ALTER TABLE shop.tx ALTER COLUMN status TYPE varchar(9)"),
+    ("column shop.heir.z", "ALTER TABLE shop.heir ALTER COLUMN z TYPE bigint"),
     ("column shop.account.owner", "ALTER TABLE shop.account ALTER COLUMN owner DROP NOT NULL"),
     ("column shop.account.balance", "ALTER TABLE shop.account RENAME COLUMN balance TO b; ALTER TABLE shop.account RENAME COLUMN cents TO balance; ALTER TABLE shop.account RENAME COLUMN b TO cents"),
     ("column shop.base.x", "ALTER TABLE shop.base RENAME COLUMN x TO z0; ALTER TABLE shop.base RENAME COLUMN y TO x; ALTER TABLE shop.base RENAME COLUMN z0 TO y"),

@@ -39,7 +39,7 @@ ALTER DATABASE :database SET statement_timeout = '1ms';
 _NAMES = """
 CREATE SEQUENCE public."a
 b"; SELECT nextval('public."a
-b"'); CREATE SEQUENCE public."it''s"; SELECT setval('public."it''s"', 7); CREATE SEQUENCE public."back\\slash"; SELECT setval('public."back\\slash"', 8);
+b"'); CREATE SEQUENCE public."it's"; SELECT setval('public."it''s"', 7); CREATE SEQUENCE public."back\\slash"; SELECT setval('public."back\\slash"', 8);
 CREATE SEQUENCE public."100 % ""q"" 表"; SELECT setval('public."100 % ""q"" 表"', 9);
 CREATE TABLE public."t
 n %s ""q"" 'a' \\ $1 表" ("c
@@ -62,7 +62,7 @@ GOOD: dict[str, tuple[str, str]] = {
     "append_only_by_triggers_of_a_replica": ("", LEDGER + _REFUSE + "ALTER TABLE public.ledger ENABLE REPLICA TRIGGER row_kept, ENABLE REPLICA TRIGGER all_kept;"),
     "append_only_by_a_rule_that_fires_always": ("", LEDGER + "CREATE RULE kept AS ON DELETE TO public.ledger DO INSTEAD NOTHING; ALTER TABLE public.ledger ENABLE ALWAYS RULE kept;"),
     "all_tables_published_and_one_without_a_key": ("", LEDGER + "CREATE TABLE public.setting (k text); INSERT INTO public.setting VALUES ('a'); CREATE PUBLICATION every FOR ALL TABLES;"),
-    "columns_and_rows_published_of_a_table_without_a_key": ("", LEDGER + "CREATE TABLE public.setting (k text, v varchar(4)); INSERT INTO public.setting VALUES ('a', 'b');"
+    "columns_and_rows_published_of_a_table_without_a_key": ("", LEDGER + "CREATE TABLE public.setting (k text, v text); INSERT INTO public.setting VALUES ('a', 'b');"
         " CREATE PUBLICATION few FOR TABLE public.setting (k, v) WHERE (v IN ('b', 'c'));"),
     "partitions_by_the_hash_of_an_enum_below_a_range": ("", LEDGER + "CREATE TYPE public.colour AS ENUM ('red', 'green', 'blue', 'black'); CREATE TABLE public.h (id integer, c public.colour) PARTITION BY RANGE (id);"
         " CREATE TABLE public.h_low PARTITION OF public.h FOR VALUES FROM (0) TO (30) PARTITION BY HASH (c); CREATE TABLE public.h_0 PARTITION OF public.h_low FOR VALUES WITH (MODULUS 2, REMAINDER 0);"
@@ -92,7 +92,7 @@ CREATE FUNCTION public.w_a(s varchar, d boolean DEFAULT ('a'::varchar(2) IN ('a'
 CREATE TRIGGER w_t BEFORE UPDATE ON public.w FOR EACH ROW WHEN (NEW.s IN ('n', 'o')) EXECUTE FUNCTION public.w_f(); CREATE CONSTRAINT TRIGGER w_c AFTER UPDATE ON public.w DEFERRABLE FOR EACH ROW WHEN (NEW.s IN ('n', 'o')) EXECUTE FUNCTION public.w_f();
 CREATE RULE w_r AS ON UPDATE TO public.w WHERE NEW.s IN ('n', 'o') DO ALSO SELECT 1; ALTER TABLE public.w ENABLE ROW LEVEL SECURITY; CREATE POLICY w_p ON public.w USING (s IN ('n', 'o')) WITH CHECK (s NOT IN ('n', 'o'));
 CREATE TABLE public.w_part (s varchar(8), at date) PARTITION BY LIST ((s IN ('n', 'o'))); CREATE TABLE public.w_yes PARTITION OF public.w_part FOR VALUES IN (true); ALTER TABLE public.w_part ADD CHECK (s IN ('n', 'o')); CREATE INDEX w_at ON public.w_part (at) WHERE s IN ('n', 'o');
-CREATE PUBLICATION w_pub FOR TABLE public.w_yes WHERE (s IN ('n', 'o')) WITH (publish = 'insert'); ALTER VIEW public.w_v ALTER COLUMN k SET DEFAULT ('a'::varchar(2) IN ('a', 'b'));
+CREATE PUBLICATION w_pub FOR TABLE public.w WHERE (id IN (1, 2) OR (id > 5 AND id < 9)) WITH (publish = 'insert'); ALTER VIEW public.w_v ALTER COLUMN k SET DEFAULT ('a'::varchar(2) IN ('a', 'b'));
 """),
 }  # fmt: skip
 
@@ -113,7 +113,7 @@ CREATE SUBSCRIPTION listening CONNECTION 'host=nowhere' PUBLICATION p WITH (conn
 CREATE FUNCTION pg_catalog.mine() RETURNS integer LANGUAGE sql AS 'SELECT 1'; COMMENT ON DATABASE :database IS 'ours';
 CREATE TABLE public.child (a integer CONSTRAINT of_ledger REFERENCES public.ledger); ALTER TABLE public.child DISABLE TRIGGER ALL;
 CREATE TRIGGER added BEFORE INSERT ON public.vault_settings FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger();
-ALTER OPERATOR FAMILY pg_catalog.integer_ops USING btree ADD OPERATOR 1 < (integer, oid); UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'public.ledger_note'::regclass;
+ALTER OPERATOR FAMILY pg_catalog.integer_ops USING btree ADD OPERATOR 1 < (oid, oid); UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'public.ledger_note'::regclass;
 """
 )
 LEFT_OUT_SAID = (
@@ -128,4 +128,15 @@ LEFT_OUT_SAID = (
     "of_ledger on public.child",
     "operators and functions added to an operator family of the server: pg_catalog.bool_ops",
     "invalid indexes: public.ledger_note",
+)
+
+# What schema 1 wrote in one text with an expression in it: constraint, index, column, view, policy, trigger, function.
+OLD = (
+    LEDGER
+    + """
+CREATE TABLE public.w (id integer PRIMARY KEY, s varchar(8) DEFAULT CASE WHEN 'a'::varchar(2) IN ('a', 'b') THEN 'n' END CONSTRAINT states CHECK (s IN ('n', 'o')), g boolean GENERATED ALWAYS AS (s IN ('n', 'o')) STORED);
+INSERT INTO public.w VALUES (1, 'n'); CREATE INDEX w_s ON public.w ((s IN ('n', 'o'))) WHERE s IN ('n', 'o'); CREATE UNIQUE INDEX w_u ON public.w (id) WHERE s NOT IN ('p', 'q');
+CREATE VIEW public.w_v WITH (security_barrier) AS SELECT s IN ('n', 'o') AS k FROM public.w; ALTER TABLE public.w ENABLE ROW LEVEL SECURITY; CREATE POLICY w_p ON public.w USING (s IN ('n', 'o')) WITH CHECK (s NOT IN ('n', 'o'));
+CREATE FUNCTION public.w_f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NEW; END$$; CREATE TRIGGER w_t BEFORE UPDATE ON public.w FOR EACH ROW WHEN (NEW.s IN ('n', 'o')) EXECUTE FUNCTION public.w_f();
+"""
 )

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from ledgervault import compare, content, definitions, proof, queries, records
+from ledgervault import compare, content, definitions, proof, queries, reading, records
 from ledgervault.content import Sequence, SequenceValue, Table
 from ledgervault.proof import Check
 
@@ -34,6 +34,17 @@ def test_texts_that_differ_are_equal_where_the_server_writes_the_manifests_as_th
 def test_texts_of_which_nobody_can_say_whether_they_are_the_same_are_inconclusive() -> None:
     checks = [*compare.schema({"view v": "(a)"}, {"view v": "a"}, {}, {"view v"})]
     assert _results(checks)["schema view v"] == proof.INCONCLUSIVE
+
+
+def test_what_the_backups_role_could_not_read_is_inconclusive_and_what_the_copys_cannot_is_said() -> None:
+    for expected, restored, result in (
+        (definitions.UNREADABLE, "options none", proof.INCONCLUSIVE),
+        (definitions.UNREADABLE, definitions.UNREADABLE, proof.INCONCLUSIVE),
+        ("options user", definitions.UNREADABLE, proof.NOTE),
+        ("options user", "options none", proof.FAILED),
+    ):
+        checks = [*compare.schema({"user mapping m": expected}, {"user mapping m": restored})]
+        assert _results(checks)["schema user mapping m"] == result
 
 
 def test_what_was_added_to_an_extensions_table_is_said_and_fails_nothing() -> None:
@@ -91,9 +102,21 @@ def test_a_sequence_that_an_extension_registers_must_have_the_dumps_value() -> N
 
 
 def test_a_table_is_named_whatever_its_name_holds() -> None:
-    assert "ALTER TABLE public.\"a''b %% c\" DISABLE RULE %I" in queries.at_ease('public."a\'b % c"')
+    statements = queries.at_ease('public."a\'b % c"')
+    for rest in ("DISABLE TRIGGER ALL", "DISABLE RULE %I"):
+        assert f"SELECT format('ALTER TABLE public.\"a''b %% c\" {rest}'" in statements
 
 
 def test_a_manifest_of_an_older_version_need_not_hold_what_is_left_out() -> None:
     required = records.json_schema(content.Content, "content")["required"]
     assert {"of_extensions", "left_out"}.isdisjoint(required)
+
+
+def test_expressions_are_found_in_a_text_of_schema_1_only_if_all_around_them_is_equal() -> None:
+    pieces = {"policy using of p": "(a)", "policy check of p": "(b)"}
+    for text, within in (
+        ("r t using ((a)) check b", {"policy using of p": "((a))", "policy check of p": "b"}),
+        ("w t using ((a)) check b", {}),
+        ("r t using ((a)) check b more", {"policy using of p": "((a))", "policy check of p": "b more"}),
+    ):
+        assert reading._within("r t using (a) check (b)", text, pieces) == within
