@@ -113,7 +113,7 @@ CREATE SUBSCRIPTION listening CONNECTION 'host=nowhere' PUBLICATION p WITH (conn
 CREATE FUNCTION pg_catalog.mine() RETURNS integer LANGUAGE sql AS 'SELECT 1'; COMMENT ON DATABASE :database IS 'ours';
 CREATE TABLE public.child (a integer CONSTRAINT of_ledger REFERENCES public.ledger); ALTER TABLE public.child DISABLE TRIGGER ALL;
 CREATE TRIGGER added BEFORE INSERT ON public.vault_settings FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger();
-ALTER OPERATOR FAMILY pg_catalog.integer_ops USING btree ADD OPERATOR 1 < (oid, oid); UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'public.ledger_note'::regclass;
+ALTER OPERATOR FAMILY pg_catalog.bool_ops USING btree ADD OPERATOR 1 < (circle, circle); UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'public.ledger_note'::regclass;
 """
 )
 LEFT_OUT_SAID = (
