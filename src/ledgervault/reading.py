@@ -69,7 +69,7 @@ def as_read_then(connection: Connection, manifest: Manifest, content: Content) -
     """`content` as the version that wrote the manifest would have read it."""
     if manifest.schema >= SCHEMA:
         return content
-    names = {name for (name,) in database.rows(connection, definitions_1.RELATIONS)}
+    names = {name for (name,) in database.rows(connection, definitions_1.RELATIONS)} | manifest.sequences_dumped.keys()
     return replace(
         content,
         tables={name: table for name, table in content.tables.items() if name in names},
@@ -103,7 +103,7 @@ def _within(restored: str, text: str, pieces: Mapping[str, str]) -> dict[str, st
 
 
 def _pieces_of(key: str, pieces: Mapping[str, str]) -> Iterator[str]:
-    yield from [key] if pieces.get(key) else []
+    yield from [key] if key in pieces and redefine.kind_of(key) else []
     for kind, within in _PIECES.items():
         if key.startswith(kind + " "):
             names = (f"{name} {key.removeprefix(kind + ' ')}" for name in within)

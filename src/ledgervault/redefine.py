@@ -28,7 +28,7 @@ def as_written_here(connection: Connection, texts: Mapping[str, str]) -> dict[st
     """How this server writes those of `texts` (by their keys in the schema) that it can make. Changes nothing."""
     written = {}
     for key, text in texts.items():
-        kind = next((kind for kind in _WAYS if key.startswith(kind + " ")), None)
+        kind = kind_of(key)
         if kind is None:
             continue
         try:
@@ -39,6 +39,11 @@ def as_written_here(connection: Connection, texts: Mapping[str, str]) -> dict[st
         if made is not None:
             written[key] = made
     return written
+
+
+def kind_of(key: str) -> str | None:
+    """The kind of what can be made anew; None for all other keys of the schema."""
+    return next((kind for kind in _WAYS if key.startswith(kind + " ")), None)
 
 
 def _parts(connection: Connection, kind: str, name: str) -> list[str]:

@@ -97,7 +97,7 @@ ALTERATIONS = [
     ("materialized view shop.sums", "ALTER MATERIALIZED VIEW shop.sums SET (fillfactor = 50)"),
     ("query of materialized view shop.sums", "DROP MATERIALIZED VIEW shop.sums; CREATE MATERIALIZED VIEW shop.sums AS SELECT account, sum(gross - fee - tax) AS net FROM shop.tx GROUP BY account; CREATE INDEX sums_account ON shop.sums (account)"),
     ("sequence shop.counter", "ALTER SEQUENCE shop.counter MAXVALUE 1001"),
-    ("sequence shop.counter", "ALTER SEQUENCE shop.counter OWNED BY shop.base.x"),
+    ("sequence shop.counter", "ALTER SEQUENCE shop.counter OWNED BY shop.heir.z"),
     ("sequence shop.account_id_seq", "ALTER TABLE shop.account ALTER COLUMN id SET INCREMENT 11"),
     ("sequence value shop.counter", "SELECT setval('shop.counter', 1, false)"),
     ("function shop.net_of", "CREATE OR REPLACE FUNCTION shop.net_of(gross numeric, fee numeric DEFAULT (1 - (2 - 3)), tax numeric DEFAULT 0) RETURNS numeric LANGUAGE sql IMMUTABLE AS $$SELECT gross - fee - tax$$"),

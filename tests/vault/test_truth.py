@@ -192,9 +192,7 @@ def test_a_live_database_that_was_restored_once_is_compared_by_the_proofs_texts(
     vault.sql("DROP INDEX public.w_s")
     vault.sql("CREATE INDEX w_s ON public.w (((s)::text = ANY (ARRAY[('n'::varchar)::text, ('o'::varchar)::text])))"
               " WHERE ((s)::text = ANY (ARRAY[('n'::varchar)::text, ('o'::varchar)::text]))")  # fmt: skip
-    unproven = vault("verify-data", "--file", path.name)
-    assert (unproven.code, unproven.verdict) == (2, "inconclusive"), unproven.said
     vault.proven(path)
-    assert vault("verify-data").verdict == "holds"
-    vault.sql("DROP POLICY w_p ON public.w")
-    assert vault("verify-data").verdict == "bad"
+    assert vault("verify-data").code == 0
+    vault.sql("ALTER POLICY w_p ON public.w USING (s IN ('n', 'o') OR s = 'p')")
+    assert vault("verify-data").code == 1
