@@ -34,7 +34,7 @@ def seen(connection: Connection, manifest: Manifest, schema: Mapping[str, str]) 
     written, unsure = redefine.as_written_here(connection, texts), frozenset[str]()
     if manifest.schema < SCHEMA and texts.keys() - written.keys():
         written |= _of_pieces(connection, {key: texts[key] for key in texts.keys() - written.keys()}, schema)
-        unsure = frozenset(key for key in texts if _alike(texts[key], schema[key]))
+        unsure = frozenset(key for key in texts.keys() - written.keys() if _alike(texts[key], schema[key]))
     return replace(_of_server(connection), written=written, unsure=unsure)
 
 
@@ -85,8 +85,8 @@ def _of_pieces(connection: Connection, texts: Mapping[str, str], schema: Mapping
     for key, text in texts.items():
         within = _within(schema[key], text, {name: pieces[name] for name in _pieces_of(key, pieces)})
         made = redefine.as_written_here(connection, within)
-        if within and all(made.get(name) == pieces[name] for name in within):
-            written[key] = schema[key]
+        if within and made.keys() == within.keys():  # else nothing can be said
+            written[key] = schema[key] if all(made[name] == pieces[name] for name in made) else text
     return written
 
 

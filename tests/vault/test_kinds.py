@@ -114,7 +114,7 @@ ALTERATIONS = [
     ("type shop.mood", "ALTER TYPE shop.mood RENAME VALUE 'bad' TO 'worse'"),
     ("type shop.mood", "REVOKE USAGE ON TYPE shop.mood FROM ledger_app"),
     ("type shop.span", "DROP TYPE shop.span; CREATE TYPE shop.span AS RANGE (subtype = float8)"),
-    ("type shop.word", "ALTER TYPE shop.word SET (STORAGE = plain)"),
+    ("type shop.word", "ALTER TYPE shop.word SET (STORAGE = external)"),
     ("type shop.shell", "DROP TYPE shop.shell"),
     ("type default of shop.word", "UPDATE pg_type SET typdefault = 'other' WHERE oid = 'shop.word'::regtype"),
     ("domain shop.cents", "ALTER DOMAIN shop.cents SET NOT NULL"),
