@@ -7,6 +7,7 @@ before declared is the same without what schema 1 did not know.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ class Stack:
     """The services on an engine, each as a compose project, with what is declared of them."""
 
     def __init__(self, world: World) -> None:
-        self.world, self.place = world, world.engine.place / "stack"
+        # Not beside the engine: *strict* lets nobody read below /tmp.
+        self.world, self.place = world, Path("/srv/upgrade", world.engine.version)
         self.written = self.place / "declarations"
         self.written.mkdir(parents=True)
         for name in NETWORKS:
@@ -79,6 +81,7 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     with own_engine(request.param, "strict") as engine:
         made = Stack(World(engine))
         yield made
+        shutil.rmtree(made.place)
 
 
 def volumes(schema: int) -> dict[str, Any]:

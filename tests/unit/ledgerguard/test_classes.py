@@ -512,3 +512,26 @@ def test_a_link_from_a_place_of_data_leads_to_no_other_place_in_strict() -> None
     known = replace(host(), links={"/srv/link": "/opt/x"})
     assert verdicts(create({"Binds": ["/srv/link:/x"]}), known) == STANDARD_ONLY
     assert verdicts(create({"Binds": ["/opt/x:/x"]}), known) == STANDARD_ONLY
+
+
+@pytest.mark.parametrize(
+    ("setting", "allowed"),
+    [
+        ({"SecurityOpt": ["seccomp=unconfined"]}, STANDARD_ONLY),
+        ({"SecurityOpt": ["apparmor=unconfined"]}, STANDARD_ONLY),
+        ({"SecurityOpt": ["label=disable"]}, STANDARD_ONLY),
+        ({"SecurityOpt": ["no-new-privileges"]}, BOTH),
+        ({"SecurityOpt": ["apparmor=docker-default"]}, BOTH),
+        ({"NetworkMode": "ns:/proc/1/ns/net"}, NEITHER),
+        ({"NetworkMode": "/proc/1/ns/net"}, NEITHER),
+    ],
+    ids=str,
+)
+def test_what_opens_the_kernel_is_for_developers_alone(setting: dict[str, Any], allowed: tuple[bool, bool]) -> None:
+    assert verdicts(create(setting), host()) == allowed
+
+
+def test_a_reader_by_name_to_whom_later_mounts_appear_is_none() -> None:
+    known = host()
+    known.all_containers.append(container("8" * 64, "reads", mount(VOLUME, read_only=True, propagates=True)))
+    assert verdicts(request("POST", "/containers/reads/start"), known) == NEITHER
