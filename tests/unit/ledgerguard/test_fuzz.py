@@ -86,6 +86,7 @@ def harm(request: Request) -> str:
         path = "/" + path.split("://", 1)[-1].partition("/")[2]
     decoded = unquote_to_bytes(path).decode("utf-8", "replace")
     words = [word for word in decoded.split("/")[1:]]
+    version = words[0][1:] if words else ""
     if words and words[0][:1] == "v" and words[0][1:] and set(words[0][1:]) <= set("0123456789."):
         words = words[1:]
     match request.method, words:
@@ -93,7 +94,7 @@ def harm(request: Request) -> str:
             return "removes it"
         case "POST", ["volumes", "prune"]:
             chosen = parse_qs(request.uri.partition("?")[2], keep_blank_values=True).get("filters", ["{}"])[0]
-            return "" if spares(chosen) else "prunes it"
+            return "" if spares(chosen) or takes_nameless_alone(version, chosen) else "prunes it"
         case "POST", ["containers", "create"]:
             body = body_of(request)
             if remounts(body):
@@ -143,6 +144,15 @@ def spares(filters: str) -> bool:
     keeps = {"com.ledgerflow.protect", "com.ledgerflow.protect=true", "com.ledgerflow.environment"}
     keeps.add("com.ledgerflow.environment=dev")
     return (bool(excluded) and set(excluded) <= keeps) or bool(set(wanted) - keeps)
+
+
+def takes_nameless_alone(version: str, filters: str) -> bool:
+    """Since API 1.42 a prune that does not choose all takes only volumes that the engine named itself."""
+    numbers = version.split(".")
+    if len(numbers) != 2 or not all(number.isdecimal() for number in numbers):
+        return False
+    read = json.loads(filters)
+    return [int(number) for number in numbers] >= [1, 42] and "all" not in read
 
 
 def is_owner(body: dict[str, Any]) -> bool:
