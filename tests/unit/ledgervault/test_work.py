@@ -55,7 +55,9 @@ def bad(changes: dict[str, Any]) -> list[str]:
     return [check.text for check in work.judge(facts(**changes), NOON) if check.result == "failed"]
 
 
-@pytest.mark.parametrize("changes", [{}, proven(150), proven(-0.5), {"queue": 2}, {"schedule_started": None}])
+@pytest.mark.parametrize(
+    "changes", [{}, proven(150), proven(-0.5), proven(-1), {"queue": 2}, {"schedule_started": None}]
+)
 def test_a_vault_that_works_is_well(changes: dict[str, Any]) -> None:
     assert bad(changes) == []
     assert {check.result for check in work.judge(facts(**changes), NOON)} == {"ok"}
@@ -92,6 +94,7 @@ def test_facts_of_an_older_vault_are_judged_too() -> None:
         (-200, "3 h in the future"),
         (4319, "72 h old"),
         (4320, "3 days old"),
+        (1_440_000, "1000 days old"),
     ],
 )
 def test_ages_are_written_for_people(minutes: float, text: str) -> None:
