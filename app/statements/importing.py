@@ -175,7 +175,7 @@ def remembered(account_name: str, asked: Asked) -> dict[str, str]:
     kept = _kept(account_name, asked.layout)
     if kept is None:
         return {}
-    same = [one for one in asked.questions if kept.subjects.get(one.key, "") == one.about]
+    same = [one for one in asked.questions if (kept.subjects or {}).get(one.key, "") == one.about]
     choices = {question.key: {choice.value for choice in question.choices} for question in same}
     return {key: choice for key, choice in kept.answers.items() if choice in choices.get(key, set())}
 
@@ -192,7 +192,7 @@ def _remember(account_name: str, filename: str, statement: Statement, answers: M
     account = Account.objects.get(name=account_name)
     kept, _ = RememberedAnswers.objects.get_or_create(account=account, layout=statement.layout)
     kept.answers = {**kept.answers, **given}
-    kept.subjects = {**kept.subjects, **{key: statement.subjects[key] for key in given}}
+    kept.subjects = {**(kept.subjects or {}), **{key: statement.subjects[key] for key in given}}
     kept.filename = filename
     kept.save()
 

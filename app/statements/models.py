@@ -19,8 +19,9 @@ class StatementImport(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
     imported_at = models.DateTimeField(auto_now_add=True)
-    answers = models.JSONField(default=dict, blank=True, help_text="What was answered, now or before.")
-    left_out = models.JSONField(default=list, blank=True, help_text="Lines that are no rows: line, why, text.")
+    # Null, as an older version that still runs beside this one writes neither.
+    answers = models.JSONField(default=dict, null=True, blank=True, help_text="What was answered, now or before.")
+    left_out = models.JSONField(default=list, null=True, blank=True, help_text="No rows: each line, why, text.")
 
     class Meta:
         ordering = ("-imported_at", "-id")
@@ -61,8 +62,8 @@ class RememberedAnswers(models.Model):
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+")
     layout = models.CharField(max_length=64)
     answers = models.JSONField(default=dict)
-    subjects = models.JSONField(default=dict, blank=True)
-    filename = models.CharField(max_length=255, blank=True, default="")
+    subjects = models.JSONField(default=dict, null=True, blank=True)  # null as above
+    filename = models.CharField(max_length=255, blank=True, default="", db_default="")
 
     class Meta:
         verbose_name_plural = "remembered answers"

@@ -78,7 +78,7 @@ def forget(request: HttpRequest, pk: int) -> HttpResponse:
 def imported(request: HttpRequest, pk: int) -> HttpResponse:
     """What became of one file: its answers, and each line that is no transaction."""
     kept = get_object_or_404(StatementImport.objects.defer("content").select_related("account"), pk=pk)
-    left_out = [LeftOut(**line) for line in kept.left_out]
+    left_out = [LeftOut(**line) for line in kept.left_out or ()]
     context = {"kept": kept, "left_out": left_out, "plan": undoing.plan(kept)}
     return render(request, "statements/import.html", context)
 

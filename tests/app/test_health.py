@@ -67,7 +67,7 @@ def test_a_cache_that_was_never_configured_is_no_fault(client: Client, settings:
 @pytest.mark.django_db
 def test_with_a_migration_missing_it_is_not_ready(client: Client) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM django_migrations WHERE app = 'ledger' AND name = '0002_statement'")
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'ledger' AND name = '0003_undone'")
     response = client.get("/readyz")
     assert (response.status_code, response.json()["migrations"]) == (503, "missing")
 

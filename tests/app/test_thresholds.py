@@ -53,6 +53,17 @@ class TestSigns:
         assert sign(-1, -2, 3, 4) == sign(-1, 2) == "as_is"
         assert sign(-1, 2, 3) == sign(-1, -2, 3, 4, 5) == sign(1) == ""
 
+    def test_an_amount_below_one_has_a_sign_too(self) -> None:
+        assert sign(-0.5, -0.5, 3) == "as_is" and sign(0.5, 0.5, -3) == ""
+
+    @pytest.mark.parametrize(("right", "wrong", "refused"), [(8, 2, True), (7, 3, False), (3, 1, False)])
+    def test_eight_steps_of_ten_are_enough_and_three_of_four_are_not(
+        self, right: int, wrong: int, refused: bool
+    ) -> None:
+        steps = [1, *([1, -1] * right)[:right], *([7] * wrong)]
+        balances = [sum(steps[: at + 1]) + 100 for at in range(len(steps))]
+        assert evidence.both_ways(seen(*([1] * len(steps)), balances=balances)) is refused
+
     def test_one_contradicting_text_of_four_is_not_heard_and_one_of_three_is(self) -> None:
         four = ("payroll", "payroll", "payroll", "payroll")
         assert sign(5, 5, 5, -5, -1, -1, -1, words=four) == "as_is"

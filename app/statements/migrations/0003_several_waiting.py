@@ -37,19 +37,19 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="rememberedanswers",
             name="filename",
-            field=models.CharField(blank=True, default="", max_length=255),
+            field=models.CharField(blank=True, db_default="", default="", max_length=255),
         ),
         migrations.AddField(
-            model_name="rememberedanswers", name="subjects", field=models.JSONField(blank=True, default=dict)
+            model_name="rememberedanswers", name="subjects", field=models.JSONField(blank=True, default=dict, null=True)
         ),
         migrations.AddField(
             model_name="statementimport",
             name="answers",
-            field=models.JSONField(blank=True, default=dict, help_text="What was answered, now or before."),
+            field=models.JSONField(blank=True, default=dict, help_text="What was answered, now or before.", null=True),
         ),
         migrations.AddField(
             model_name="statementimport",
             name="left_out",
-            field=models.JSONField(blank=True, default=list, help_text="Lines that are no rows: line, why, text."),
+            field=models.JSONField(blank=True, default=list, help_text="No rows: each line, why, text.", null=True),
         ),
     ]
