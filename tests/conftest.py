@@ -30,7 +30,7 @@ def bed() -> None:
     if not os.environ.get("LEDGERFLOW_BED"):
         pytest.exit(
             "these tests run in a world of their own, never on the machine's engine\n"
-            "HINT: scripts/bed -- .venv/bin/python -m pytest … (docs/testing.md)",
+            "HINT: scripts/bed run --template stack -- .venv/bin/python -m pytest … (docs/testing.md)",
             returncode=2,
         )
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end, a session cleans up
