@@ -28,6 +28,11 @@ STACKS: Mapping[str, tuple[int, tuple[str, ...]]] = {
     "kills": (240, ("kills",)),
     "deploy lock": (120, ("deploy_lock",)),
 }
+# Files of tests/vault; two parts, as the tests of a file share a server and wait for it most of the time.
+VAULT: Mapping[str, tuple[int, tuple[str, ...]]] = {
+    "vault": (200, ("catalogue", "commands", "faults")),
+    "vault truth": (300, ("truth", "kinds", "loss", "endurance")),
+}
 # Its engine is stopped, killed and cut off: the world starts without one.
 NO_ENGINE = {"incident": (150, ("incident",))}
 # Too long for every push: an ordinary user's own deploy, whose decisions are tested there by facts given as data; and
@@ -79,6 +84,17 @@ def pytest_part(name: str, selection: str, minutes: float, **more: Any) -> Part:
     return Part(name, argv, minutes, report=f"{label}.xml", **more)
 
 
+def vault_part(name: str, seconds: int, files: tuple[str, ...]) -> Part:
+    """Tests of the vault in its test image, beside a real PostgreSQL 17."""
+    label = name.replace(" ", "-")
+    paths = [f"/tests/vault/test_{file}.py" for file in files]
+    argv = ("bash", "-euc", 'exec tests/vault/run "$VAULT_TEST_IMAGE" "$OUT" "$@"', "vault", *paths)
+    environment = {"LABEL": label}
+    return Part(
+        name, argv, 25, seconds=seconds, report=f"junit-{label}.xml", template="images", environment=environment
+    )
+
+
 def deploy_files(names: tuple[str, ...]) -> str:
     """The files of tests on deployed stacks, as pytest is given them."""
     return " ".join(f"tests/deploy/test_{name}.py" for name in names)
@@ -125,14 +141,7 @@ def parts() -> tuple[Part, ...]:
         *ground(),
         pytest_part("bed", "tests/bed", 15, seconds=70, needs=("engine",)),
         Part("app", ("tests/app/run",), 10, seconds=80, report="junit-app.xml", template="images"),
-        Part(
-            "vault",
-            ("bash", "-euc", 'tests/vault/run "$VAULT_TEST_IMAGE" "$OUT"'),
-            15,
-            seconds=150,
-            report="junit-vault.xml",
-            template="images",
-        ),
+        *(vault_part(name, seconds, files) for name, (seconds, files) in VAULT.items()),
         Part("molecule docker_engine", (*MOLECULE, "docker_engine"), 15, 200, template="hosts", network=True),
         Part("molecule protected_volume", (*MOLECULE, "protected_volume"), 15, 120, template="hosts"),
         Part("molecule volume_guard", (*MOLECULE, "volume_guard"), 15, 240, template="hosts", network=True),

@@ -154,7 +154,7 @@ def test_the_fast_parts_need_no_engine() -> None:
 
 def test_a_part_brings_along_what_it_stands_on() -> None:
     assert names(cli.choose("guarded", fast=False, soaked=True)) == [*GROUND, "bed hosts", "guarded"]
-    assert names(cli.choose("vault", fast=False)) == [*GROUND, "vault"]
+    assert names(cli.choose("vault", fast=False)) == [*GROUND, "vault", "vault truth"]
     assert names(cli.choose("incident", fast=False)) == [*GROUND, "bed stack", "incident"]
     assert names(cli.choose("workflows", fast=False)) == ["workflows"]
 
@@ -365,6 +365,11 @@ def test_every_test_on_a_deployed_stack_runs_on_push_or_in_the_soak() -> None:
     assert sorted(files) == sorted([*pushed, *soaked]), "each file runs in exactly one part"
     texts = {name: (REPOSITORY / f"tests/deploy/test_{name}.py").read_text() for name in files}
     assert {name for name, text in texts.items() if "@pytest.mark.soak" in text} == {*parts.MARKED}
+
+
+def test_every_test_of_the_vault_runs_in_exactly_one_part() -> None:
+    files = sorted(path.stem.removeprefix("test_") for path in (REPOSITORY / "tests/vault").glob("test_*.py"))
+    assert sorted(name for _seconds, group in parts.VAULT.values() for name in group) == files
 
 
 def test_a_failure_is_named_for_who_sees_only_the_end(build: Path) -> None:
