@@ -34,7 +34,9 @@ SYSTEMD = "all:!localhost:!lf-guard-bare"
 PROTECTED = "/var/lib/docker/volumes/ours/_data/sentinel"
 FOREIGN = "/var/lib/docker/volumes/shop_data/_data/sentinel"
 # Every way in which the owner's data could have gone on the day of the incident.
-ATTACKS = ("docker volume rm -f {volume}", "docker volume prune -af", "docker system prune -af --volumes")
+ATTACKS = ("docker volume rm -f {volume}", "docker volume prune -af")
+# Today's client asks for nameless volumes alone.
+HARMLESS = ("docker volume prune -f", "docker system prune -f --volumes")
 PROJECT = """
 services:
   db:
@@ -95,6 +97,9 @@ def test_the_incident_leaves_the_file_on_the_disk(hosts: list[Host]) -> None:
         ok(host, "docker volume create plain")
         for attack in ATTACKS:
             refused(host, attack.format(volume="ours"))
+        for command in HARMLESS:
+            ok(host, command)
+        assert ok(host, f"cat {PROTECTED}") == "kept"
         refused(host, "docker run --rm -v ours:/x test/busybox:1 cat /x/sentinel")
         assert ok(host, "docker run --rm -v ours:/x:ro test/busybox:1 cat /x/sentinel") == "kept"
         ok(host, "docker volume rm plain && docker volume prune -af --filter label!=com.ledgerflow.protect")
