@@ -138,7 +138,7 @@ mutants: #: changes decisions one at a time and lists those that no test notices
 
 bench: #: measures what the README quotes, as ratios in one run
 	@scripts/bootstrap
-	@status=0; $(PYTHON) -m bench.vault || status=$$?; $(PYTHON) -m bench.guard || status=$$?; $(PYTHON) -m bench || status=$$?; exit $$status
+	@status=0; scripts/bed run --template images -- $(PYTHON) -m bench.vault || status=$$?; $(PYTHON) -m bench.guard || status=$$?; $(PYTHON) -m bench || status=$$?; exit $$status
 
 guard-matrix: #: every attempt on a protected volume: no guard, standard, strict; writes docs/guard-matrix.md
 	@scripts/bootstrap

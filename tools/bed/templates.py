@@ -13,14 +13,21 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+
+import yaml
 
 from tools.bed import worlds
 from tools.bed.worlds import ROOT, BedError, Wish
 
-KEPT = 3
-FORMAT = "2"  # of the templates themselves: counted up when a world is laid out in another way
+KEPT, GENERATIONS = 3, 8
+FORMAT = "3."  # of the templates themselves: counted up when a world is laid out in another way
+REFERENCES = ROOT / "build/results/images.json"  # what the parts of the tests are given
+IMAGES = (
+    "postgres", "redis", "searxng", "caddy", "adminer", "app", "vault", "app-test", "vault-test", "registry", "runner",
+)  # fmt: skip
+IMAGE_SOURCES = ("roles/images", "roles/host_facts", "playbooks/test_images.yml", "filter_plugins/images.py")
 # What a deployed stack is made from. A file that is missing here would leave tests on yesterday's stack.
 STACK_SOURCES = (
     "ansible.cfg", "app", "filter_plugins", "images", "inventory", "playbooks", "plugins", "requirements", "roles",
@@ -34,7 +41,7 @@ HOST_RELEASES = ("trixie", "bookworm")
 
 def digest(parts: Iterable[bytes]) -> str:
     """Twelve hex digits of a sequence of contents."""
-    whole = hashlib.sha256(FORMAT.encode())
+    whole = hashlib.sha256()
     for part in parts:
         whole.update(hashlib.sha256(part).digest())
     return whole.hexdigest()[:12]
@@ -48,22 +55,15 @@ def contents(names: Sequence[str]) -> list[bytes]:
     return [part for path in files for part in (str(path.relative_to(ROOT)).encode(), path.read_bytes())]
 
 
-def image_ids(references: Sequence[str]) -> list[str]:
-    """The ids of images of the machine's engine; an image that is not there is an error."""
-    argv = ["docker", "image", "inspect", "--format={{.Id}}", *references]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise BedError(f"test bed: {done.stderr.strip()}\nHINT: make test ONLY=images")
-    return done.stdout.split()
+def image_references() -> list[str]:
+    """What the images would be called, by their content: the same rule that the role images builds by."""
+    from filter_plugins.images import images_plan  # loads Ansible: not for who only runs a command in a world
 
-
-def references() -> list[str]:
-    """References of the images that the part `images` made."""
-    try:
-        made = json.loads((ROOT / "build/results/images.json").read_text())
-    except (OSError, ValueError) as error:
-        raise BedError(f"test bed: build/results/images.json: {error}\nHINT: make test ONLY=images") from None
-    return sorted(set(map(str, made.values())))
+    options = {
+        "root": str(ROOT), "source": "debian", "registry": "", "mirror": "", "security_mirror": "", "digests": "pinned",
+    }  # fmt: skip
+    versions = yaml.safe_load((ROOT / "images/versions.yml").read_text())
+    return sorted(images_plan(versions, IMAGES, options)["refs"].values())
 
 
 def templates_directory() -> Path:
@@ -73,46 +73,68 @@ def templates_directory() -> Path:
     return place
 
 
+def of_kind(kind: str) -> list[Path]:
+    """The templates of a kind, the newest first."""
+    made = templates_directory().glob(f"{kind}-{FORMAT}*")
+    return sorted(made, key=lambda path: path.stat().st_mtime, reverse=True)
+
+
 def retire(kind: str) -> None:
-    """Removes all but the newest templates of a kind."""
-    made = sorted(templates_directory().glob(f"{kind}-*"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in made[KEPT:]:
-        shutil.rmtree(path, ignore_errors=True)
+    """Removes all but the newest templates of a kind, and all of another layout."""
+    keep = of_kind(kind)[:KEPT]
+    for path in templates_directory().glob(f"{kind}-*"):
+        if path not in keep:
+            shutil.rmtree(path, ignore_errors=True)
 
 
-def make(kind: str, key: str, wish: Wish, stdin: Sequence[str] = ()) -> Path:
-    """The template of a kind and key, made if it is not there; `stdin` is a command whose output the world reads."""
-    place = templates_directory() / f"{kind}-{key}"
+def make(kind: str, key: str, wish: Wish) -> Path:
+    """The template of a kind and key, made if it is not there."""
+    place = templates_directory() / f"{kind}-{FORMAT}{key}"
     with (templates_directory() / f".{kind}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two parts that need it: the second waits and finds it made
         if place.is_dir():
             os.utime(place)
         else:
-            build(kind, place, wish, stdin)
+            build(kind, place, wish)
             retire(kind)
     return place
 
 
-def build(kind: str, place: Path, wish: Wish, stdin: Sequence[str]) -> None:
+def build(kind: str, place: Path, wish: Wish) -> None:
     """Runs the command in a new world, which becomes the template."""
     argv = [sys.executable, "-m", "tools.bed", "run", f"--keep-as={place.name}"]
     argv += [f"--from={wish.template.name}"] if wish.template else []
     argv += ["--network"] if wish.network else []
-    source = subprocess.Popen(stdin, stdout=subprocess.PIPE) if stdin else None
-    done = subprocess.run([*argv, "--", *wish.argv], cwd=ROOT, stdin=source.stdout if source else None, check=False)
-    if source is not None and source.stdout is not None:
-        source.stdout.close()
-        if source.wait():
-            raise BedError(f"test bed: {' '.join(stdin[:3])} … exited {source.returncode}")
+    done = subprocess.run([*argv, "--", *wish.argv], cwd=ROOT, check=False)
     if done.returncode or not place.is_dir():
         raise BedError(f"test bed: template {kind} could not be made (exit {done.returncode})\nHINT: see its log above")
 
 
 def images() -> Path:
-    """A world whose engine has the machine's images of the stack and its tests, and nothing else."""
-    wanted = references()
-    key = digest(each.encode() for each in [*wanted, *image_ids(wanted)])
-    return make("images", key, Wish(("docker", "load", "--quiet")), stdin=("docker", "save", *wanted))
+    """A world whose engine built the images of the stack and its tests, and has the cache of that.
+
+    Made from the newest one before it, so that a change builds only what it changed; each GENERATIONS from nothing, as
+    what no image needs any more is never removed.
+    """
+    key = digest([each.encode() for each in image_references()] + contents(IMAGE_SOURCES))
+    before = next((path for path in of_kind("images") if generation(path) < GENERATIONS), None)
+    play = [str(ROOT / "scripts/play"), "test_images", "-e", f"test_images_wanted={','.join(IMAGES)}"]
+    place = make("images", key, Wish(("env", "ENV=ci", "YES=1", *play), template=before, network=True))
+    note = place / "images.json"
+    if not note.exists():
+        made = json.loads(REFERENCES.read_text())
+        note.write_text(json.dumps({"generation": generation(before) + 1 if before else 1, "images": made}))
+    REFERENCES.parent.mkdir(parents=True, exist_ok=True)
+    REFERENCES.write_text(json.dumps(json.loads(note.read_text())["images"], indent=2, sort_keys=True) + "\n")
+    return place
+
+
+def generation(template: Path) -> int:
+    """How many templates this one was made from, one after the other."""
+    try:
+        return int(json.loads((template / "images.json").read_text())["generation"])
+    except (OSError, ValueError, KeyError):
+        return GENERATIONS  # not whole: nothing is made from it
 
 
 def hosts() -> Path:
@@ -131,4 +153,4 @@ def stack() -> Path:
     return make("stack", key, Wish((sys.executable, "-m", "tests.deploy.template"), template=base))
 
 
-KINDS = {"images": images, "hosts": hosts, "stack": stack}
+KINDS: Mapping[str, Callable[[], Path]] = {"images": images, "hosts": hosts, "stack": stack}

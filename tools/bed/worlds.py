@@ -78,7 +78,7 @@ def search_path() -> str:
 
 
 def image_variables(build: Path = ROOT / "build") -> dict[str, str]:
-    """References of the images that the part `images` made, as <NAME>_IMAGE; empty before it ran."""
+    """References of the images of template `images`, as <NAME>_IMAGE; empty before it was made."""
     try:
         references = json.loads((build / "results/images.json").read_text())
     except (OSError, ValueError):

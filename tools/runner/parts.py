@@ -14,9 +14,6 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = str(ROOT / ".venv/bin/python")
 MOLECULE = (PYTHON, "-m", "molecule", "test", "--scenario-name")
-IMAGES = (
-    "postgres", "redis", "searxng", "caddy", "adminer", "app", "vault", "app-test", "vault-test", "registry", "runner",
-)  # fmt: skip
 # Tests on a deployed stack. Each line is one part, in a world of its own: tests of a line share a stack and its order.
 STACKS: Mapping[str, tuple[int, tuple[str, ...]]] = {
     "deploy": (150, ("deploy",)),
@@ -24,7 +21,6 @@ STACKS: Mapping[str, tuple[int, tuple[str, ...]]] = {
     "secrets": (60, ("secrets", "reachability", "doors")),
     "refusals": (200, ("refusals",)),
     "preflight": (60, ("preflight", "address_pools", "restore_smoke")),
-    "two stacks": (240, ("two_stacks",)),
     "kills": (240, ("kills",)),
     "deploy lock": (120, ("deploy_lock",)),
 }
@@ -33,6 +29,7 @@ VAULT: Mapping[str, tuple[int, tuple[str, ...]]] = {
     "vault": (200, ("catalogue", "commands", "faults")),
     "vault truth": (300, ("truth", "kinds", "loss", "endurance")),
 }
+TWO_STACKS = ("two_stacks",)
 # Its engine is stopped, killed and cut off: the world starts without one.
 NO_ENGINE = {"incident": (150, ("incident",))}
 # Too long for every push: an ordinary user's own deploy, whose decisions are tested there by facts given as data; and
@@ -47,7 +44,7 @@ SOAKED: Mapping[str, tuple[str, ...]] = {
 }
 MARKED = ("deploy", "refusals")  # files with a test that is marked `soak`
 FUZZ = {"LEDGERGUARD_EXAMPLES": "20000", "LEDGERGUARD_MUTATIONS": "1000000"}
-GROUND = ("packages", "engine", "images", "bed images")
+GROUND = ("packages", "engine", "bed images")
 
 
 @dataclass(frozen=True)
@@ -101,16 +98,14 @@ def deploy_files(names: tuple[str, ...]) -> str:
 
 
 def ground() -> tuple[Part, ...]:
-    """What makes the worlds: programs, the machine's engine, images built there, and templates."""
+    """What makes the worlds: programs, the engine's among them, and templates."""
     player = str(ROOT / "scripts/play")
     ci = {"ENV": "ci", "YES": "1"}
-    wanted = "test_images_wanted=" + ",".join(IMAGES)
     bed = (PYTHON, "-m", "tools.bed", "make")
     return (
         Part("packages", ("tests/packages",), 10, seconds=25),
         Part("engine", (player, "engine"), 5, seconds=40, environment=ci, needs=("packages",)),
-        Part("images", (player, "test_images", "-e", wanted), 15, seconds=180, environment=ci, needs=("engine",)),
-        Part("bed images", (*bed, "images"), 10, seconds=50, needs=("images",)),
+        Part("bed images", (*bed, "images"), 20, seconds=240, needs=("engine",)),
         Part("bed stack", (*bed, "stack"), 15, seconds=110, needs=("bed images",)),
         Part("bed hosts", (*bed, "hosts"), 20, seconds=100, needs=("bed images",)),
     )
@@ -149,6 +144,8 @@ def parts() -> tuple[Part, ...]:
         pytest_part("steps", "tests/workflows/test_steps.py", 10, seconds=60, template="images", network=True),
         pytest_part("guard", "tests/guard", 15, seconds=190, template="images", network=True),
         pytest_part("browser", "tests/browser", 20, seconds=90, template="stack"),
+        # Its second stack comes from a registry, whose base image makes some images anew.
+        pytest_part("two stacks", deploy_files(TWO_STACKS), 30, seconds=240, template="stack", network=True),
         *stacks,
         *engineless,
     )
