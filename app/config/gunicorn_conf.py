@@ -16,10 +16,14 @@ _env = env.from_process()
 
 
 class QuietLogger(Logger):
-    """Health pages that are well are asked every second and would bury everything else."""
+    """Health pages that are well are asked every second and would bury everything else.
+
+    So is the gate of the colour that takes no traffic, which answers 503; whether it is ready is `/readyz`'s to say.
+    """
 
     def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> None:
-        if environ.get("PATH_INFO") in _settings.HEALTH_PATHS and str(resp.status).startswith("200"):
+        path = environ.get("PATH_INFO")
+        if path == "/edgez" or (path in _settings.HEALTH_PATHS and str(resp.status).startswith("200")):
             return
         super().access(resp, req, environ, request_time)
 

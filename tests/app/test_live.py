@@ -124,11 +124,16 @@ def test_an_access_log_names_pages_and_neither_queries_nor_well_health_pages(web
     assert "hidden" not in log.read_text() and '"GET /healthz" 200' not in log.read_text()
 
 
-def test_the_gate_decides_whether_it_is_live(web: Browser, migrated: Live) -> None:
+def test_the_gate_decides_whether_it_is_live_and_a_closed_one_fills_no_log(
+    web: Browser, migrated: Live, log: Path
+) -> None:
     assert web.get("/edgez").status == 503
     assert web.get("/readyz").status == 200
     migrated.gate.touch()
     assert web.get("/edgez").status == 200
+    web.get("/sign-in/?behind-the-gate")
+    eventually(lambda: log.read_text().rstrip().endswith("ms") and '"GET /sign-in/" 200' in log.read_text())
+    assert "/edgez" not in log.read_text()
 
 
 def test_with_redis_away_pages_and_sign_ins_go_on(web: Browser, migrated: Live) -> None:
