@@ -54,7 +54,8 @@ class Reading:
 
 def readings(content: bytes) -> list[Reading]:
     """The plausible ones; that of western Europe alone where no other is. Each has a sample that differs."""
-    content = b" ".join(sorted(set(_BYTES.findall(content)))[:MOST_WORDS])
+    words = [word for word in set(_BYTES.findall(content)) if not _is_price(word)]
+    content = b" ".join(sorted(words)[:MOST_WORDS])
     texts = {name: text for name in _LANGUAGES if _fits(text := _decoded(content, name), _LANGUAGES[name])}
     west = _decoded(content, WEST) or content.decode("iso-8859-1")
     western = _is_western(west)
@@ -65,6 +66,13 @@ def readings(content: bytes) -> list[Reading]:
     for name, text in texts.items():
         found.setdefault(_sample(text, texts.values()), name)
     return [Reading(name, sample) for sample, name in found.items()]
+
+
+def _is_price(word: bytes) -> bool:
+    """A currency's sign without a letter beside it, as in `0.01 €`, says nothing about letters."""
+    text = _decoded(word, WEST)
+    marks = [char for char in text if char > "\x7f" and char != "\xa0"]
+    return bool(marks) and all(unicodedata.category(char) == "Sc" for char in marks) and not any(map(str.isalpha, text))
 
 
 def _decoded(content: bytes, encoding: str) -> str:

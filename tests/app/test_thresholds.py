@@ -268,6 +268,14 @@ class TestEncodings:
         assert self.offered("àèò", "cp1252")[-1] == "cp1252" and len(self.offered("аби", "cp1251")) > 1
         assert self.offered("çà càé", "cp1252") == ["cp1252"]
 
+    @pytest.mark.parametrize("price", ["0.01 €", "12€", "£12.00", "¥5"])
+    def test_a_currency_s_sign_beside_figures_asks_nothing_about_letters(self, price: str) -> None:
+        assert self.offered(price, "cp1252") == ["cp1252"]
+
+    def test_a_letter_in_the_same_byte_is_still_asked_about(self) -> None:
+        assert "cp1251" in self.offered("Ђорђе", "cp1251")
+        assert "cp1250" in self.offered("5 € Żółw", "cp1250")
+
 
 def test_a_step_counts_the_fee_on_either_side() -> None:
     step = movement.Step(1, frozenset({Decimal(10)}), Decimal(90))
