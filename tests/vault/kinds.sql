@@ -4,7 +4,6 @@ CREATE EXTENSION vault_settings; CREATE EXTENSION vault_notes; CREATE EXTENSION 
 INSERT INTO public.vault_settings (name, value) VALUES ('rate', '19');
 REVOKE EXECUTE ON FUNCTION public.digest(text, text) FROM PUBLIC; GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_file(text) TO ledger_app;
 GRANT SELECT (usename) ON pg_catalog.pg_shadow TO ledger_app; GRANT SELECT ON pg_catalog.pg_authid TO ledger_app;
-ALTER TABLE public.vault_settings ENABLE ROW LEVEL SECURITY; CREATE POLICY reading ON public.vault_settings FOR SELECT USING (id > 0);
 CREATE TYPE shop.mood AS ENUM ('fine', 'sad', 'bad'); CREATE TYPE shop.pair AS (a integer, b text); CREATE TYPE shop.shell;
 CREATE TYPE shop.span AS RANGE (subtype = float8, subtype_diff = float8mi);
 CREATE DOMAIN shop.cents AS bigint DEFAULT (1 + 2) CONSTRAINT sane CHECK ((VALUE >= 0 OR VALUE = -1) AND VALUE < 1000000);
@@ -50,7 +49,11 @@ CREATE OPERATOR FAMILY shop.family USING btree; CREATE OPERATOR CLASS shop.class
 ALTER OPERATOR FAMILY shop.family USING btree ADD OPERATOR 1 < (integer, bigint), FUNCTION 1 (integer, bigint) btint48cmp(integer, bigint);
 CREATE CAST (shop.mood AS integer) WITH INOUT; CREATE CONVERSION shop.latin FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8; CREATE ACCESS METHOD pile TYPE TABLE HANDLER heap_tableam_handler; CREATE TABLE shop.piled (a integer) USING pile; INSERT INTO shop.piled VALUES (1);
 CREATE FUNCTION shop.mood_in(internal) RETURNS internal LANGUAGE internal IMMUTABLE STRICT AS 'prsd_lextype'; CREATE TRANSFORM FOR shop.word LANGUAGE sql (FROM SQL WITH FUNCTION shop.mood_in(internal));
-CREATE TRUSTED LANGUAGE plmine HANDLER plpgsql_call_handler INLINE plpgsql_inline_handler VALIDATOR plpgsql_validator;
+-- With functions of its own: pg_dump leaves those of the server's schema out, and the language cannot be made again.
+CREATE FUNCTION shop.mine_call() RETURNS language_handler LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler';
+CREATE FUNCTION shop.mine_inline(internal) RETURNS void LANGUAGE c STRICT AS '$libdir/plpgsql', 'plpgsql_inline_handler';
+CREATE FUNCTION shop.mine_check(oid) RETURNS void LANGUAGE c STRICT AS '$libdir/plpgsql', 'plpgsql_validator';
+CREATE TRUSTED LANGUAGE plmine HANDLER shop.mine_call INLINE shop.mine_inline VALIDATOR shop.mine_check;
 CREATE PUBLICATION few FOR TABLE shop.account (id, owner), shop.base WHERE (x > 0 OR (y > 0 AND x < 9)); CREATE PUBLICATION whole FOR TABLES IN SCHEMA annex;
 CREATE FUNCTION shop.noted() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN END$$; CREATE EVENT TRIGGER noted ON ddl_command_end WHEN TAG IN ('DROP TABLE', 'CREATE TABLE') EXECUTE FUNCTION shop.noted();
 ALTER DEFAULT PRIVILEGES FOR ROLE ledger_admin GRANT SELECT ON TABLES TO ledger_app; ALTER DEFAULT PRIVILEGES FOR ROLE ledger_admin IN SCHEMA shop GRANT USAGE ON SEQUENCES TO ledger_app;

@@ -87,8 +87,6 @@ ALTERATIONS = [
     ("policy shop.secret.mine", "ALTER POLICY mine ON shop.secret TO PUBLIC"),
     ("policy using of shop.secret.mine", "ALTER POLICY mine ON shop.secret USING ((who = CURRENT_USER OR what = 'x') AND who <> 'y')"),
     ("policy check of shop.secret.mine", "ALTER POLICY mine ON shop.secret WITH CHECK ((who = CURRENT_USER OR what = 'x') AND who <> 'y')"),
-    ("policy using of public.vault_settings.reading", "ALTER POLICY reading ON public.vault_settings USING (true)"),
-    ("policy public.vault_settings.reading", "DROP POLICY reading ON public.vault_settings"),
     ("view shop.net", "ALTER VIEW shop.net RESET (security_invoker)"),
     ("view shop.net", "REVOKE GRANT OPTION FOR SELECT ON shop.net FROM ledger_app"),
     ("query of view shop.net", "CREATE OR REPLACE VIEW shop.net WITH (security_barrier = true, security_invoker = true) AS SELECT id, gross - fee - tax AS net, status IN ('new', 'old') AS known FROM shop.tx"),
@@ -223,10 +221,13 @@ def test_whatever_kind_is_altered_the_comparison_fails_and_names_it(kinds: Vault
     with database.connect(login, "kinds", THROW_AWAY_SESSION) as connection:
         assert compare.failures(_checks(connection, expected)) == []
         present = _kinds_read(connection)
+        ((value, is_called),) = connection.execute("SELECT last_value, is_called FROM shop.counter").fetchall()
         for named, statement in ALTERATIONS:
             bad = _failures(connection, expected, statement.replace(":database", kinds.database))
             failing |= set(bad)
             unseen += [] if any(name.startswith(named) for name in bad) else [f"{statement}: {bad}"]
+        # Not taken back with its transaction, as no setval is.
+        connection.execute("SELECT setval('shop.counter', %s, %s)", (value, is_called))
         assert compare.failures(_checks(connection, expected)) == [], "an alteration was not taken back"
     assert not unseen, "\n".join(unseen)
     own = {kind for kind in present if not kind.startswith(definitions.EXTENSIONS_OWN)}
@@ -240,7 +241,7 @@ def test_every_kind_that_is_read_is_in_the_database_that_is_altered_or_listed(ki
     with database.connect(login, "kinds") as connection:
         present = _kinds_read(connection)
     read = {kind.strip() for kind in re.findall(r"^\s*SELECT '([a-z :]+)'", definitions.SCHEMA, re.MULTILINE)}
-    assert len(read) > 40
+    assert len(read) > 25  # those named by a constant; others are named by an expression
     missing = {kind for kind in read if not any(name.startswith(kind) for name in present)}
     assert missing == set(NOT_ALTERED)
 
