@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from ledgervault import cli
+from ledgervault import cli, database, definitions_1
 
 HERE = Path(__file__).parent
 ROLES = """
@@ -158,3 +158,15 @@ class Vault:
             manifest(facts)
         forged.with_name(path.name + ".manifest.json").write_text(json.dumps(facts))
         return self("prove", str(forged), "--without-journal", *options)
+
+
+def aged(vault: Vault, facts: dict[str, Any]) -> None:
+    """As the version before wrote the manifest of this database."""
+    with vault.cluster.connect(vault.database) as connection:
+        connection.execute("SET search_path = ''")
+        facts["content"]["schema"] = database.read_schema(connection, 1)
+        names = {name for (name,) in database.rows(connection, definitions_1.RELATIONS)}
+    for kind in ("tables", "sequences"):
+        facts["content"][kind] = {name: value for name, value in facts["content"][kind].items() if name in names}
+    facts["schema"] = 1
+    del facts["content"]["left_out"], facts["content"]["of_extensions"]

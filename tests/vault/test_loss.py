@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kit import Vault
+from kit import Vault, aged
 
 from ledgervault import config, context, digest_reader, digests, files, journal
 from ledgervault.manifest import read
@@ -323,7 +323,8 @@ def test_the_one_scan_of_a_backup_reads_what_a_proof_reads(vault: Vault) -> None
 def first_schema(vault: Vault, path: Path) -> None:
     """As the version before wrote it: no digests, schema 1, in the journal too."""
     place = path.with_name(path.name + ".manifest.json")
-    facts = json.loads(place.read_bytes()) | {"schema": 1}
+    facts = json.loads(place.read_bytes())
+    aged(vault, facts)
     del facts["digests"]
     place.write_text(json.dumps(facts))
     path.with_name(path.name + ".digests").unlink()

@@ -7,13 +7,12 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from kit import Cluster, Vault
+from kit import Cluster, Vault, aged
 from wrongly_judged import GOOD, LEDGER, LEFT_OUT, LEFT_OUT_SAID, LOST, OLD
 
-from ledgervault import database, definitions_1, prove
+from ledgervault import prove
 
 SHARED = Path("/data/databases/wrong_2026_12")
 _OTHERS = ("long_rows_two_columns",)  # how long a proof takes is claimed elsewhere
@@ -140,18 +139,6 @@ def test_b42_a_database_of_which_all_is_dumped_says_only_what_no_dump_holds(vaul
     assert [line.split(" (")[0] for line in shown] == ["passwords of roles"]
 
 
-def _aged(vault: Vault, facts: dict[str, Any]) -> None:
-    """As the version before wrote the manifest of this database."""
-    with vault.cluster.connect(vault.database) as connection:
-        connection.execute("SET search_path = ''")
-        facts["content"]["schema"] = database.read_schema(connection, 1)
-        names = {name for (name,) in database.rows(connection, definitions_1.RELATIONS)}
-    for kind in ("tables", "sequences"):
-        facts["content"][kind] = {name: value for name, value in facts["content"][kind].items() if name in names}
-    facts["schema"] = 1
-    del facts["content"]["left_out"], facts["content"]["of_extensions"]
-
-
 @pytest.mark.parametrize(
     ("before", "after", "verdict"),
     [
@@ -170,7 +157,7 @@ def test_a_manifest_of_schema_1_is_compared_by_the_queries_that_wrote_it(
     dump = gzip.decompress(path.read_bytes()).decode()
     assert before in dump
     data = gzip.compress(dump.replace(before, after).encode())
-    result = vault.forged(path, data, lambda facts: _aged(vault, facts), "--indexes", indexes)
+    result = vault.forged(path, data, lambda facts: aged(vault, facts), "--indexes", indexes)
     assert result.verdict == verdict, result.said
 
 
@@ -179,7 +166,7 @@ def test_a_manifest_of_schema_1_whose_database_has_tables_of_extensions_is_incon
 ) -> None:
     vault = _made(bare, cluster, LEDGER + "CREATE EXTENSION vault_settings;")
     path = vault.taken()
-    result = vault.forged(path, path.read_bytes(), lambda facts: _aged(vault, facts))
+    result = vault.forged(path, path.read_bytes(), lambda facts: aged(vault, facts))
     assert result.verdict == "inconclusive", result.bad
     assert "taken by an older version" in result.bad
 
