@@ -317,6 +317,7 @@ def test_b43_the_schedule_goes_on_after_a_server_that_hung_and_a_scratch_space_t
     plan.due = files.now()
     vault.configure()  # with room: a server's empty data alone takes 40 MB
     until(plan, lambda: failure() == "None" and vault("list").data[-1]["verdict"] == "proven")
+    until(plan, lambda: plan.backup is None and plan.proof is None)
 
 
 # ---------------------------------------------------------------- red when backups stop
