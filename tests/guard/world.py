@@ -235,6 +235,8 @@ class World:
             self.ok("run", "-d", *owner())
         if OTHER not in self.volumes():
             self.ok("volume", "create", OTHER)
+        if NETWORK not in self.engine.docker("network", "ls", "--format", "{{.Name}}").split():
+            self.ok("network", "create", NETWORK)  # a prune of the system takes unused ones
         assert self.lost() == []
         self.said.clear()
 
