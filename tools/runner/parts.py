@@ -115,8 +115,8 @@ def fast_parts() -> tuple[Part, ...]:
     """What needs no engine."""
     return (
         Part("lint", (PYTHON, "-m", "scripts.lint"), 10, seconds=70, report="lint.xml", fast=True),
-        pytest_part("unit guard", "tests/unit/ledgerguard", 5, seconds=50, fast=True),
-        pytest_part("unit", "tests/unit --ignore=tests/unit/ledgerguard", 5, seconds=50, fast=True),
+        pytest_part("unit guard", "tests/unit/ledgerguard", 10, seconds=50, fast=True),
+        pytest_part("unit", "tests/unit --ignore=tests/unit/ledgerguard", 10, seconds=50, fast=True),
         pytest_part("workflows", "tests/workflows/test_workflows.py", 5, seconds=10, fast=True),
     )
 
@@ -135,14 +135,14 @@ def parts() -> tuple[Part, ...]:
         *fast_parts(),
         *ground(),
         pytest_part("bed", "tests/bed", 15, seconds=70, needs=("engine",)),
-        Part("app", ("tests/app/run",), 10, seconds=80, report="junit-app.xml", template="images"),
+        Part("app", ("tests/app/run",), 15, seconds=80, report="junit-app.xml", template="images"),
         *(vault_part(name, seconds, files) for name, (seconds, files) in VAULT.items()),
-        Part("molecule docker_engine", (*MOLECULE, "docker_engine"), 15, 200, template="hosts", network=True),
-        Part("molecule protected_volume", (*MOLECULE, "protected_volume"), 15, 120, template="hosts"),
-        Part("molecule volume_guard", (*MOLECULE, "volume_guard"), 15, 240, template="hosts", network=True),
-        pytest_part("integration", "tests/integration", 15, seconds=300, template="images", network=True),
-        pytest_part("steps", "tests/workflows/test_steps.py", 10, seconds=60, template="images", network=True),
-        pytest_part("guard", "tests/guard", 15, seconds=190, template="images", network=True),
+        Part("molecule docker_engine", (*MOLECULE, "docker_engine"), 25, 200, template="hosts", network=True),
+        Part("molecule protected_volume", (*MOLECULE, "protected_volume"), 25, 120, template="hosts"),
+        Part("molecule volume_guard", (*MOLECULE, "volume_guard"), 25, 240, template="hosts", network=True),
+        pytest_part("integration", "tests/integration", 25, seconds=300, template="images", network=True),
+        pytest_part("steps", "tests/workflows/test_steps.py", 15, seconds=60, template="images", network=True),
+        pytest_part("guard", "tests/guard", 25, seconds=190, template="images", network=True),
         pytest_part("browser", "tests/browser", 20, seconds=90, template="stack"),
         # Its second stack comes from a registry, whose base image makes some images anew.
         pytest_part("two stacks", deploy_files(TWO_STACKS), 30, seconds=240, template="stack", network=True),
