@@ -116,9 +116,11 @@ def world_directory(template: Path | None) -> Iterator[Path]:
     """A new world's directory, held by a lock while it is in use, removed at the end."""
     worlds = worlds_directory()
     world = worlds / f"w{secrets.token_hex(4)}"
-    world.mkdir(mode=0o700)
-    handle = os.open(world, os.O_RDONLY)
+    unnamed = worlds / f".{world.name}"  # a sweep knows it by its name only when it is locked
+    unnamed.mkdir(mode=0o700)
+    handle = os.open(unnamed, os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
+    unnamed.rename(world)
     try:
         if template is not None:
             copy_world(template, world)
