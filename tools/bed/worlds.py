@@ -174,7 +174,10 @@ def sweep() -> list[str]:
     """Removes worlds that nobody holds: those of a run that was killed together with its keeper."""
     removed: list[str] = []
     for world in sorted(worlds_directory().glob("w*")):
-        handle = os.open(world, os.O_RDONLY)
+        try:
+            handle = os.open(world, os.O_RDONLY)
+        except FileNotFoundError:  # its own keeper was faster
+            continue
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
