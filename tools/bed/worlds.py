@@ -86,21 +86,28 @@ def image_variables(build: Path = ROOT / "build") -> dict[str, str]:
     return {name.upper().replace("-", "_") + "_IMAGE": str(reference) for name, reference in references.items()}
 
 
-def environment(world: Path) -> dict[str, str]:
-    """What programs of a world see: the caller's environment, and where the world's own things are."""
+def program_environment(build: Path = ROOT / "build") -> dict[str, str]:
+    """Where programs of the tests find ours, in a world and beside one."""
     site = next(iter(sorted(ROOT.glob(".venv/lib/python3*/site-packages"))), ROOT)
     ours = {
         "PATH": search_path(),
+        "ANSIBLE_COLLECTIONS_PATH": str(site),  # molecule looks elsewhere
+        # Hundreds of Ansible processes: compiling each anew is a third of their start. Outside of the tree, whose
+        # files are looked at for changes.
+        "PYTHONPYCACHEPREFIX": str(build / "cache/pycache"),
+    }
+    return {**ours, **image_variables(build)}
+
+
+def environment(world: Path) -> dict[str, str]:
+    """What programs of a world see: the caller's environment, and where the world's own things are."""
+    ours = {
         "LEDGERFLOW_BED": world.name,
         "LEDGERFLOW_BED_CGROUP": f"/{layout.CGROUP_PREFIX}{world.name}",
         "TMPDIR": "/tmp",  # noqa: S108 the world's own
         "DOCKER_HOST": "unix:///var/run/docker.sock",
-        "ANSIBLE_COLLECTIONS_PATH": str(site),  # molecule looks elsewhere
-        # Hundreds of Ansible processes: compiling each anew is a third of their start. Outside of the tree, whose
-        # files are looked at for changes.
-        "PYTHONPYCACHEPREFIX": str(ROOT / "build/cache/pycache"),
     }
-    return {"OUT": str(ROOT / "build/results"), **os.environ, **ours, **image_variables()}
+    return {"OUT": str(ROOT / "build/results"), **os.environ, **program_environment(), **ours}
 
 
 def die_with_parent() -> None:

@@ -43,16 +43,7 @@ def part_environment(part: Part) -> dict[str, str]:
     """What a part sees: the caller's environment without make's variables, and where it leaves its results."""
     left_out = MAKE_VARIABLES | {"PYTHONDONTWRITEBYTECODE"}
     kept = {name: value for name, value in os.environ.items() if name not in left_out}
-    site = next(iter(sorted(ROOT.glob(".venv/lib/python3*/site-packages"))), ROOT)
-    ours = {
-        "PATH": worlds.search_path(),
-        "ANSIBLE_COLLECTIONS_PATH": str(site),  # molecule looks elsewhere
-        "OUT": str(BUILD / "results"),
-        # Hundreds of Ansible processes: compiling each anew is a third of their start. Outside of the tree, whose
-        # files are looked at for changes.
-        "PYTHONPYCACHEPREFIX": str(BUILD / "cache/pycache"),
-    }
-    return {**kept, **ours, **worlds.image_variables(BUILD), **part.environment}
+    return {**kept, "OUT": str(BUILD / "results"), **worlds.program_environment(BUILD), **part.environment}
 
 
 def command(part: Part) -> tuple[str, ...]:
