@@ -16,7 +16,6 @@ from ansible.errors import AnsibleError
 # Option → what it holds when it was not given; --step is left to the person who answers it.
 WHOLE: Mapping[str, tuple[str, ...]] = {"tags": ("all",), "skip_tags": (), "start_at_task": ()}
 
-
 # Nothing runs with these, so nothing can be left out.
 LISTINGS = ("listhosts", "listtags", "listtasks", "syntax")
 

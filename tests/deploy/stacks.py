@@ -176,8 +176,8 @@ class Stack:
         assert not check or done.returncode == 0, f"docker {arguments}: {done.stderr}\n{done.stdout}"
         return done.stdout.strip()
 
-    def said(self, service: str, since: float) -> str:
-        """What a service said since then (seconds of the epoch), on standard error too."""
+    def said(self, service: str, since: float | None = None) -> str:
+        """What a service said since then (seconds of the epoch; from the beginning), on standard error too."""
         with closing(self.client()) as client:
             return client.containers.get(f"{self.id}-{service}").logs(since=since).decode(errors="replace")
 

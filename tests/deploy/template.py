@@ -36,6 +36,8 @@ def deployed(directory: Path) -> Stack:
     """The template's stack, healthy, in a world that is a copy of it; `directory` takes its settings file and runs."""
     made = record()
     stack = Stack(directory, name=made.name, settings=made.settings)
+    deployment = json.loads((stack.config / "state/deployment.json").read_text())
+    stack.variables = {"stack_commit": deployment["commit"]}  # a later commit may change nothing of the template
     stack.first_deploy_seconds = made.seconds
     stack.wait_until_healthy()
     return stack

@@ -99,9 +99,9 @@ def test_health_checks_write_nothing_at_all(stack: Stack, idle: float) -> None:
 
 
 def test_a_first_deploy_makes_no_false_alarm(stack: Stack) -> None:
-    assert "password authentication failed" not in stack.said("postgres", 0)
-    assert "automatic HTTPS" not in stack.said("caddy", 0)
-    assert "health_checker" not in stack.said("caddy", 0)
+    assert "password authentication failed" not in stack.said("postgres")
+    assert "automatic HTTPS" not in stack.said("caddy")
+    assert "health_checker" not in stack.said("caddy")
 
 
 @pytest.mark.parametrize("form", ["html", "json", "csv", "rss"])

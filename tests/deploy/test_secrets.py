@@ -57,11 +57,13 @@ def test_no_log_result_or_cached_fact_of_a_run_holds_one(stack: Stack, values: d
 
 
 def test_a_digest_stands_only_where_a_service_compares_with_it(stack: Stack, values: dict[str, str]) -> None:
-    """Redis keeps the digests of its users' passwords; nothing else may hold one, not even a secret file."""
+    """Redis keeps the digests of its users' passwords, the search that of the app's token; nothing else holds any."""
     roots = [path for path in stack.config.iterdir() if path.name not in ("secrets", "state")]
     found = {one for one in search(values, secret_scan.file_sources(*roots)) if one.form in ("md5", "sha256")}
     assert {(one.where, one.secret) for one in found} == {
-        (f"{stack.config}/redis-{kind}/secrets/users.acl", f"redis_{kind}_password") for kind in ("queue", "cache")
+        (f"{stack.config}/redis-queue/secrets/users.acl", "redis_queue_password"),
+        (f"{stack.config}/redis-cache/secrets/users.acl", "redis_cache_password"),
+        (f"{stack.config}/searxng/secrets/settings.yml", "app_search_token"),
     }
 
 

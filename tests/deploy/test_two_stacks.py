@@ -123,7 +123,8 @@ def test_destroy_refuses_to_be_part_of_anything_else(neighbour: Neighbour) -> No
     before = standing(neighbour.stack)
     run = neighbour.stack.play("destroy", cmdline="--skip-tags never-used", confirm=neighbour.stack.id)
     assert run.status != 0
-    assert "HINT: run it without --tags and --skip-tags" in run.text
+    assert "destroy.yml: run with --skip-tags never-used" in run.text
+    assert "HINT: run the whole playbook" in run.text
     assert standing(neighbour.stack) == before
 
 
