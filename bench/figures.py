@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from scripts import marked
+from tools import marked
 
 # The ways that are measured in each round, in this order, and what stands for them in the tables.
 WAYS = {

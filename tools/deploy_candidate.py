@@ -2,7 +2,7 @@
 
 A module of its own because a workflow that starts after `ci` checks out what was tested then, while main may have moved
 on; and one that is started by hand waits for nobody. It asks GitHub itself, by the standard library alone, so it runs
-before any package is installed. `python3 -m scripts.deploy_candidate`: 0 may be deployed, 1 may not, 2 could not ask,
+before any package is installed. `python3 -m tools.deploy_candidate`: 0 may be deployed, 1 may not, 2 could not ask,
 64 usage.
 """
 
@@ -15,7 +15,7 @@ import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
-from scripts.schedule_issue import Repository
+from tools.schedule_issue import Repository
 
 BRANCH, WORKFLOW = "main", "ci.yml"
 NEEDED = ("GITHUB_API_URL", "GITHUB_REPOSITORY", "GITHUB_TOKEN")

@@ -10,9 +10,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from scripts.marked import between_markers
-from scripts.svg import networks_picture, volumes_picture
-from scripts.topology import ROOT, Service, Topology, TopologyError, read_topology
+from ledgerflow.repository import ROOT
+from ledgerflow.stack.topology import Service, Topology, TopologyError, read_topology
+from tools.marked import between_markers
+from tools.svg import networks_picture, volumes_picture
 
 PICTURES, PAGE = Path("docs/pictures"), Path("docs/architecture.md")
 START, END = "<!-- reachability:start -->", "<!-- reachability:end -->"
@@ -57,7 +58,7 @@ def wanted(root: Path) -> dict[Path, str]:
 
 def main(argv: list[str], root: Path = ROOT) -> int:
     """Returns 0 when all is fresh (after writing, unless --check), 1 when something is stale, 2 when it cannot tell."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.diagrams", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.diagrams", description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing")
     check = parser.parse_args(argv).check
     try:

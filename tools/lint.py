@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scripts import junit
+from tools import junit
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ".venv/bin/"
@@ -69,7 +69,7 @@ def is_shell(path: Path) -> bool:
 def python_trees() -> list[str]:
     """What mypy reads, the app apart: it has Django's plugin and settings."""
     modules = [*tracked("roles/*/library/*.py"), *tracked("roles/*/module_utils/*.py")]
-    return ["src", "scripts", "tools", "filter_plugins", "bench", *modules]
+    return ["src", "tools", "filter_plugins", "bench", *modules]
 
 
 def collections() -> str:
@@ -93,10 +93,10 @@ def steps() -> tuple[Step, ...]:
         Step("shellcheck", (BIN + "shellcheck", "--exclude=SC2329", *shell_scripts())),
         Step("workflow schema", (BIN + "check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)),
         Step("actionlint", ("tests/workflows/actionlint", *workflows)),
-        Step("roles' tables", (BIN + "python", "-m", "scripts.role_docs", "--check")),
-        Step("pictures", (BIN + "python", "-m", "scripts.diagrams", "--check")),
-        Step("addresses", (BIN + "python", "-m", "scripts.addresses")),
-        Step("volumes", (BIN + "python", "-m", "scripts.check_volumes")),
+        Step("roles' tables", (BIN + "python", "-m", "tools.role_docs", "--check")),
+        Step("pictures", (BIN + "python", "-m", "tools.diagrams", "--check")),
+        Step("addresses", (BIN + "python", "-m", "tools.addresses")),
+        Step("volumes", (BIN + "python", "-m", "ledgerflow.checks.volumes")),
     )
 
 

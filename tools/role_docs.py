@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from scripts.marked import between_markers
+from tools.marked import between_markers
 
 ROOT = Path(__file__).resolve().parent.parent
 START, END = "<!-- variables:start -->", "<!-- variables:end -->"
@@ -104,7 +104,7 @@ def fault(role: Path, write: bool) -> str | None:
 
 def main(argv: list[str]) -> int:
     """Returns 0 when every README is right (after writing, unless --check), 1 when one is not."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.role_docs", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.role_docs", description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing")
     write = not parser.parse_args(argv).check
     roles = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())

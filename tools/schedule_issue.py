@@ -2,7 +2,7 @@
 
 A module of its own because silence is an alarm only where somebody looks: a red run of a schedule is seen by nobody.
 It speaks the REST API of GitHub by the standard library alone, with what every workflow's environment holds.
-`python -m scripts.schedule_issue NAME OUTCOME` (success, or anything else): 0 told, 2 could not tell, 64 usage.
+`python -m tools.schedule_issue NAME OUTCOME` (success, or anything else): 0 told, 2 could not tell, 64 usage.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def main(argv: list[str], environ: Mapping[str, str]) -> int:
     """Returns the exit code."""
     missing = [name for name in NEEDED if not environ.get(name)]
     if len(argv) != 2 or not all(argv):
-        print("usage: python -m scripts.schedule_issue NAME OUTCOME", file=sys.stderr)
+        print("usage: python -m tools.schedule_issue NAME OUTCOME", file=sys.stderr)
         return USAGE
     if missing:
         print(f"schedule_issue: {', '.join(missing)} not set\nHINT: run it in a workflow's step", file=sys.stderr)

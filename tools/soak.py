@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from scripts.junit import Counts
-from scripts.marked import between_markers
+from tools.junit import Counts
+from tools.marked import between_markers
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORD = ROOT / "build/results/soak.json"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 
-from scripts.topology import Service, Topology
+from ledgerflow.stack.topology import Service, Topology
 
 FONT = "font-family='DejaVu Sans, Verdana, sans-serif'"
 INK, FAINT, PAPER = "#1f2933", "#7b8794", "#ffffff"

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from runner import ROOT, Job, machine, working_tree
 
-from scripts import remote_inputs
+from ledgerflow.play import remote_inputs
 from tests.integration.image_host import Host
 
 WORKFLOWS = ROOT / ".github/workflows"

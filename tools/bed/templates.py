@@ -22,19 +22,20 @@ from tools.bed import worlds
 from tools.bed.worlds import ROOT, BedError, Wish
 
 KEPT, GENERATIONS = 3, 8
+MADE = ("__pycache__", ".egg-info")  # folders that Python and its installers write between the sources
 FORMAT = "3."  # of the templates themselves: counted up when a world is laid out in another way
 REFERENCES = ROOT / "build/results/images.json"  # what the parts of the tests are given
 IMAGES = (
     "postgres", "redis", "searxng", "caddy", "adminer", "app", "vault", "app-test", "vault-test", "registry", "runner",
 )  # fmt: skip
-IMAGE_SOURCES = ("roles/images", "roles/host_facts", "playbooks/test_images.yml", "filter_plugins/images.py")
+IMAGE_SOURCES = ("roles/images", "roles/host_facts", "playbooks/test_images.yml", "src/ledgerflow/stack/images.py")
 # What a deployed stack is made from. A file that is missing here would leave tests on yesterday's stack.
 STACK_SOURCES = (
     "ansible.cfg", "app", "filter_plugins", "images", "inventory", "playbooks", "plugins", "requirements", "roles",
     "scripts", "src", ".env.example", "tests/deploy/stacks.py", "tests/deploy/template.py",
 )  # fmt: skip
 HOST_SOURCES = (
-    "molecule/shared", "roles/docker_engine", "filter_plugins/engine.py", "filter_plugins/apt_suites.py", "images",
+    "molecule/shared", "roles/docker_engine", "filter_plugins/host.py", "src/ledgerflow/host", "images",
 )  # fmt: skip
 HOST_RELEASES = ("trixie", "bookworm")
 
@@ -51,13 +52,13 @@ def contents(names: Sequence[str]) -> list[bytes]:
     """Names and bytes of all files below some paths of the repository, in a fixed order."""
     places = [ROOT / name for name in names]
     files = sorted(path for place in places for path in (place.rglob("*") if place.is_dir() else [place]))
-    files = [path for path in files if path.is_file() and "__pycache__" not in path.parts]
+    files = [path for path in files if path.is_file() and not any(part.endswith(MADE) for part in path.parts)]
     return [part for path in files for part in (str(path.relative_to(ROOT)).encode(), path.read_bytes())]
 
 
 def image_references() -> list[str]:
     """What the images would be called, by their content: the same rule that the role images builds by."""
-    from filter_plugins.images import images_plan  # loads Ansible: not for who only runs a command in a world
+    from ledgerflow.stack.images import images_plan  # loads Ansible: not for who only runs a command in a world
 
     options = {
         "root": str(ROOT), "source": "debian", "registry": "", "mirror": "", "security_mirror": "", "digests": "pinned",

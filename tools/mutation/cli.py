@@ -31,7 +31,6 @@ COPIED = (
     "images",
     "inventory",
     "roles",
-    "scripts",
     "src",
     "tests",
     "tools",
@@ -52,10 +51,9 @@ class Package:
 PACKAGES = {
     "guard": Package(("src/ledgerguard/*.py",), ("tests/unit/ledgerguard",)),
     "vault": Package(("src/ledgervault/*.py",), ("tests/unit/ledgervault",)),
-    "roles": Package(
-        ("filter_plugins/*.py", "roles/*/library/*.py"), ("tests/unit/filter_plugins", "tests/unit/roles")
-    ),
-    "scripts": Package(("scripts/*.py", "tools/runner/*.py"), ("tests/unit/scripts", "tests/unit/tools")),
+    "roles": Package(("roles/*/library/*.py",), ("tests/unit/roles",)),
+    "flow": Package(("src/ledgerflow/*/*.py",), ("tests/unit/ledgerflow", "tests/unit/filter_plugins")),
+    "tools": Package(("tools/*.py", "tools/runner/*.py"), ("tests/unit/tools",)),
 }
 
 
@@ -85,7 +83,8 @@ def is_killed(mutant: Mutant, tree: Path, tests: Sequence[str]) -> bool:
         ast.parse(mutant.text)
         place.write_text(mutant.text)
         argv = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", *tests]
-        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+        # The installed package is the original; the copy's comes first.
+        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(tree / "src")}
         done = subprocess.run(argv, cwd=tree, env=environment, capture_output=True, timeout=LIMIT_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         return True  # an endless loop is noticed by whoever waits

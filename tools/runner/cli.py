@@ -13,10 +13,11 @@ import subprocess
 import sys
 import time
 
-from scripts import play, soak
-from scripts.junit import Counts
-from scripts.request import Refusal, Request, agreed
+from ledgerflow.play import run as play
+from ledgerflow.play.request import Refusal, Request, agreed
+from tools import soak
 from tools.bed import worlds
+from tools.junit import Counts
 from tools.runner import execution, schedule, selection
 from tools.runner.execution import Outcome, row
 from tools.runner.parts import GROUND, PYTHON, ROOT, Part, parts, soak_parts

@@ -13,9 +13,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts import junit, play
-from scripts.junit import Counts
+from ledgerflow.play import run as play
+from tools import junit
 from tools.bed import worlds
+from tools.junit import Counts
 from tools.runner.parts import PYTHON, ROOT, Part
 
 BUILD = ROOT / "build"

@@ -3,7 +3,7 @@
 
 A module of its own because the answer is needed where no engine, no Docker library and no gathered facts may be there
 yet: it reads files, asks the engine's socket with the standard library only, and changes nothing. What follows from the
-answer is decided by the filters in filter_plugins/engine.py.
+answer is decided by the filters in src/ledgerflow/host/engine.py.
 """
 
 from __future__ import annotations

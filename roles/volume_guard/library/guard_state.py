@@ -2,7 +2,7 @@
 """What is known about a host's guard and its engine before anything is done to them.
 
 A module of its own because one look replaces a dozen tasks, and because it needs nothing: the standard library, no
-engine, no guard. It changes nothing; what follows from it is decided by the filters in filter_plugins/guard.py.
+engine, no guard. It changes nothing; what follows from it is decided by the filters in src/ledgerflow/host/guard.py.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from pathlib import PurePath
 
 import yaml
 
-from scripts.compose_checks import entries, items, line_of, truth
+from ledgerflow.checks.compose import entries, items, line_of, truth
 
 COMPOSE, WORKFLOW, MAKEFILE, SHELL, PLAYBOOK = "compose", "workflow", "makefile", "shell", "playbook"
 _COMPOSE_NAME = re.compile(r"(docker-)?compose([._-][\w.-]*)?\.ya?ml(\.j2)?")

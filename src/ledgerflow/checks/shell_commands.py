@@ -2,7 +2,7 @@
 
 A module of its own because a check that looks for words in a script finds comments and messages, and misses
 `"$COMPOSE" down "-v"`, a here-document for ssh, or a command behind sudo, xargs and `sh -c`. The words come from
-`scripts.shell_words`; this follows what runs what: wrappers, shells, aliases, functions, input. It runs nothing.
+`shell_words`; this follows what runs what: wrappers, shells, aliases, functions, input. It runs nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from tree_sitter import Node
 
-from scripts.shell_words import (
+from ledgerflow.checks.shell_words import (
     Fields,
     Scope,
     as_script,

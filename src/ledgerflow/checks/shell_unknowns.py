@@ -10,8 +10,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 
-from scripts.shell_commands import Invocation, base
-from scripts.shell_words import can_be, filled, is_known, is_several
+from ledgerflow.checks.shell_commands import Invocation, base
+from ledgerflow.checks.shell_words import can_be, filled, is_known, is_several
 
 Fields = tuple[str, ...]
 Loses = Callable[[Sequence[str]], bool]

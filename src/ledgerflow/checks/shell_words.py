@@ -17,7 +17,7 @@ from tree_sitter import Language, Node, Parser
 
 Fields = tuple[str, ...]
 
-PUT_IN_LATER = "${PUT_IN_LATER}"  # an expression of another tool, as scripts.script_sources writes it
+PUT_IN_LATER = "${PUT_IN_LATER}"  # an expression of another tool, as ledgerflow.checks.script_sources writes it
 MOST_VALUES = 48  # alternatives of one word or command; with more of them it is unknown
 _ONE, _SEVERAL, _END = "\ue000", "\ue001", "\ue002"  # a mark is: kind, text as written, end
 _MARK = re.compile(f"[{_ONE}{_SEVERAL}][^{_END}]*{_END}")

@@ -1,7 +1,7 @@
 """Finds what would lose a protected volume before it is committed: in compose files, scripts, workflows, playbooks.
 
 A module of its own because it is the door: it collects the files, puts their findings together and says the verdict.
-Compose files are parsed as YAML (`scripts.compose_checks`), scripts by the shell's rules (`scripts.shell_commands`),
+Compose files are parsed as YAML (`compose`), scripts by the shell's rules (`shell_commands`),
 and a docker command is read as docker reads it (`ledgerguard.ledger_docker`): a comment or an `echo` of the words is
 fine. The projects that role service makes are looked at as compose is given them, for every inventory.
 
@@ -26,19 +26,17 @@ from typing import Any, NoReturn
 import yaml
 from jinja2 import TemplateError
 
-from filter_plugins.service import compose_project
-from scripts import addresses, compose_checks, script_sources
-from scripts.compose_checks import Finding, Rules
-from scripts.script_sources import COMPOSE
-from scripts.shell_commands import Invocation, base, invocations, unreadable
-from scripts.shell_unknowns import could_lose
-from scripts.topology import Service, Topology, TopologyError, read_topology, read_variables
-
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "src"))  # what reads docker's arguments is the wrapper's own
-
-from ledgerguard.ledger_docker.arguments import ANONYMOUS, UNUSED, Command, read_command  # noqa: E402
-from ledgerguard.ledger_docker.judgement import SAFE_FILTER, takes  # noqa: E402
+from ledgerflow.checks import compose as compose_checks
+from ledgerflow.checks import script_sources
+from ledgerflow.checks.compose import Finding, Rules
+from ledgerflow.checks.script_sources import COMPOSE
+from ledgerflow.checks.shell_commands import Invocation, base, invocations, unreadable
+from ledgerflow.checks.shell_unknowns import could_lose
+from ledgerflow.repository import ROOT, committed_files
+from ledgerflow.stack.service import compose_project
+from ledgerflow.stack.topology import Service, Topology, TopologyError, read_topology, read_variables
+from ledgerguard.ledger_docker.arguments import ANONYMOUS, UNUSED, Command, read_command
+from ledgerguard.ledger_docker.judgement import SAFE_FILTER, takes
 
 ENVIRONMENTS = ("dev", "ci", "staging", "prod")
 RESULT = ROOT / "build/results/check-volumes.json"
@@ -263,7 +261,7 @@ def main(argv: Sequence[str]) -> int:
     given = parser.parse_args(argv)
     stacks = topologies(ROOT)
     rules = rules_of(stacks)
-    paths = [path.resolve() for path in given.files] or addresses.committed()
+    paths = [path.resolve() for path in given.files] or committed_files()
     report = look(paths, ROOT, rules, every=not given.files)
     if not given.files:
         look_at_projects(stacks, rules, report)

@@ -7,8 +7,7 @@ Debian release gets it from the mirror the machine already uses, be it private o
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 OWN_FIELDS = ("types", "uris", "suites", "components", "enabled")
 
@@ -81,11 +80,3 @@ def _stanza(uris: str, suites: Sequence[str], options: Mapping[str, str]) -> str
     lines = ["Types: deb", f"URIs: {uris}", f"Suites: {' '.join(suites)}", "Components: main"]
     lines += [f"{key.title()}: {value}" for key, value in sorted(options.items())]
     return "\n".join(lines) + "\n"
-
-
-class FilterModule:
-    """The filters, for Ansible."""
-
-    def filters(self) -> dict[str, Callable[..., Any]]:
-        """Name → filter."""
-        return {"debian_suite_sources": debian_suite_sources}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -449,19 +449,3 @@ def unapplied_options(engine: Facts, options: Facts) -> list[str]:
     wrong = [key for key, value in shown.items() if key in options and options[key] != value]
     hint = "journalctl -u docker, then reload the engine"
     return [refusal("engine", f"{key} was not taken over on reload", hint) for key in wrong]
-
-
-class FilterModule:
-    """The filters, for Ansible."""
-
-    def filters(self) -> dict[str, Callable[..., Any]]:
-        """Name → filter."""
-        return {
-            "engine_mode": engine_mode,
-            "engine_place": engine_place,
-            "engine_plan": engine_plan,
-            "engine_plugins": asked_plugins,
-            "engine_unanswered_text": unanswered_text,
-            "engine_unapplied": unapplied_options,
-            "merge_daemon_json": merge_daemon_json,
-        }

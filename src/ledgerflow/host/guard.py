@@ -11,16 +11,11 @@ import hashlib
 import json
 import re
 import shlex
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
-ROOT = str(Path(__file__).resolve().parents[1])
-if ROOT not in sys.path:
-    sys.path.append(ROOT)
-from filter_plugins.engine import has_fix, version_numbers  # noqa: E402 Ansible loads a filter by its file alone
+from ledgerflow.host.engine import has_fix, version_numbers
 
 Facts = Mapping[str, Any]
 
@@ -292,28 +287,3 @@ def would_refuse_lines(output: str) -> list[str]:
         key = (re.sub(r"[0-9a-f]{64}", "…", f"{line.get('method')} {line.get('uri')}"), str(line.get("reason")))
         kinds[key] = (kinds.get(key, (0, ""))[0] + 1, str(line.get("time")))
     return [f"{count} times {what}: {why} (last {when})" for (what, why), (count, when) in kinds.items()]
-
-
-class FilterModule:
-    """The filters, for Ansible."""
-
-    def filters(self) -> dict[str, Callable[..., Any]]:
-        """Name → filter."""
-        return {
-            "guard_check_text": check_text,
-            "guard_check_command": guard_check_command,
-            "guard_command": guard_command,
-            "guard_data_root": data_root,
-            "guard_engine_fault": engine_fault,
-            "guard_faults": guard_faults,
-            "guard_foreign_declaration": foreign_declaration,
-            "guard_mode": guard_mode,
-            "guard_plan": guard_plan,
-            "guard_shell_command": shell_command,
-            "guard_ungranted": ungranted,
-            "guard_unit_command": unit_command,
-            "guard_volumes_to_unlock": volumes_to_unlock,
-            "guard_without_stack": without_stack,
-            "guard_without_volumes": without_volumes,
-            "guard_would_refuse_lines": would_refuse_lines,
-        }

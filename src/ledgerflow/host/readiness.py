@@ -6,7 +6,7 @@ so that a host nobody has here (two gigabytes, a full disk, a taken port) is jud
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 Finding = dict[str, str]
@@ -113,17 +113,3 @@ def strong(value: str) -> bool:
     """The rule of roles/service/library/service_files.py, which runs on the host; a test holds them together."""
     clean = value == value.strip() and value.isprintable() and "\ufffd" not in value
     return clean and len(value) >= 16 and len(set(value)) >= 6
-
-
-class FilterModule:
-    """What Ansible loads."""
-
-    def filters(self) -> dict[str, Callable[..., Any]]:
-        """The filters by the name that playbooks use."""
-        return {
-            "host_findings": host_findings,
-            "port_findings": port_findings,
-            "provided_secret_findings": provided_secret_findings,
-            "secret_findings": secret_findings,
-            "weak_secret_findings": weak_secret_findings,
-        }

@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 
-from scripts.request import LOCAL, Refusal
+from ledgerflow.play.request import LOCAL, Refusal
 
 LEVELS = ("debug", "info", "notice", "warning", "error", "critical")
 # The words that programs use for the levels, in capitals or as the value of a JSON field.

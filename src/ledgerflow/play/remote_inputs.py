@@ -1,7 +1,8 @@
 """Puts the files that a deploy over ssh needs where `scripts/play` looks for them, and removes them again.
 
 A module of its own because it alone handles secrets on the controller: they come by the environment, never by a command
-line, go into files of mode 0600 below build/inputs/<env>/, and are never shown. `python -m scripts.remote_inputs` and
+line, go into files of mode 0600 below build/inputs/<env>/, and are never shown.
+`python -m ledgerflow.play.remote_inputs` and
 
     write ENV   from DEPLOY_SSH_KEY, DEPLOY_KNOWN_HOSTS, DEPLOY_VAULT_PASSWORD and DEPLOY_INVENTORY (made by `pack`)
     remove ENV  all that `write` wrote; what was there before stays
@@ -24,9 +25,9 @@ import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
-from scripts.request import REMOTE, USAGE, Refusal
+from ledgerflow.play.request import REMOTE, USAGE, Refusal
+from ledgerflow.repository import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 FILES = {"DEPLOY_SSH_KEY": "ssh_key", "DEPLOY_KNOWN_HOSTS": "known_hosts", "DEPLOY_VAULT_PASSWORD": "vault_password"}
 INVENTORY = "DEPLOY_INVENTORY"
 HOW = {
@@ -43,7 +44,7 @@ PAGE = "see docs/runbooks/deploy-from-github.md"
 BAD, COULD_NOT = 1, 2
 
 
-# --- what scripts.play asks ------------------------------------------------------------------------------------------
+# --- what a run asks --------------------------------------------------------------------------------------------------
 
 
 def folder(root: Path, env: str) -> Path:
@@ -283,7 +284,7 @@ def main(argv: list[str], environ: Mapping[str, str], root: Path = ROOT) -> int:
         "pack": lambda env: pack(root, env),
     }
     if len(argv) != 2 or argv[0] not in verbs:
-        print(f"usage: python -m scripts.remote_inputs {'|'.join(verbs)} ENV", file=sys.stderr)
+        print(f"usage: python -m ledgerflow.play.remote_inputs {'|'.join(verbs)} ENV", file=sys.stderr)
         return USAGE
     verb, env = argv
     if env not in REMOTE:

@@ -1,6 +1,6 @@
 """What a person asks of a playbook, as data: read, checked, and turned into a command line.
 
-A module of its own because nothing in it does anything: `scripts.play` runs what this builds.
+A module of its own because nothing in it does anything: `ledgerflow.play.run` runs what this builds.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scripts.rights import Decision
+from ledgerflow.play.rights import Decision
 
 LOCAL = ("dev", "ci")
 REMOTE = ("staging", "prod")

@@ -1,7 +1,7 @@
 """Who may do what on this machine: root, sudo, or an engine that needs neither.
 
 A module of its own because the decision is pure: the facts come as data, so every kind of machine can be tried
-without having one. `scripts.play` collects the facts and acts on the decision.
+without having one. `ledgerflow.play.run` collects the facts and acts on the decision.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict, dataclass
 
-from filter_plugins.engine import engine_mode
+from ledgerflow.host.engine import engine_mode
 
 CHANGE_STEPS = (
     ("install the engine, compose and buildx from the distribution", "only where they are missing"),

@@ -2,7 +2,7 @@
 
 A module of its own because it is the one door between a person (or a workflow) and ansible-playbook: it refuses an
 unknown environment, settles rights, writes the settings file on the first deploy, keeps the log and the time, and
-ends with what the playbook has to say. `python -m scripts.play deploy`, with the same variables as `make`.
+ends with what the playbook has to say. `python -m ledgerflow.play.run deploy`, with the same variables as `make`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from scripts import remote_inputs, rights
-from scripts.request import (
+from ledgerflow.play import remote_inputs, rights
+from ledgerflow.play.request import (
     READ_ONLY,
     REDUCED,
     REMOTE,
@@ -35,8 +35,7 @@ from scripts.request import (
     read_verdict,
     settings_text,
 )
-
-ROOT = Path(__file__).resolve().parent.parent
+from ledgerflow.repository import ROOT
 
 
 def engine_kind() -> tuple[bool, bool]:

@@ -8,16 +8,16 @@ hint}; its verdict is `ok`, `bad`, `unknown` (could not be checked) or `note`.
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ledgerflow.checks.compose import Rules, check
+
 Facts = Mapping[str, Any]
 Line = dict[str, str]
 
-ROOT = Path(__file__).resolve().parents[1]
 OK, BAD, UNKNOWN, NOTE = "ok", "bad", "unknown", "note"
 MARKS = {OK: "ok  ", BAD: "FAIL", UNKNOWN: "????", NOTE: "note"}
 NOT_INSTALLED = 127  # what a shell says of a program that is not there
@@ -100,11 +100,6 @@ def environment_line(given: Facts) -> Line:
 
 def compose_lines(probe: Facts, given: Facts, needed: bool) -> list[Line]:
     """The compose files as they were rendered on the host, by the check that also guards the repository."""
-    # Not at the top: every playbook loads this file, and only a checklist needs that.
-    if str(ROOT) not in sys.path:
-        sys.path.append(str(ROOT))
-    from scripts.compose_checks import Rules, check
-
     files, hint = rendered_files(str(given["compose"]["text"])), f"make deploy ENV={given['environment']}"
     if not probe["stack_mode"] or (given["compose"]["rc"] == 0 and not files):
         what = f"no compose file below {given['config_root']}: nothing is deployed"
@@ -372,17 +367,3 @@ def program_answer(result: Facts) -> dict[str, Any]:
     code = result.get("rc")
     told = {"text": str(result.get("stdout", "")), "error": str(result.get("stderr") or result.get("msg") or "")}
     return {"rc": NOT_INSTALLED if code is None else int(code), **told}
-
-
-class FilterModule:
-    """What Ansible loads."""
-
-    def filters(self) -> dict[str, Callable[..., Any]]:
-        """The filters by the name that playbooks use."""
-        return {
-            "findings_by_volume": findings_by_volume,
-            "preflight_lines": preflight_lines,
-            "preflight_text": preflight_text,
-            "preflight_verdict": preflight_verdict,
-            "program_answer": program_answer,
-        }

@@ -5,7 +5,7 @@ A module of its own because it is asked before anything happens, and of the inve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 PLACE = "inventory/{environment}/group_vars/all/incident.yml"
@@ -38,11 +38,3 @@ def _finding(where: str, what: str) -> dict[str, str]:
         "what": what,
         "hint": "name people and how they are reached there; docs/runbooks/incident.md",
     }
-
-
-class FilterModule:
-    """What Ansible loads."""
-
-    def filters(self) -> dict[str, Callable[..., Any]]:
-        """Name → filter."""
-        return {"contact_findings": contact_findings}

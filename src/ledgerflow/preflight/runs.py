@@ -6,7 +6,7 @@ looks at whatever `--tags`, `--skip-tags` and `--start-at-task` leave out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +58,3 @@ def single_host(names: Sequence[str]) -> str:
 
 def _playbook() -> str:
     return " ".join(Path(name).name for name in context.CLIARGS.get("args", ())) or "playbook"
-
-
-class FilterModule:
-    """What Ansible loads."""
-
-    def filters(self) -> dict[str, Callable[..., Any]]:
-        """The filters by the name that playbooks use."""
-        return {"single_host": single_host, "whole_run": whole_run}

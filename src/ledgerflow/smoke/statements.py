@@ -129,15 +129,3 @@ def _shown(value: Any, short: bool = True) -> str:
     if short and re.fullmatch("[0-9a-f]{32}", str(value)):
         return f"`{str(value)[:8]}…`"
     return str(value).replace("|", "\\|")
-
-
-class FilterModule:
-    """What Ansible loads."""
-
-    def filters(self) -> dict[str, Callable[..., Any]]:
-        """Filters by their names in playbooks."""
-        return {
-            "sample_statements": sample_statements,
-            "smoke_comparison": smoke_comparison,
-            "smoke_markdown": smoke_markdown,
-        }

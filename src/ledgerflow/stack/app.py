@@ -6,7 +6,7 @@ gate file is the single truth of which colour is live.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 COLOURS = ("blue", "green")
@@ -41,11 +41,3 @@ def process_description(process: Mapping[str, Any], common: Mapping[str, Any], c
         merged["name"] = f"{merged['name']}-{colour}"
         merged["gates"] = True
     return merged
-
-
-class FilterModule:
-    """What Ansible loads."""
-
-    def filters(self) -> dict[str, Callable[..., Any]]:
-        """The filters by the name that playbooks use."""
-        return {"live_colour": live_colour, "process_description": process_description, "target_colour": target_colour}

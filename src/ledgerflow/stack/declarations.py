@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Facts = Mapping[str, Any]
@@ -198,16 +198,3 @@ def with_commands(document: Facts, patterns: Sequence[Facts]) -> dict[str, Any]:
         for name, one in document["volumes"].items()
     }
     return {**document, "volumes": volumes}
-
-
-class FilterModule:
-    """What Ansible loads."""
-
-    def filters(self) -> dict[str, Callable[..., Any]]:
-        """The filters by the name that playbooks use."""
-        return {
-            "network_declarations": network_declarations,
-            "service_declarations": service_declarations,
-            "volume_declarations": volume_declarations,
-            "with_commands": with_commands,
-        }

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
+
+from ledgervault.work import judge
 
 COLOURS = {"blue": "green", "green": "blue"}
 _OTHER_COLOUR = re.compile("(?<=-)(blue|green)$")
-SOURCES = Path(__file__).resolve().parents[1] / "src"
 
 GUARD_SILENT_SECONDS = 30  # it writes each 5 seconds
 
@@ -53,11 +52,6 @@ def proven_backup_due(vault: Mapping[str, Any], limit_hours: float, now: datetim
 
 def vault_checks(vault: Mapping[str, Any], now: datetime | None = None) -> list[dict[str, str]]:
     """What the vault itself says of its work, judged now by its own rule: result, text and hint of each check."""
-    # Not at the top: every playbook loads this file.
-    if str(SOURCES) not in sys.path:
-        sys.path.append(str(SOURCES))
-    from ledgervault.work import judge
-
     checks = judge(vault, now or datetime.now(UTC))
     return [{"result": check.result, "text": check.text, "hint": check.hint} for check in checks]
 
@@ -163,24 +157,3 @@ def foreign_sentinels(sentinels: Mapping[str, str | None], stack: str, environme
         if not ours:
             foreign.append(name)
     return foreign
-
-
-class FilterModule:
-    """What Ansible loads."""
-
-    def filters(self) -> dict[str, Callable[..., Any]]:
-        """The filters by the name that playbooks use."""
-        return {
-            "deployment_facts": deployment_facts,
-            "foreign_sentinels": foreign_sentinels,
-            "guard_findings": guard_findings,
-            "guard_invitation": guard_invitation,
-            "guard_text": guard_text,
-            "proven_backup_due": proven_backup_due,
-            "pruned_lines": pruned_lines,
-            "services_of_roles": services_of_roles,
-            "stack_containers": stack_containers,
-            "unwell_services": unwell_services,
-            "vault_checks": vault_checks,
-            "vault_findings": vault_findings,
-        }

@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -382,26 +382,3 @@ def _tags(images: list[Mapping[str, Any]], name: str) -> list[tuple[str, str]]:
 
 def _label(image: Mapping[str, Any]) -> str:
     return str(((image.get("Config") or {}).get("Labels") or {}).get(LABEL, ""))
-
-
-class FilterModule:
-    """What Ansible loads."""
-
-    def filters(self) -> dict[str, Callable[..., Any]]:
-        """The filters by the name that playbooks use."""
-        return {
-            "images_bake": images_bake,
-            "images_bases": images_bases,
-            "images_context": images_context,
-            "images_digest_findings": images_digest_findings,
-            "images_digests_asked": images_digests_asked,
-            "images_missing": images_missing,
-            "images_findings": images_findings,
-            "images_places": images_places,
-            "images_plan": images_plan,
-            "images_pulls": images_pulls,
-            "images_registry_url": images_registry_url,
-            "images_registry_findings": images_registry_findings,
-            "images_retired": images_retired,
-            "images_waves": images_waves,
-        }

@@ -9,7 +9,7 @@ A network as the engine has it is {driver, internal, labels}.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 Finding = dict[str, str]
@@ -70,15 +70,3 @@ def _declared(items: Iterable[Network], stack_id: str) -> list[dict[str, Any]]:
 
 def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-class FilterModule:
-    """What Ansible loads."""
-
-    def filters(self) -> dict[str, Callable[..., Any]]:
-        """The filters by the name that playbooks use."""
-        return {
-            "networks_findings": networks_findings,
-            "networks_listed": networks_listed,
-            "networks_missing": networks_missing,
-        }

@@ -6,7 +6,6 @@ playbooks and the guard's declarations must mean the same words by a question.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 
@@ -35,11 +34,3 @@ def postgres_sizing(memory_mb: int, cores: int) -> dict[str, Any]:
 def postgres_query_pattern(statement: str, database: str = "{name}") -> dict[str, list[str]]:
     """The command that asks one statement inside the container; without a database, the guard's pattern of it."""
     return {"argv": ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", statement]}
-
-
-class FilterModule:
-    """What Ansible loads."""
-
-    def filters(self) -> dict[str, Callable[..., Any]]:
-        """The filters by the name that playbooks use."""
-        return {"postgres_query_pattern": postgres_query_pattern, "postgres_sizing": postgres_sizing}

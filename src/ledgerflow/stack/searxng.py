@@ -6,7 +6,7 @@ the list of engines before anything is deployed rather than by trusting a networ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -65,11 +65,3 @@ def _address(engine: Engine) -> SplitResult:
         return urlsplit(str(engine.get("search_url", "")).split("?")[0])
     except ValueError:  # half an IPv6 address
         return urlsplit("")
-
-
-class FilterModule:
-    """What Ansible loads."""
-
-    def filters(self) -> dict[str, Callable[..., Any]]:
-        """The filters by the name that playbooks use."""
-        return {"searxng_findings": searxng_findings, "searxng_settings": searxng_settings}

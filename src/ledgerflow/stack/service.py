@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -241,19 +241,3 @@ def service_start_script(description: Description, config: str = "/config") -> s
             "fi",
         ]
     return "\n".join([*lines, 'exec "$@"', ""])
-
-
-class FilterModule:
-    """What Ansible loads."""
-
-    def filters(self) -> dict[str, Callable[..., Any]]:
-        """The filters by the name that playbooks use."""
-        return {
-            "compose_project": compose_project,
-            "service_changed": service_changed,
-            "service_fingerprints": service_fingerprints,
-            "service_inputs": service_inputs,
-            "service_stands": service_stands,
-            "service_start_script": service_start_script,
-            "tree_content_digest": tree_content_digest,
-        }

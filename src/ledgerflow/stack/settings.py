@@ -180,15 +180,3 @@ def settings_values(text: str, schema: Mapping[str, Mapping[str, Any]]) -> dict[
 def findings_text(findings: list[Finding]) -> str:
     """One message for people: each finding with where, what and the HINT that mends it."""
     return "\n".join(f"{item['where']}: {item['what']}\nHINT: {item['hint']}" for item in findings)
-
-
-class FilterModule:
-    """What Ansible loads."""
-
-    def filters(self) -> dict[str, Callable[..., Any]]:
-        """The filters by the name that playbooks use."""
-        return {
-            "findings_text": findings_text,
-            "settings_findings": settings_findings,
-            "settings_values": settings_values,
-        }

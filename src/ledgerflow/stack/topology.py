@@ -18,9 +18,9 @@ from jinja2 import StrictUndefined
 from jinja2.nativetypes import NativeEnvironment
 from jinja2.runtime import Context
 
-from filter_plugins.engine import engine_place
+from ledgerflow.host.engine import engine_place
+from ledgerflow.repository import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 COLOURS = ("blue", "green")
 # What a service listens on inside its container, where its image fixes it; the door listens on what it publishes.
 # tests/deploy/test_reachability.py holds every container's listening sockets against it.

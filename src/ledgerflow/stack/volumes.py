@@ -7,7 +7,7 @@ them: whether a volume is the declared one has to be decided here, on data, befo
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -175,20 +175,3 @@ def volumes_probe(results: Sequence[Facts], probe: Facts) -> dict[str, Any]:
 
 def _refusal(where: str, what: str, hint: str) -> str:
     return f"{where}: {what}\nHINT: {hint}"
-
-
-class FilterModule:
-    """The filters, for Ansible."""
-
-    def filters(self) -> dict[str, Callable[..., Any]]:
-        """Name → filter."""
-        return {
-            "declared_volumes": declared_volumes,
-            "inspected_volumes": inspected_volumes,
-            "missing_volumes": missing_volumes,
-            "volume_declaration_faults": declaration_faults,
-            "volume_findings": volume_findings,
-            "volumes_image": volumes_image,
-            "volumes_probe": volumes_probe,
-            "volumes_recorded": volumes_recorded,
-        }

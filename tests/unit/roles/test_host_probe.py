@@ -21,7 +21,7 @@ from ansible.module_utils.testing import patch_module_args
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filter_plugins import host
+from ledgerflow.host import readiness as host
 from roles.host_facts.library import host_probe
 from roles.host_facts.library.host_probe import (
     disk_free_mb,

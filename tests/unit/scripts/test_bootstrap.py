@@ -17,6 +17,7 @@ def checkout(tmp_path: Path) -> Path:
     """A copy of what bootstrap needs, and a PATH without any Python."""
     for folder in ("requirements", "scripts"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy2(ROOT / "pyproject.toml", tmp_path)
     (tmp_path / "bin").mkdir()
     for name in PROGRAMS:
         (tmp_path / "bin" / name).symlink_to(shutil.which(name) or name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scripts.addresses import ROOT, findings
+from tools.addresses import ROOT, findings
 
 
 @pytest.mark.parametrize("text", [

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from scripts import deploy_candidate
+from tools import deploy_candidate
 
 COMMIT, OTHER = "a" * 40, "b" * 40
 PASSED = {"head_sha": COMMIT, "head_branch": "main", "event": "push", "conclusion": "success"}

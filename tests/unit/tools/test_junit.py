@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts import junit
-from scripts.junit import Counts
+from tools import junit
+from tools.junit import Counts
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:

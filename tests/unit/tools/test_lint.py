@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts import lint
-from scripts.lint import Outcome, Step
+from tools import lint
+from tools.lint import Outcome, Step
 
 
 def test_a_clean_step_is_fine_and_a_finding_is_shown() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import role_docs
+from tools import role_docs
 
 SPEC = {
     "preflight": {"options": {"demo_extra": {"type": "str", "required": True, "description": "Only here."}}},

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts import junit
-from scripts.junit import Counts
+from tools import junit
+from tools.junit import Counts
 from tools.runner import cli, execution, parts, schedule, selection
 from tools.runner.parts import Part
 
@@ -50,7 +50,7 @@ def test_a_report_of_an_earlier_run_does_not_count(build: Path) -> None:
 
 def test_a_bad_exit_after_a_good_report_is_a_failure(build: Path) -> None:
     write = f"junit.write(pathlib.Path({str(build / 'results/a.xml')!r}), 'a', [('t', 0, '')])"
-    text = f"import pathlib, sys; sys.path.insert(0, {str(REPOSITORY)!r}); from scripts import junit; {write}"
+    text = f"import pathlib, sys; sys.path.insert(0, {str(REPOSITORY)!r}); from tools import junit; {write}"
     good, bad = Part("a", python(text), 1, report="a.xml"), Part("a", python(text + "; 1/0"), 1, report="a.xml")
     assert execution.run(good).counts == Counts(passed=1)
     assert execution.run(bad).counts == Counts(passed=1, failed=1)
@@ -375,7 +375,7 @@ def test_every_test_of_the_vault_runs_in_exactly_one_part() -> None:
 
 def test_a_failure_is_named_for_who_sees_only_the_end(build: Path) -> None:
     write = f"junit.write(pathlib.Path({str(build / 'results/a.xml')!r}), 'a', [('t', 0, 'wrong: 3')])"
-    text = f"import pathlib, sys; sys.path.insert(0, {str(REPOSITORY)!r}); from scripts import junit; {write}"
+    text = f"import pathlib, sys; sys.path.insert(0, {str(REPOSITORY)!r}); from tools import junit; {write}"
     outcomes = [
         execution.run(Part("named", python(text), 1, report="a.xml")),
         execution.run(Part("unnamed", python("raise SystemExit(3)"), 1)),

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scripts import schedule_issue
+from tools import schedule_issue
 
 
 class GitHub(ThreadingHTTPServer):

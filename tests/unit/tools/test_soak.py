@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scripts import soak
-from scripts.soak import Outcome
+from tools import soak
+from tools.soak import Outcome
 
 GOOD, BAD = Outcome(100, 0, 12.0, "2026-11-20"), Outcome(9, 1, 49.0, "2026-11-20")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import yaml
 
-from scripts import update_images
+from tools import update_images
 
 DIGEST = f"sha256:{'c' * 64}"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.compose_checks import Rules, check, interpolated, is_database, read_env
+from ledgerflow.checks.compose import Rules, check, interpolated, is_database, read_env
 
 RULES = Rules(frozenset({"ledger_dev_db_data", "ledger_dev_media"}), ("/srv/ledger/dev",))
 

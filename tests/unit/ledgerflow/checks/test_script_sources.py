@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 import pytest
 
-from scripts.script_sources import (
+from ledgerflow.checks.script_sources import (
     COMPOSE,
     MAKEFILE,
     PLAYBOOK,

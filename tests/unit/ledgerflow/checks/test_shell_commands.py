@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.shell_commands import invocations, remarks
+from ledgerflow.checks.shell_commands import invocations, remarks
 
 RUN = ("docker", "volume", "rm", "db")
 DOWN = ("docker", "compose", "down", "-v")

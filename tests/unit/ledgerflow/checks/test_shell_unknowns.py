@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from scripts.check_volumes import check_scripts
-from scripts.script_sources import MAKEFILE, PLAYBOOK, SHELL, WORKFLOW
+from ledgerflow.checks.script_sources import MAKEFILE, PLAYBOOK, SHELL, WORKFLOW
+from ledgerflow.checks.volumes import check_scripts
 
 # Each runs `docker compose down -v`, `docker volume rm` or the like, and the script says so in full.
 LOSES = [

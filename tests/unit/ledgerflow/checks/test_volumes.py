@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from scripts import check_volumes, compose_checks
-from scripts.check_volumes import Report, check_command, check_scripts, main
-from scripts.compose_checks import Finding
-from scripts.script_sources import SHELL
-from scripts.topology import ROOT, read_topology
+from ledgerflow.checks import compose as compose_checks
+from ledgerflow.checks import volumes as check_volumes
+from ledgerflow.checks.compose import Finding
+from ledgerflow.checks.script_sources import SHELL
+from ledgerflow.checks.volumes import Report, check_command, check_scripts, main
+from ledgerflow.repository import ROOT
+from ledgerflow.stack.topology import read_topology
 
 LOSES = "#!/bin/sh\nset -eu\ndocker compose down -v\n"
 

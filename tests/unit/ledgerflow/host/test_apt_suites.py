@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from filter_plugins.apt_suites import FilterModule, debian_suite_sources
+from filter_plugins.host import FilterModule
+from ledgerflow.host.apt_suites import debian_suite_sources
 
 DEB822 = """\
 # a remark
@@ -97,4 +98,4 @@ def test_a_machine_without_such_a_source_is_refused(text: str) -> None:
 
 
 def test_the_filter_is_offered() -> None:
-    assert FilterModule().filters() == {"debian_suite_sources": debian_suite_sources}
+    assert FilterModule().filters()["debian_suite_sources"] is debian_suite_sources

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from filter_plugins import engine as e
+from filter_plugins.host import FilterModule
+from ledgerflow.host import engine as e
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 PACKAGES = yaml.safe_load((ROOT / "roles/docker_engine/vars/main.yml").read_text())["__docker_engine_packages"]
 SETTINGS: dict[str, Any] = {
     "manage": "auto",
@@ -522,4 +523,4 @@ def test_numbers_lead_a_version(text: str, numbers: tuple[int, ...]) -> None:
 
 
 def test_every_filter_can_be_called() -> None:
-    assert all(callable(filter_) for filter_ in e.FilterModule().filters().values())
+    assert all(callable(filter_) for filter_ in FilterModule().filters().values())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from scripts.logs import check, entries, level_of, merged
-from scripts.request import Refusal
+from ledgerflow.play.logs import check, entries, level_of, merged
+from ledgerflow.play.request import Refusal
 
 CADDY = "2026-11-20T12:00:01.5Z asks\n2026-11-20T12:00:03.0Z ERROR gives up\n"
 APP = "2026-11-20T12:00:02.0Z warning: slow\nnot a line of the engine\n"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts import remote_inputs
-from scripts.request import Refusal
+from ledgerflow.play import remote_inputs
+from ledgerflow.play.request import Refusal
 
 HOSTS = "all: {hosts: {a.example.org: }}\n"
 SECRETS = "group_vars/all/secrets.yml"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.request import (
+from ledgerflow.play.request import (
     Refusal,
     Request,
     agreed,
@@ -19,7 +19,7 @@ from scripts.request import (
     read_verdict,
     settings_text,
 )
-from scripts.rights import Decision
+from ledgerflow.play.rights import Decision
 
 PLAYBOOKS, INVENTORIES = {"deploy", "status", "preflight", "accept", "forget"}, {"dev", "ci"}
 ROOT = Path("/somewhere")

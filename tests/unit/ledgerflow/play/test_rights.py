@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from scripts.rights import CHANGE_STEPS, READ_STEPS, Decision, Facts, consent_name, decide
+from ledgerflow.play.rights import CHANGE_STEPS, READ_STEPS, Decision, Facts, consent_name, decide
 
 USER = Facts(uid=1000, sudo=True, sudo_free=True, terminal=True)
 

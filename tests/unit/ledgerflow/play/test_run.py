@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts import play, rights
-from scripts.request import Refusal, Request
+from ledgerflow.play import rights
+from ledgerflow.play import run as play
+from ledgerflow.play.request import Refusal, Request
 
 
 @pytest.fixture

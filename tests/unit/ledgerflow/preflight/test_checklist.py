@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from filter_plugins.preflight import (
-    FilterModule,
+from filter_plugins.preflight import FilterModule
+from ledgerflow.preflight.checklist import (
     findings_by_volume,
     preflight_lines,
     preflight_text,

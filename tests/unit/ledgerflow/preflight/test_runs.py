@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from filter_plugins import runs
+from ledgerflow.preflight import runs
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
 # They change a host, or an engine, and no stack.
 OF_ANY_HOSTS = {"engine", "images", "protect", "test_images", "unprotect"}

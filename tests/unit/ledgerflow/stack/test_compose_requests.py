@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from filter_plugins.declarations import network_declarations, service_declarations, volume_declarations
-from filter_plugins.service import compose_project
+from ledgerflow.stack.declarations import network_declarations, service_declarations, volume_declarations
+from ledgerflow.stack.service import compose_project
 from ledgerguard import containers, holding
 from ledgerguard.decide import decide
 from ledgerguard.declarations import Declarations, read

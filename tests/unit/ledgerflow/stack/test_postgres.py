@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filter_plugins.postgres import FilterModule, postgres_sizing
+from filter_plugins.stack import FilterModule
+from ledgerflow.stack.postgres import postgres_sizing
 
 MEMORY, CORES = st.integers(256, 1048576), st.integers(1, 256)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts import diagrams, svg
-from scripts.topology import ROOT, Service, Topology, TopologyError, Variables, read_topology
+from ledgerflow.repository import ROOT
+from ledgerflow.stack.topology import Service, Topology, TopologyError, Variables, read_topology
+from tools import diagrams, svg
 
 SMALL = Topology(
     stack="t1",

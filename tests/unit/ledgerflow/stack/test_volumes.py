@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from filter_plugins import volumes as v
+from filter_plugins.stack import FilterModule
+from ledgerflow.stack import volumes as v
 
 STACK = {"name": "ledger", "environment": "dev", "root": "/srv", "bind_backed": True}
 LABELS = {"protected": {"com.ledgerflow.protect": "true"}, "scratch": {"com.ledgerflow.scratch": "true"}}
@@ -200,4 +201,4 @@ def test_the_first_look_learns_what_was_made_and_what_was_taken_over() -> None:
 
 
 def test_every_filter_can_be_called() -> None:
-    assert all(callable(filter_) for filter_ in v.FilterModule().filters().values())
+    assert all(callable(filter_) for filter_ in FilterModule().filters().values())
