@@ -15,7 +15,7 @@ from dataclasses import asdict
 
 from bench import figures, stack
 from bench.figures import Memory, Round, Timing
-from tests.deploy.stacks import REPOSITORY, Stack
+from tools.kit.stacks import REPOSITORY, Stack
 
 ROUNDS = 3
 

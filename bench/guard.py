@@ -25,9 +25,9 @@ from pathlib import Path
 
 from bench import figures
 from bench.figures import Demand
-from tests.guard.own import SYSTEM_PYTHON, GuardedEngine, own_engine
-from tests.guard.world import OTHER, VICTIM, World
 from tools import marked
+from tools.kit.guard_world import OTHER, VICTIM, World
+from tools.kit.guarded_engine import SYSTEM_PYTHON, GuardedEngine, own_engine
 
 ROOT = Path(__file__).resolve().parent.parent
 START, END = "<!-- bench-guard:start -->", "<!-- bench-guard:end -->"

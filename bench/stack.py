@@ -18,7 +18,7 @@ from contextlib import closing
 from pathlib import Path
 
 from bench.figures import Memory, Timing
-from tests.deploy.stacks import REPOSITORY, Stack
+from tools.kit.stacks import REPOSITORY, Stack
 
 NAME = "tbench"
 LIMIT_SECONDS = 900

@@ -15,7 +15,8 @@ import urllib.parse
 import urllib.request
 
 import pytest
-from stacks import REPOSITORY, Stack
+
+from tools.kit.stacks import REPOSITORY, Stack
 
 ROW = "the row that must survive"
 SEEN = "the row that must"  # a page marks the word that was searched for

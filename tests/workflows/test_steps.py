@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import WORKFLOWS, NewJob
-from expressions import holds
-from runner import EDGE, GIVEN, STAND_INS, WORKSPACE, Done, Job
 
 from tests.runbooks import Runbook
+from tests.workflows.conftest import WORKFLOWS, NewJob
+from tests.workflows.expressions import holds
+from tests.workflows.runner import EDGE, GIVEN, STAND_INS, WORKSPACE, Done, Job
 
 GITHUB = "http://127.0.0.1:8765"
 # GitHub's issues, as far as tools/schedule_issue.py asks; on the job's machine, which has no network.

@@ -32,7 +32,7 @@ IMAGE_SOURCES = ("roles/images", "roles/host_facts", "playbooks/test_images.yml"
 # What a deployed stack is made from. A file that is missing here would leave tests on yesterday's stack.
 STACK_SOURCES = (
     "ansible.cfg", "app", "filter_plugins", "images", "inventory", "playbooks", "plugins", "requirements", "roles",
-    "scripts", "src", ".env.example", "tests/deploy/stacks.py", "tests/deploy/template.py",
+    "scripts", "src", ".env.example", "tools/kit/stacks.py", "tests/deploy/template.py",
 )  # fmt: skip
 HOST_SOURCES = (
     "molecule/shared", "roles/docker_engine", "filter_plugins/host.py", "src/ledgerflow/host", "images",

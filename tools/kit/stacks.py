@@ -20,11 +20,12 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import ansible_runner
-import docker
+from docker import DockerClient
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOGS = REPOSITORY / "build/logs"
@@ -179,19 +180,19 @@ class Stack:
     def said(self, service: str, since: float | None = None) -> str:
         """What a service said since then (seconds of the epoch; from the beginning), on standard error too."""
         with closing(self.client()) as client:
-            return client.containers.get(f"{self.id}-{service}").logs(since=since).decode(errors="replace")
+            output: bytes = client.containers.get(f"{self.id}-{service}").logs(since=since)
+            return output.decode(errors="replace")
 
-    def client(self) -> docker.DockerClient:
-        return docker.DockerClient(base_url=f"unix://{self.socket}")
+    def client(self) -> DockerClient:
+        return DockerClient(base_url=f"unix://{self.socket}")
 
     def containers(self) -> dict[str, tuple[str, str]]:
         """Service → (container id, start time) of every container of the stack."""
         with closing(self.client()) as client:
-            return {
-                item.name.removeprefix(f"{self.id}-"): (item.id, item.attrs["State"]["StartedAt"])
-                for item in client.containers.list(all=True, ignore_removed=True)
-                if item.name.startswith(f"{self.id}-")
-            }
+            containers = client.containers.list(all=True, ignore_removed=True)
+            started = {str(item.name): (str(item.id), str(item.attrs["State"]["StartedAt"])) for item in containers}
+        prefix = f"{self.id}-"
+        return {name.removeprefix(prefix): state for name, state in started.items() if name.startswith(prefix)}
 
     def sql(self, statement: str, database: str = "ledger") -> str:
         """The statement's result, by the administrator's psql in the container."""
@@ -244,9 +245,12 @@ class Stack:
     def health(self, service: str) -> str:
         return self.docker("inspect", "-f", "{{.State.Health.Status}}", f"{self.id}-{service}", check=False)
 
+    def is_healthy(self, service: str) -> bool:
+        return self.health(service) == "healthy"
+
     def wait_until_healthy(self, *services: str, seconds: float = 90) -> None:
         for service in services or tuple(self.containers()):
-            self.wait_for(lambda name=service: self.health(name) == "healthy", seconds)
+            self.wait_for(partial(self.is_healthy, service), seconds)
 
     @contextmanager
     def requests(self, path: str = "/readyz") -> Iterator[Requests]:

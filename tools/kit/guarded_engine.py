@@ -12,7 +12,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import tarfile
 import tempfile
 import time
@@ -22,10 +21,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests/deploy"))
-from engines import Engine, EngineError  # noqa: E402 the folder is none of Python's packages
+from tools.kit.engines import Engine, EngineError
 
+ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / "build/cache"
 OLD_PACKAGE = "docker.io=20.10*"
 PROGRAMS = ("sh", "cat", "rm", "sleep", "true", "ls", "touch", "ln", "mkdir", "id", "tar", "find", "chmod")
@@ -126,7 +124,7 @@ class GuardedEngine(Engine):
     def guard(self, command: str, *arguments: str, **more: object) -> subprocess.CompletedProcess[str]:
         """A command of the guard, inside the engine's namespaces."""
         argv = [*self._inside(), SYSTEM_PYTHON, "-I", self.runner[-1], command, *self.guard_arguments(), *arguments]
-        return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False, **more)  # type: ignore[call-overload]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False, **more)  # type: ignore[call-overload,no-any-return]
 
     def start(self, *options: str) -> None:
         if self._namespaces is None:

@@ -21,7 +21,7 @@ from typing import Any
 
 import docker
 
-from tests.guard.own import GuardedEngine
+from tools.kit.guarded_engine import GuardedEngine
 
 PROTECT = "com.ledgerflow.protect"
 VICTIM, BACKED, ANONYMOUS, OTHER = "victim", "backed", "holder-of-anonymous", "other"

@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import requests
-from stacks import Stack
 
-from tests.integration.image_host import Host
+from tools.kit.image_host import Host
+from tools.kit.stacks import Stack
 
 T = TypeVar("T")
 START_SECONDS = 60
