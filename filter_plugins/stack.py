@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 try:
+    from ledgerflow import findings
     from ledgerflow.stack import (
         app,
         declarations,
@@ -32,7 +33,7 @@ class FilterModule:
             "compose_project": service.compose_project,
             "declared_volumes": volumes.declared_volumes,
             "deployment_facts": deployment.deployment_facts,
-            "findings_text": settings.findings_text,
+            "findings_text": findings.findings_text,
             "foreign_sentinels": deployment.foreign_sentinels,
             "guard_findings": deployment.guard_findings,
             "guard_invitation": deployment.guard_invitation,

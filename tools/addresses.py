@@ -11,18 +11,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from ledgerflow.repository import ROOT, committed_files
+
 LOCKS = ("requirements/*.txt", "tests/**/*.txt", "tests/workflows/package-lock.json")
 IN_LOCKS = re.compile(r"https?://|file://|--(extra-)?index-url|--find-links|\"resolved\":")
 # Written in pieces, so that this file does not find itself.
 ANYWHERE = re.compile("-----BEGIN [A-Z ]*PRIVATE " + "KEY-----|" + "/(?:root|home/[a-z]+)/" + r"\.(?:pyenv|cache|ssh)")
-
-
-def committed() -> list[Path]:
-    """Files git knows or would add; a tree that is no git checkout cannot be looked at (CalledProcessError)."""
-    argv = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(argv, cwd=ROOT, capture_output=True, check=True).stdout.decode().split("\0")
-    return [path for name in names if name and (path := ROOT / name).is_file()]
 
 
 def findings(path: Path, text: str) -> list[str]:
@@ -40,13 +34,13 @@ def findings(path: Path, text: str) -> list[str]:
 def main() -> int:
     """Returns 0 when nothing was found, 1 when something was, 2 when it could not look."""
     try:
-        files = committed()
+        files = committed_files()
     except (OSError, subprocess.CalledProcessError) as error:
         print(f"addresses: could not list the files: {error}\nHINT: run it in a git checkout", file=sys.stderr)
         return 2
-    found = [line for path in files for line in findings(path, path.read_text(errors="replace"))]
-    print("\n".join(found) if found else f"addresses: {len(files)} files are clean")
-    return 1 if found else 0
+    hits = [line for path in files for line in findings(path, path.read_text(errors="replace"))]
+    print("\n".join(hits) if hits else f"addresses: {len(files)} files are clean")
+    return 1 if hits else 0
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ MAY, MAY_NOT, COULD_NOT, USAGE = 0, 1, 2, 64
 def is_passed(run: Mapping[str, Any], commit: str) -> bool:
     """Whether this run of a workflow is a good one of this commit, pushed to the branch."""
     expected = {"head_sha": commit, "head_branch": BRANCH, "event": "push", "conclusion": "success"}
-    return all(run.get(name) == value for name, value in expected.items())
+    return all(run.get(name) == expectation for name, expectation in expected.items())
 
 
 def faults(repository: Repository, commit: str) -> list[str]:
@@ -33,18 +33,18 @@ def faults(repository: Repository, commit: str) -> list[str]:
     head = str(repository.ask("GET", f"git/ref/heads/{BRANCH}")["object"]["sha"])
     query = urllib.parse.urlencode({"head_sha": commit, "branch": BRANCH, "event": "push", "per_page": 100})
     runs = repository.ask("GET", f"actions/workflows/{WORKFLOW}/runs?{query}")["workflow_runs"]
-    found = []
+    reasons = []
     if head != commit:
-        found.append(f"commit {commit[:12]}: not the head of {BRANCH}, which is {head[:12]}")
+        reasons.append(f"commit {commit[:12]}: not the head of {BRANCH}, which is {head[:12]}")
     if not any(is_passed(run, commit) for run in runs):
-        found.append(f"commit {commit[:12]}: no push of it to {BRANCH} passed {WORKFLOW} ({len(runs)} runs seen)")
-    return found
+        reasons.append(f"commit {commit[:12]}: no push of it to {BRANCH} passed {WORKFLOW} ({len(runs)} runs seen)")
+    return reasons
 
 
 def checked_out() -> str:
     """The commit of this working tree."""
-    done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+    process = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+    return process.stdout.strip()
 
 
 def main(environ: Mapping[str, str]) -> int:
@@ -56,13 +56,13 @@ def main(environ: Mapping[str, str]) -> int:
     repository = Repository(environ["GITHUB_API_URL"], environ["GITHUB_REPOSITORY"], environ["GITHUB_TOKEN"])
     try:
         commit = checked_out()
-        found = faults(repository, commit)
+        reasons = faults(repository, commit)
     except (OSError, ValueError, KeyError, TypeError, subprocess.CalledProcessError) as error:
         print(f"deploy_candidate: could not ask GitHub: {error!r}\nHINT: run the job again", file=sys.stderr)
         return COULD_NOT
-    if found:
+    if reasons:
         hint = f"HINT: wait for {WORKFLOW} on the head of {BRANCH}; its own deploy follows"
-        print("\n".join([*found, hint]), file=sys.stderr)
+        print("\n".join([*reasons, hint]), file=sys.stderr)
         return MAY_NOT
     print(f"commit {commit[:12]}: the head of {BRANCH}, passed by {WORKFLOW}")
     return MAY

@@ -23,7 +23,7 @@ def reachability_table(topology: Topology) -> str:
     """Who can open a connection to what: a service to all on its networks and, by its bridge, to the host itself."""
     targets = [(service, port) for service in topology.services for port in service.listens]
     head = ["from \\ to", *(f"{service.name}:{port}" for service, port in targets), "the host", "outside"]
-    rows = [_row(one, targets, topology) for one in topology.services]
+    rows = [_row(source, targets, topology) for source in topology.services]
     rows.append(["**the host**", *("yes" for _ in targets), "·", "yes"])  # its bridges lead into every container
     lines = [f"| {' | '.join(cells)} |" for cells in (head, *rows)]
     ports = [f"`{port}` ({service.name})" for service in topology.services for port in service.ports]
@@ -31,10 +31,10 @@ def reachability_table(topology: Topology) -> str:
     return "\n".join([lines[0], "|---" * len(head) + "|", *lines[1:], "", published])
 
 
-def _row(one: Service, targets: list[tuple[Service, int]], topology: Topology) -> list[str]:
-    cells = ["·" if one is other else "yes" if one.reaches(other) else "-" for other, _port in targets]
-    outside = "yes" if set(one.networks) & topology.outside else "-"
-    return [f"**{one.name}**", *cells, "yes" if one.networks else "-", outside]
+def _row(source: Service, targets: list[tuple[Service, int]], topology: Topology) -> list[str]:
+    cells = ["·" if source is target else "yes" if source.reaches(target) else "-" for target, _port in targets]
+    outside = "yes" if set(source.networks) & topology.outside else "-"
+    return [f"**{source.name}**", *cells, "yes" if source.networks else "-", outside]
 
 
 def with_table(page: str, table: str) -> str:
@@ -45,7 +45,7 @@ def with_table(page: str, table: str) -> str:
         raise TopologyError(f"{PAGE}: {error}") from None
 
 
-def wanted(root: Path) -> dict[Path, str]:
+def generated_files(root: Path) -> dict[Path, str]:
     """Every generated file, with what it should hold."""
     dev, prod = read_topology("dev", root), read_topology("prod", root)
     return {
@@ -62,7 +62,7 @@ def main(argv: list[str], root: Path = ROOT) -> int:
     parser.add_argument("--check", action="store_true", help="change nothing")
     check = parser.parse_args(argv).check
     try:
-        files = wanted(root)
+        files = generated_files(root)
     except (TopologyError, KeyError, OSError) as error:
         print(f"diagrams: the inventory cannot be drawn: {error}", file=sys.stderr)
         return 2

@@ -25,12 +25,12 @@ class Counts:
     skipped: tuple[str, ...] = ()  # name and reason of each
     failures: tuple[str, ...] = ()  # name and first line of each
 
-    def __add__(self, other: Counts) -> Counts:
+    def __add__(self, more: Counts) -> Counts:
         return Counts(
-            self.passed + other.passed,
-            self.failed + other.failed,
-            self.skipped + other.skipped,
-            self.failures + other.failures,
+            self.passed + more.passed,
+            self.failed + more.failed,
+            self.skipped + more.skipped,
+            self.failures + more.failures,
         )
 
 
@@ -46,7 +46,7 @@ def read(path: Path) -> Counts:
     failures = tuple(
         f"{case.get('classname', '')}.{case.get('name')}: {(wrong.get('message') or '').strip()[:300]}"
         for case in cases
-        if (wrong := next((each for each in case if each.tag in ("failure", "error")), None)) is not None
+        if (wrong := next((element for element in case if element.tag in ("failure", "error")), None)) is not None
     )
     if not cases:
         return Counts(failed=1)

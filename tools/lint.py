@@ -43,16 +43,16 @@ class Outcome:
     seconds: float
 
 
-def tracked(pattern: str) -> list[str]:
+def tracked_files(pattern: str) -> list[str]:
     """The repository's files of a pattern, relative to its root; not what make or a tool made."""
-    found = (path.relative_to(ROOT) for path in ROOT.glob(pattern) if path.is_file())
-    return sorted(str(path) for path in found if not {".venv", "build", "node_modules"} & set(path.parts))
+    paths = (path.relative_to(ROOT) for path in ROOT.glob(pattern) if path.is_file())
+    return sorted(str(path) for path in paths if not {".venv", "build", "node_modules"} & set(path.parts))
 
 
 def shell_scripts() -> list[str]:
     """Every script of a shell, by its first line."""
     folders = (".ci", "scripts", "tools", "tests", "images", "app", "molecule", "roles", "bench")
-    files = [name for folder in folders for name in tracked(f"{folder}/**/*")]
+    files = [name for folder in folders for name in tracked_files(f"{folder}/**/*")]
     return [name for name in files if not name.endswith(".j2") and is_shell(ROOT / name)]
 
 
@@ -68,7 +68,7 @@ def is_shell(path: Path) -> bool:
 
 def python_trees() -> list[str]:
     """What mypy reads, the app apart: it has Django's plugin and settings."""
-    modules = [*tracked("roles/*/library/*.py"), *tracked("roles/*/module_utils/*.py")]
+    modules = [*tracked_files("roles/*/library/*.py"), *tracked_files("roles/*/module_utils/*.py")]
     return ["src", "tools", "filter_plugins", "bench", *modules]
 
 
@@ -79,7 +79,7 @@ def collections() -> str:
 
 def steps() -> tuple[Step, ...]:
     """All linters, the slowest first."""
-    workflows = tracked(".github/workflows/*.yml")
+    workflows = tracked_files(".github/workflows/*.yml")
     ansible = {"ANSIBLE_COLLECTIONS_PATH": collections(), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
     return (
         Step("ansible-lint", (BIN + "ansible-lint", "--offline", "--nocolor"), ansible),
@@ -107,7 +107,7 @@ def run(step: Step) -> Outcome:
     path = f"{ROOT / BIN}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, **caches, "PATH": path, **step.environment}
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             step.argv,
             cwd=ROOT,
             env=environment,
@@ -115,7 +115,7 @@ def run(step: Step) -> Outcome:
             stderr=subprocess.STDOUT,
             timeout=LIMIT_SECONDS,
         )
-        code, output = done.returncode, done.stdout.decode(errors="replace")
+        code, output = process.returncode, process.stdout.decode(errors="replace")
     except (OSError, subprocess.TimeoutExpired) as error:
         code, output = COULD_NOT, f"{step.name}: could not check: {error}\n"
     return Outcome(step, code, output, time.monotonic() - started)
@@ -123,22 +123,25 @@ def run(step: Step) -> Outcome:
 
 def report(outcomes: Iterable[Outcome]) -> str:
     """What the failing steps said, then a line for each step."""
-    lines = [f"--- {one.step.name}\n{one.output.rstrip()}\n" for one in outcomes if one.code != 0]
-    for one in outcomes:
-        lines.append(f"{'failed' if one.code else 'ok':7}{one.seconds:6.1f} s  {one.step.name}")
+    lines = [f"--- {outcome.step.name}\n{outcome.output.rstrip()}\n" for outcome in outcomes if outcome.code != 0]
+    for outcome in outcomes:
+        lines.append(f"{'failed' if outcome.code else 'ok':7}{outcome.seconds:6.1f} s  {outcome.step.name}")
     return "\n".join(lines)
 
 
 def main(only: str) -> int:
     """Runs all steps, or the one named; returns 0 when all are clean, 1 when one is not."""
-    chosen = [step for step in steps() if only in {"", step.name}]
-    if not chosen:
+    selection = [step for step in steps() if only in {"", step.name}]
+    if not selection:
         print(f"ONLY={only}: no such step\nHINT: one of: {', '.join(step.name for step in steps())}", file=sys.stderr)
         return USAGE
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        outcomes = list(pool.map(run, chosen))
-    failed = sum(one.code != 0 for one in outcomes)
-    cases = [(one.step.name, one.seconds, (one.output or f"exit {one.code}") if one.code else "") for one in outcomes]
+        outcomes = list(pool.map(run, selection))
+    failed = sum(outcome.code != 0 for outcome in outcomes)
+    cases = [
+        (outcome.step.name, outcome.seconds, (outcome.output or f"exit {outcome.code}") if outcome.code else "")
+        for outcome in outcomes
+    ]
     junit.write(ROOT / "build/results/lint.xml", "lint", cases)
     print(report(outcomes))
     print(f"lint: {len(outcomes) - failed} clean, {failed} not")

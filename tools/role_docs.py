@@ -51,8 +51,8 @@ def default_cell(rule: dict[str, Any]) -> str:
     """The default as it would be written in a variables file, or that there is none."""
     if rule.get("required"):
         return "*required*"
-    value = rule.get("default")
-    text = value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
+    default = rule.get("default")
+    text = default if isinstance(default, str) and default else json.dumps(default, ensure_ascii=False)
     return f"`{text}`"
 
 
@@ -91,13 +91,13 @@ def fault(role: Path, write: bool) -> str | None:
     if not readme.is_file():
         return f"{readme.relative_to(ROOT)}: missing"
     try:
-        wanted = with_table(readme.read_text(), load_spec(role))
+        expected = with_table(readme.read_text(), load_spec(role))
     except ValueError as error:
         return f"{readme.relative_to(ROOT)}: {error}"
-    if readme.read_text() == wanted:
+    if readme.read_text() == expected:
         return None
     if write:
-        readme.write_text(wanted)
+        readme.write_text(expected)
         return None
     return f"{readme.relative_to(ROOT)}: its table of variables is not what meta/argument_specs.yml says"
 

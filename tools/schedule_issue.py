@@ -44,11 +44,11 @@ class Repository:
 
 def open_issue(repository: Repository, title: str) -> int | None:
     """The number of the open issue of this title; None where there is none."""
-    found = repository.ask("GET", f"issues?state=open&labels={LABEL}&per_page=100")
-    return next((int(item["number"]) for item in found if item["title"] == title), None)
+    issues = repository.ask("GET", f"issues?state=open&labels={LABEL}&per_page=100")
+    return next((int(issue["number"]) for issue in issues if issue["title"] == title), None)
 
 
-def tell(repository: Repository, name: str, outcome: str, run: str) -> str:
+def update_issue(repository: Repository, name: str, outcome: str, run: str) -> str:
     """Brings the issue to what the outcome says; gives what was done."""
     title = f"Scheduled workflow fails: {name}"
     number = open_issue(repository, title)
@@ -62,8 +62,8 @@ def tell(repository: Repository, name: str, outcome: str, run: str) -> str:
         repository.ask("POST", f"issues/{number}/comments", {"body": f"Ended with *{outcome}* again: {run}"})
         return f"{name}: {outcome}, told on issue {number}"
     body = f"Ended with *{outcome}*: {run}\n\ndocs/troubleshooting.md says what to look at first."
-    made = repository.ask("POST", "issues", {"title": title, "body": body, "labels": [LABEL]})
-    return f"{name}: {outcome}, issue {made['number']} opened"
+    issue = repository.ask("POST", "issues", {"title": title, "body": body, "labels": [LABEL]})
+    return f"{name}: {outcome}, issue {issue['number']} opened"
 
 
 def main(argv: list[str], environ: Mapping[str, str]) -> int:
@@ -79,7 +79,7 @@ def main(argv: list[str], environ: Mapping[str, str]) -> int:
     repository = Repository(environ["GITHUB_API_URL"], environ["GITHUB_REPOSITORY"], environ["GITHUB_TOKEN"])
     run = f"{environ['GITHUB_SERVER_URL']}/{environ['GITHUB_REPOSITORY']}/actions/runs/{environ['GITHUB_RUN_ID']}"
     try:
-        print(tell(repository, name, outcome, run))
+        print(update_issue(repository, name, outcome, run))
     except (OSError, ValueError, KeyError) as error:
         print(f"schedule_issue: {name}: could not tell: {error}\nHINT: look at {run}", file=sys.stderr)
         return COULD_NOT

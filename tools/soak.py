@@ -57,33 +57,33 @@ def commit() -> str | None:
 def passed_before(now: str | None) -> dict[str, Outcome]:
     """The parts that passed at this commit."""
     try:
-        told = json.loads(RECORD.read_text())
-        found = {name: Outcome(**each) for name, each in told["parts"].items()}
+        document = json.loads(RECORD.read_text())
+        outcomes = {name: Outcome(**result) for name, result in document["parts"].items()}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
-    known = now is not None and told["commit"] == now
-    return {name: each for name, each in found.items() if known and not each.failed and each.passed}
+    is_same_commit = now is not None and document["commit"] == now
+    return {name: result for name, result in outcomes.items() if is_same_commit and not result.failed and result.passed}
 
 
 def record(now: str | None, outcomes: Mapping[str, Outcome]) -> None:
     """Remembers them, with those that passed at this commit before, and writes them into the table."""
-    known = {**passed_before(now), **outcomes}
-    told = {"schema": 1, "commit": now, "parts": {name: asdict(each) for name, each in known.items()}}
-    RECORD.write_text(json.dumps(told, indent=2) + "\n")
+    merged = {**passed_before(now), **outcomes}
+    document = {"schema": 1, "commit": now, "parts": {name: asdict(result) for name, result in merged.items()}}
+    RECORD.write_text(json.dumps(document, indent=2) + "\n")
     text = DOCUMENT.read_text()
-    DOCUMENT.write_text(between_markers(text, table(known, text), START, END))
+    DOCUMENT.write_text(between_markers(text, table(merged, text), START, END))
 
 
-def table(outcomes: Mapping[str, Outcome], written: str) -> str:
-    """A row for each part: of these outcomes, else as it is `written` already, with its own day."""
-    earlier = {line.split("|")[1].strip(): line for line in written.splitlines() if line.count("|") > 2}
+def table(outcomes: Mapping[str, Outcome], page: str) -> str:
+    """A row for each part: of these outcomes, else as it is `page` already, with its own day."""
+    earlier = {line.split("|")[1].strip(): line for line in page.splitlines() if line.count("|") > 2}
     lines = ["| part | what | held | did not | minutes (noise) | day |", "|---|---|--:|--:|--:|---|"]
-    for name, what in WHAT.items():
-        if (each := outcomes.get(name)) is None:
-            lines.append(earlier.get(name, f"| {name} | {what} | not run | | | |"))
+    for name, description in WHAT.items():
+        if (result := outcomes.get(name)) is None:
+            lines.append(earlier.get(name, f"| {name} | {description} | not run | | | |"))
         else:
-            bad = f"**{each.failed}**" if each.failed else "0"
-            lines.append(f"| {name} | {what} | {each.passed} | {bad} | {each.minutes:.0f} | {each.day} |")
+            bad = f"**{result.failed}**" if result.failed else "0"
+            lines.append(f"| {name} | {description} | {result.passed} | {bad} | {result.minutes:.0f} | {result.day} |")
     return "\n".join(lines)
 
 

@@ -16,9 +16,9 @@ COLOURS = {"data": "#2563eb", "app": "#7c3aed", "search": "#0f766e", "edge": "#c
 KEPT, SCRATCH = "#15803d", "#7b8794"
 
 
-def text(x: float, y: float, value: str, size: int = 13, colour: str = INK, anchor: str = "middle") -> str:
+def text(x: float, y: float, label: str, size: int = 13, colour: str = INK, anchor: str = "middle") -> str:
     """A line of text."""
-    return f"<text x='{x:g}' y='{y:g}' font-size='{size}' fill='{colour}' text-anchor='{anchor}'>{escape(value)}</text>"
+    return f"<text x='{x:g}' y='{y:g}' font-size='{size}' fill='{colour}' text-anchor='{anchor}'>{escape(label)}</text>"
 
 
 def box(x: float, y: float, width: float, height: float, colour: str, fill: str = PAPER, dash: str = "") -> str:
@@ -88,19 +88,19 @@ def column(service: Service, x: float, lanes: Mapping[str, float]) -> list[str]:
         parts.append(
             f"<circle cx='{x:g}' cy='{lanes[network]:g}' r='7' fill='{COLOURS.get(network, FAINT)}' stroke='{PAPER}'/>"
         )
-    return parts + published(service, x)
+    return parts + published_ports(service, x)
 
 
-def published(service: Service, x: float) -> list[str]:
+def published_ports(service: Service, x: float) -> list[str]:
     """The ports on the host, with an arrow to the service."""
     if not service.ports:
         return []
     address = service.ports[0].rpartition(":")[0]
     ports = ", ".join(port.rpartition(":")[2] for port in service.ports)
-    where = "this host only" if address.startswith("127.") else "anywhere"
+    reach = "this host only" if address.startswith("127.") else "anywhere"
     arrow = f"<path d='M {x - 5:g} {TOP - 10} L {x + 5:g} {TOP - 10} L {x:g} {TOP - 2} Z' fill='{COLOURS['edge']}'/>"
     return [
-        text(x, TOP - 42, f"from {where}", 11, COLOURS["edge"]),
+        text(x, TOP - 42, f"from {reach}", 11, COLOURS["edge"]),
         text(x, TOP - 28, ports, 11, COLOURS["edge"]),
         line(x, TOP - 22, x, TOP - 8, COLOURS["edge"]),
         arrow,
@@ -119,26 +119,26 @@ def volumes_picture(topology: Topology) -> str:
     parts = [text(20, 30, title, 17, INK, "start")]
     heads = ((130, "services"), (385, "seen by them as"), (600, "volume of the engine"), (855, "directory of the host"))
     parts += [text(x, 62, head, 12, FAINT) for x, head in heads]
-    for index, (volume, kept) in enumerate(rows):
-        parts += volume_row(topology, volume, kept, 78 + ROW * index)
+    for index, (volume, is_protected) in enumerate(rows):
+        parts += volume_row(topology, volume, is_protected, 78 + ROW * index)
     return picture(1000, 78 + ROW * len(rows) + 12, title, parts)
 
 
-def volume_row(topology: Topology, volume: str, kept: bool, y: float) -> list[str]:
+def volume_row(topology: Topology, volume: str, is_protected: bool, y: float) -> list[str]:
     """One volume, from its services to its directory."""
     users = [(service.name, target) for service in topology.services
              for name, target in (*service.protected, *service.scratch) if name == volume]  # fmt: skip
-    colour, dash = (KEPT, "") if kept else (SCRATCH, "5 4")
+    colour, dash = (KEPT, "") if is_protected else (SCRATCH, "5 4")
     full, middle = f"{topology.stack}_{topology.environment}_{volume}", y + 24
-    directory = f"{topology.data_root}/{volume}/" if kept else "inside the engine"
-    label = "protect=true" if kept else "scratch=true"
+    directory = f"{topology.data_root}/{volume}/" if is_protected else "inside the engine"
+    label = "protect=true" if is_protected else "scratch=true"
     return [
         line(230, middle, 960, middle, colour),
         box(30, y, 200, 44, INK),
-        *[text(130, y + 28 + shift, names, 12) for shift, names in grouped(users)],
+        *[text(130, y + 28 + shift, names, 12) for shift, names in split_lines(users)],
         box(275, y + 8, 220, 32, FAINT),
         text(385, y + 28, users[0][1] if users else "not mounted", 12),
-        box(515, y + 2, 170, 44, colour, "#f0fdf4" if kept else PAPER, dash),
+        box(515, y + 2, 170, 44, colour, "#f0fdf4" if is_protected else PAPER, dash),
         text(600, y + 21, full, 12),
         text(600, y + 37, label, 10, colour),
         box(725, y + 8, 260, 32, colour, PAPER, dash),
@@ -146,7 +146,7 @@ def volume_row(topology: Topology, volume: str, kept: bool, y: float) -> list[st
     ]  # fmt: skip
 
 
-def grouped(users: list[tuple[str, str]]) -> list[tuple[int, str]]:
+def split_lines(users: list[tuple[str, str]]) -> list[tuple[int, str]]:
     """The services' names on two lines at most, each with its shift from the middle."""
     names = [name for name, _target in users]
     if len(names) <= 2:

@@ -21,12 +21,12 @@ _PULL = re.compile(
 )
 
 
-def places(text: str) -> list[str]:
+def image_places(text: str) -> list[str]:
     """repository:tag of every official image, in the file's order."""
     return [f"{match['repository']}:{match['tag']}" for match in _PULL.finditer(text)]
 
 
-def updated(text: str, digests: Mapping[str, str], today: str) -> str:
+def update_digests(text: str, digests: Mapping[str, str], today: str) -> str:
     """The text with the digests by place, and `refreshed` set to today; places without a digest stay as they are."""
 
     def line(match: re.Match[str]) -> str:
@@ -35,27 +35,28 @@ def updated(text: str, digests: Mapping[str, str], today: str) -> str:
     return re.sub(r'(?m)^refreshed: ".*"$', f'refreshed: "{today}"', _PULL.sub(line, text))
 
 
-def asked(place: str, registry: str) -> str:
+def ask_digest(place: str, registry: str) -> str:
     """The digest that the registry has for repository:tag, or "" and a word on stderr."""
     argv = ["docker", "buildx", "imagetools", "inspect", "--format", "{{json .Manifest}}", f"{registry}/{place}"]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
-    if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
+    process = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    if process.returncode:
+        answer = (process.stderr.strip().splitlines() or ["nothing"])[-1]
         print(
-            f"image {registry}/{place}: the registry answers: {said}\nHINT: its digest stays as it was", file=sys.stderr
+            f"image {registry}/{place}: the registry answers: {answer}\nHINT: its digest stays as it was",
+            file=sys.stderr,
         )
         return ""
-    return str(json.loads(done.stdout)["digest"])
+    return str(json.loads(process.stdout)["digest"])
 
 
 def main(arguments: list[str]) -> int:
     """0 all resolved, 2 where the registry did not tell."""
     registry = arguments[0] if arguments else "docker.io"
     text = VERSIONS.read_text(encoding="utf-8")
-    digests = {place: asked(place, registry) for place in places(text)}
-    known = {place: digest for place, digest in digests.items() if digest}
-    VERSIONS.write_text(updated(text, known, datetime.now(UTC).date().isoformat()), encoding="utf-8")
-    return 0 if known.keys() == digests.keys() else 2
+    digests = {place: ask_digest(place, registry) for place in image_places(text)}
+    resolved = {place: digest for place, digest in digests.items() if digest}
+    VERSIONS.write_text(update_digests(text, resolved, datetime.now(UTC).date().isoformat()), encoding="utf-8")
+    return 0 if resolved.keys() == digests.keys() else 2
 
 
 if __name__ == "__main__":

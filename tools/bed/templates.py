@@ -42,10 +42,10 @@ HOST_RELEASES = ("trixie", "bookworm")
 
 def digest(parts: Iterable[bytes]) -> str:
     """Twelve hex digits of a sequence of contents."""
-    whole = hashlib.sha256()
+    total = hashlib.sha256()
     for part in parts:
-        whole.update(hashlib.sha256(part).digest())
-    return whole.hexdigest()[:12]
+        total.update(hashlib.sha256(part).digest())
+    return total.hexdigest()[:12]
 
 
 def contents(names: Sequence[str]) -> list[bytes]:
@@ -76,8 +76,8 @@ def templates_directory() -> Path:
 
 def of_kind(kind: str) -> list[Path]:
     """The templates of a kind, the newest first."""
-    made = templates_directory().glob(f"{kind}-{FORMAT}*")
-    return sorted(made, key=lambda path: path.stat().st_mtime, reverse=True)
+    templates = templates_directory().glob(f"{kind}-{FORMAT}*")
+    return sorted(templates, key=lambda path: path.stat().st_mtime, reverse=True)
 
 
 def retire(kind: str) -> None:
@@ -106,9 +106,11 @@ def build(kind: str, place: Path, wish: Wish) -> None:
     argv = [sys.executable, "-m", "tools.bed", "run", f"--keep-as={place.name}"]
     argv += [f"--from={wish.template.name}"] if wish.template else []
     argv += ["--network"] if wish.network else []
-    done = subprocess.run([*argv, "--", *wish.argv], cwd=ROOT, check=False)
-    if done.returncode or not place.is_dir():
-        raise BedError(f"test bed: template {kind} could not be made (exit {done.returncode})\nHINT: see its log above")
+    process = subprocess.run([*argv, "--", *wish.argv], cwd=ROOT, check=False)
+    if process.returncode or not place.is_dir():
+        raise BedError(
+            f"test bed: template {kind} could not be made (exit {process.returncode})\nHINT: see its log above"
+        )
 
 
 def images() -> Path:
@@ -117,14 +119,14 @@ def images() -> Path:
     Made from the newest one before it, so that a change builds only what it changed; each GENERATIONS from nothing, as
     what no image needs any more is never removed.
     """
-    key = digest([each.encode() for each in image_references()] + contents(IMAGE_SOURCES))
+    key = digest([reference.encode() for reference in image_references()] + contents(IMAGE_SOURCES))
     before = next((path for path in of_kind("images") if generation(path) < GENERATIONS), None)
     play = [str(ROOT / "scripts/play"), "test_images", "-e", f"test_images_wanted={','.join(IMAGES)}"]
     place = make("images", key, Wish(("env", "ENV=ci", "YES=1", *play), template=before, network=True))
     note = place / "images.json"
     if not note.exists():
-        made = json.loads(REFERENCES.read_text())
-        note.write_text(json.dumps({"generation": generation(before) + 1 if before else 1, "images": made}))
+        references = json.loads(REFERENCES.read_text())
+        note.write_text(json.dumps({"generation": generation(before) + 1 if before else 1, "images": references}))
     REFERENCES.parent.mkdir(parents=True, exist_ok=True)
     REFERENCES.write_text(json.dumps(json.loads(note.read_text())["images"], indent=2, sort_keys=True) + "\n")
     return place

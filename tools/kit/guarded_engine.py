@@ -36,7 +36,7 @@ def old_engine() -> Path:
     """The directory of programs of engine 20.10, unpacked from Debian 12's package; fetched once."""
     place = CACHE / "engine-20.10"
     if not (place / "usr/sbin/dockerd").exists():
-        with tempfile.TemporaryDirectory(dir=_made(CACHE)) as aside:
+        with tempfile.TemporaryDirectory(dir=_make_folder(CACHE)) as aside:
             subprocess.run(["apt-get", "download", "-qq", OLD_PACKAGE], cwd=aside, check=True, capture_output=True)
             (package,) = Path(aside).glob("docker.io_*.deb")
             unpacked = Path(aside, "unpacked")
@@ -56,12 +56,12 @@ def has_old_engine() -> bool:
     return "| 20.10." in told.stdout
 
 
-def _made(place: Path) -> Path:
+def _make_folder(place: Path) -> Path:
     place.mkdir(parents=True, exist_ok=True)
     return place
 
 
-def zipped() -> Path:
+def build_zipapp() -> Path:
     """The guard as it is installed: one file, run by the system's Python in isolated mode."""
     archive = Path(tempfile.mkdtemp(prefix="lf-guard-pyz-")) / "ledgerguard.pyz"
     with tempfile.TemporaryDirectory() as aside:
@@ -201,7 +201,7 @@ class GuardedEngine(Engine):
 def own_engine(version: str, profile: str, runner: Sequence[str] = (), **more: object) -> Iterator[GuardedEngine]:
     """A running engine with the tiny image in it as `tiny`; removed whatever happened."""
     place = Path(tempfile.mkdtemp(prefix="lf-guard-"))
-    archive = None if runner else zipped()
+    archive = None if runner else build_zipapp()
     chosen = tuple(runner) or (SYSTEM_PYTHON, "-I", str(archive))
     made = GuardedEngine(place, version=version, profile=profile, runner=chosen, **more)  # type: ignore[arg-type]
     try:

@@ -43,8 +43,8 @@ class Outcome:
 def part_environment(part: Part) -> dict[str, str]:
     """What a part sees: the caller's environment without make's variables, and where it leaves its results."""
     left_out = MAKE_VARIABLES | {"PYTHONDONTWRITEBYTECODE"}
-    kept = {name: value for name, value in os.environ.items() if name not in left_out}
-    return {**kept, "OUT": str(BUILD / "results"), **worlds.program_environment(BUILD), **part.environment}
+    inherited = {name: content for name, content in os.environ.items() if name not in left_out}
+    return {**inherited, "OUT": str(BUILD / "results"), **worlds.program_environment(BUILD), **part.environment}
 
 
 def command(part: Part) -> tuple[str, ...]:

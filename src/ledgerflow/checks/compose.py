@@ -87,20 +87,20 @@ class Compose:
     names: dict[str, str] = field(default_factory=dict)  # key → the engine's name of it
     protected: set[str] = field(default_factory=set)  # keys
 
-    def add(self, what: str, line: int, text: str, hint: str, unknown: bool = False) -> None:
+    def add(self, problem: str, line: int, text: str, hint: str, unknown: bool = False) -> None:
         """Notes a finding."""
-        self.findings.append(Finding(f"compose.{what}", self.where, line, text, hint, unknown))
+        self.findings.append(Finding(f"compose.{problem}", self.where, line, text, hint, unknown))
 
     def text(self, node: yaml.Node | None) -> str:
         """A scalar with its variables put in; an unknown one leaves a mark."""
-        return interpolated(node.value, self.variables) if isinstance(node, yaml.ScalarNode) else ""
+        return interpolate(node.value, self.variables) if isinstance(node, yaml.ScalarNode) else ""
 
 
-def check(
-    text: str, where: str, directory: str, rules: Rules, variables: Mapping[str, str] | None = None
+def check_text(
+    text: str, file_name: str, directory: str, rules: Rules, variables: Mapping[str, str] | None = None
 ) -> list[Finding]:
     """Everything wrong with one compose file; `directory` is what its relative paths start from."""
-    compose = Compose(where, directory, rules, variables or {})
+    compose = Compose(file_name, directory, rules, variables or {})
     try:
         documents = [node for node in yaml.compose_all(text, Loader=yaml.SafeLoader) if node is not None]
     except yaml.YAMLError as error:
@@ -131,48 +131,50 @@ def _document(compose: Compose, document: yaml.MappingNode) -> None:
 
 
 def _volume(compose: Compose, key: str, node: yaml.Node, line: int) -> None:
-    told = entries(node)
-    legacy = entries(told.get("external"))
-    external = bool(legacy) or truth(compose.text(told.get("external")))
+    attributes = entries(node)
+    legacy = entries(attributes.get("external"))
+    external = bool(legacy) or is_true(compose.text(attributes.get("external")))
     name = (
-        compose.text(told.get("name"))
+        compose.text(attributes.get("name"))
         or compose.text(legacy.get("name"))
         or (key if external else f"{compose.project}_{key}")
     )
-    labels = labels_of(compose, told.get("labels"))
+    labels = labels_of(compose, attributes.get("labels"))
     compose.names[key] = name
-    if name in compose.rules.volumes or truth(labels.get(PROTECT, "")):
+    if name in compose.rules.volumes or is_true(labels.get(PROTECT, "")):
         compose.protected.add(key)
     if _UNKNOWN in name:
         compose.add("unknown", line, f"volume {key}: its name is not told by this file", _default_hint("name"), True)
     if external:
         return
     if key in compose.protected:
-        what = f"volume {key}: {name} is protected, but this project owns it: its `down --volumes` removes it"
+        problem = f"volume {key}: {name} is protected, but this project owns it: its `down --volumes` removes it"
         hint = (
             f"write `{key}: {{external: true, name: {name}}}`; role protected_volume or docker volume create makes it"
         )
-        compose.add("external", line, what, hint)
-    elif not truth(labels.get(SCRATCH, "")) and not _in_memory(compose, told):
-        what = f"volume {key}: {name} has neither label {PROTECT} nor {SCRATCH}: nobody knows whether its data counts"
+        compose.add("external", line, problem, hint)
+    elif not is_true(labels.get(SCRATCH, "")) and not _in_memory(compose, attributes):
+        problem = (
+            f"volume {key}: {name} has neither label {PROTECT} nor {SCRATCH}: nobody knows whether its data counts"
+        )
         hint = f'label it {SCRATCH}: "true" if nothing in it is kept; else make it with {PROTECT}=true, and external'
-        compose.add("label", line, what, hint)
-    options = entries(told.get("driver_opts"))
+        compose.add("label", line, problem, hint)
+    options = entries(attributes.get("driver_opts"))
     if "bind" in compose.text(options.get("o")).split(","):
         device = compose.text(options.get("device"))
         _host_path(compose, f"volume {key}", device, False, line_of(options["device"]) if "device" in options else line)
 
 
-def _in_memory(compose: Compose, told: Mapping[str, yaml.Node]) -> bool:
-    return compose.text(entries(told.get("driver_opts")).get("type")) == "tmpfs"
+def _in_memory(compose: Compose, attributes: Mapping[str, yaml.Node]) -> bool:
+    return compose.text(entries(attributes.get("driver_opts")).get("type")) == "tmpfs"
 
 
 def labels_of(compose: Compose, node: yaml.Node | None) -> dict[str, str]:
     """Labels, given as a mapping or as a list of NAME=VALUE."""
     if isinstance(node, yaml.SequenceNode):
-        pairs = [compose.text(item).partition("=") for item in node.value]
-        return {name: value for name, _, value in pairs}
-    return {name: compose.text(value) for name, value in entries(node).items()}
+        pairs = [compose.text(label).partition("=") for label in node.value]
+        return {name: child for name, _, child in pairs}
+    return {name: compose.text(child) for name, child in entries(node).items()}
 
 
 # --- services -------------------------------------------------------------------------------------------------------
@@ -182,62 +184,71 @@ def _service(compose: Compose, name: str, service: Mapping[str, yaml.Node], line
     mounts = list(_mounts(compose, service))
     for mount in mounts:
         _mount(compose, name, mount)
-    for kept in [mount for mount in mounts if mount.kind == "volume" and mount.source in compose.protected]:
-        for other in mounts:
-            if other is not kept and inside(other.target, kept.target):
-                what = f"service {name}: {other.source or 'a mount'} on {other.target} covers volume {kept.source}"
-                compose.add("covered", other.line, what, f"mount it elsewhere: {kept.target} is the volume's own place")
+    for volume_mount in [mount for mount in mounts if mount.kind == "volume" and mount.source in compose.protected]:
+        for cover in mounts:
+            if cover is not volume_mount and is_inside(cover.target, volume_mount.target):
+                what = (
+                    f"service {name}: {cover.source or 'a mount'} on {cover.target} covers volume {volume_mount.source}"
+                )
+                compose.add(
+                    "covered", cover.line, what, f"mount it elsewhere: {volume_mount.target} is the volume's own place"
+                )
     _ports(compose, name, service, line)
 
 
 def _mount(compose: Compose, service: str, mount: Mount) -> None:
-    where = f"service {service}"
+    owner = f"service {service}"
     if mount.kind == "bind":
-        _host_path(compose, where, mount.source, mount.read_only, mount.line)
+        _host_path(compose, owner, mount.source, mount.read_only, mount.line)
     elif mount.kind == "volume" and not mount.source:
-        what = f"{where}: a nameless volume on {mount.target}: it has no label, and goes with its container"
-        compose.add("label", mount.line, what, f"name it, or if nothing in it is kept: tmpfs: [{mount.target}]")
+        problem = f"{owner}: a nameless volume on {mount.target}: it has no label, and goes with its container"
+        compose.add("label", mount.line, problem, f"name it, or if nothing in it is kept: tmpfs: [{mount.target}]")
     elif mount.kind == "volume" and mount.source not in compose.names and _UNKNOWN not in mount.source:
-        what = f"{where}: volume {mount.source} is not declared in this file, so its label is not known"
+        problem = f"{owner}: volume {mount.source} is not declared in this file, so its label is not known"
         hint = f"add volumes: {{{mount.source}: {{external: true}}}}, or docker compose config over all files"
-        compose.add("unknown", mount.line, what, hint, True)
+        compose.add("unknown", mount.line, problem, hint, True)
 
 
-def _host_path(compose: Compose, where: str, source: str, read_only: bool, line: int) -> None:
+def _host_path(compose: Compose, owner: str, source: str, read_only: bool, line: int) -> None:
     if _UNKNOWN in source:
-        what = f"{where}: the host's path {source.replace(_UNKNOWN, '$…')} is not told by this file"
-        compose.add("unknown", line, what, _default_hint("path"), True)
+        problem = f"{owner}: the host's path {source.replace(_UNKNOWN, '$…')} is not told by this file"
+        compose.add("unknown", line, problem, _default_hint("path"), True)
         return
-    for path in _readings(source, compose.directory):
-        if any(path == socket or (path not in ("/", "/var") and inside(socket, path)) for socket in SOCKETS):
-            what = f"{where}: {path} gives the engine's socket away: whoever has it can remove any volume"
-            compose.add("socket", line, what, "leave it out; no container gets the engine's socket")
+    for path in _resolved_paths(source, compose.directory):
+        if any(path == socket or (path not in ("/", "/var") and is_inside(socket, path)) for socket in SOCKETS):
+            problem = f"{owner}: {path} gives the engine's socket away: whoever has it can remove any volume"
+            compose.add("socket", line, problem, "leave it out; no container gets the engine's socket")
             return
-        for kept in (*compose.rules.paths, *HOST_PATHS):
-            if not read_only and (inside(path, kept) or inside(kept, path)):
-                what = f"{where}: {source} is bound for writing and reaches {kept}, where protected data is"
+        for protected_path in (*compose.rules.paths, *HOST_PATHS):
+            if not read_only and (is_inside(path, protected_path) or is_inside(protected_path, path)):
+                problem = (
+                    f"{owner}: {source} is bound for writing and reaches {protected_path}, where protected data is"
+                )
                 compose.add(
-                    "bind", line, what, f"mount the volume by its name, or bind another place; to read: {source}:…:ro"
+                    "bind",
+                    line,
+                    problem,
+                    f"mount the volume by its name, or bind another place; to read: {source}:…:ro",
                 )
                 return
 
 
-def _readings(source: str, directory: str) -> list[str]:
+def _resolved_paths(source: str, directory: str) -> list[str]:
     """The absolute path, and where it leads if links on this machine change that."""
     path = os.path.normpath(Path(directory) / Path(source).expanduser())
     return list(dict.fromkeys([path, os.path.realpath(path)]))
 
 
-def inside(path: str, directory: str) -> bool:
+def is_inside(path: str, directory: str) -> bool:
     """Whether a path is a directory or below it."""
     return PurePosixPath(path).is_relative_to(directory)
 
 
 def _mounts(compose: Compose, service: Mapping[str, yaml.Node]) -> Iterator[Mount]:
-    for node in items(service.get("volumes")):
+    for node in elements(service.get("volumes")):
         yield _short_mount(compose, node) if isinstance(node, yaml.ScalarNode) else _long_mount(compose, node)
     tmpfs = service.get("tmpfs")
-    for node in [tmpfs] if isinstance(tmpfs, yaml.ScalarNode) else items(tmpfs):
+    for node in [tmpfs] if isinstance(tmpfs, yaml.ScalarNode) else elements(tmpfs):
         yield Mount("tmpfs", "", compose.text(node).partition(":")[0], False, line_of(node))
 
 
@@ -252,11 +263,11 @@ def _short_mount(compose: Compose, node: yaml.Node) -> Mount:
 
 
 def _long_mount(compose: Compose, node: yaml.Node) -> Mount:
-    told = entries(node)
-    source, target = (compose.text(told.get(key)) for key in ("source", "target"))
-    source, target = source or compose.text(told.get("src")), target or compose.text(told.get("dst"))
-    kind = compose.text(told.get("type")) or "volume"
-    return Mount(kind, source, target, truth(compose.text(told.get("read_only"))), line_of(node))
+    attributes = entries(node)
+    source, target = (compose.text(attributes.get(key)) for key in ("source", "target"))
+    source, target = source or compose.text(attributes.get("src")), target or compose.text(attributes.get("dst"))
+    kind = compose.text(attributes.get("type")) or "volume"
+    return Mount(kind, source, target, is_true(compose.text(attributes.get("read_only"))), line_of(node))
 
 
 # --- ports ----------------------------------------------------------------------------------------------------------
@@ -265,24 +276,25 @@ def _long_mount(compose: Compose, node: yaml.Node) -> Mount:
 def _ports(compose: Compose, name: str, service: Mapping[str, yaml.Node], line: int) -> None:
     image = compose.text(service.get("image"))
     database = is_database(image)
-    for node in items(service.get("ports")):
-        inner, told = _published(compose, node)
-        known = [port for port in inner if port in DATABASE_PORTS]
-        if database or known:
-            what = f"service {name}: publishes {told} of a database ({image if database else f'port {known[0]}'})"
+    for node in elements(service.get("ports")):
+        inner, port_text = _read_port(compose, node)
+        database_ports = [port for port in inner if port in DATABASE_PORTS]
+        if database or database_ports:
+            reason = image if database else f"port {database_ports[0]}"
+            problem = f"service {name}: publishes {port_text} of a database ({reason})"
             hint = "leave `ports` out: others reach it by name on a network they share; by hand: docker exec -it … psql"
-            compose.add("port", line_of(node), what, hint)
+            compose.add("port", line_of(node), problem, hint)
         elif not inner:
             compose.add(
                 "unknown",
                 line_of(node),
-                f"service {name}: port {told} is not told by this file",
+                f"service {name}: port {port_text} is not told by this file",
                 _default_hint("port"),
                 True,
             )
     if database and compose.text(service.get("network_mode")) == "host":
-        what = f"service {name}: network_mode host publishes every port of a database ({image})"
-        compose.add("port", line_of(service["network_mode"]), what, "give it a network of its own")
+        problem = f"service {name}: network_mode host publishes every port of a database ({image})"
+        compose.add("port", line_of(service["network_mode"]), problem, "give it a network of its own")
 
 
 def is_database(image: str) -> bool:
@@ -291,15 +303,15 @@ def is_database(image: str) -> bool:
     return last in DATABASES
 
 
-def _published(compose: Compose, node: yaml.Node) -> tuple[range | tuple[()], str]:
+def _read_port(compose: Compose, node: yaml.Node) -> tuple[range | tuple[()], str]:
     """The ports inside the container, and the text as it is written; none where they are not told."""
-    told = compose.text(entries(node).get("target")) if isinstance(node, yaml.MappingNode) else compose.text(node)
-    inner = told.partition("/")[0].rpartition(":")[2]
+    port_text = compose.text(entries(node).get("target")) if isinstance(node, yaml.MappingNode) else compose.text(node)
+    inner = port_text.partition("/")[0].rpartition(":")[2]
     low, _, high = inner.partition("-")
-    shown = told.replace(_UNKNOWN, "$…")
+    port_shown = port_text.replace(_UNKNOWN, "$…")
     if not low.isdecimal() or not (high or low).isdecimal():
-        return (), shown
-    return range(int(low), int(high or low) + 1), shown
+        return (), port_shown
+    return range(int(low), int(high or low) + 1), port_shown
 
 
 # --- YAML and variables ---------------------------------------------------------------------------------------------
@@ -309,15 +321,15 @@ def entries(node: yaml.Node | None) -> dict[str, yaml.Node]:
     """A mapping's values by key, with what `<<` merges in; empty for anything else."""
     if not isinstance(node, yaml.MappingNode):
         return {}
-    found: dict[str, yaml.Node] = {}
-    for key, value in node.value:
+    by_key: dict[str, yaml.Node] = {}
+    for key, child in node.value:
         if key.tag == "tag:yaml.org,2002:merge":
-            for merged in [value] if isinstance(value, yaml.MappingNode) else reversed(items(value)):
-                found = {**entries(merged), **found}
-    return {**found, **{str(key.value): value for key, value in node.value if key.tag != "tag:yaml.org,2002:merge"}}
+            for merged in [child] if isinstance(child, yaml.MappingNode) else reversed(elements(child)):
+                by_key = {**entries(merged), **by_key}
+    return {**by_key, **{str(key.value): child for key, child in node.value if key.tag != "tag:yaml.org,2002:merge"}}
 
 
-def items(node: yaml.Node | None) -> list[yaml.Node]:
+def elements(node: yaml.Node | None) -> list[yaml.Node]:
     """A sequence's items; empty for anything else."""
     return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
@@ -333,25 +345,25 @@ def _key_line(node: yaml.Node | None, name: str) -> int:
     return next((line_of(key) for key, _ in pairs if str(key.value) == name), line_of(node) if node else 1)
 
 
-def truth(text: str) -> bool:
+def is_true(text: str) -> bool:
     """YAML's ways to write true, quoted or not."""
     return text.strip().lower() in {"true", "yes", "on", "1"}
 
 
-def interpolated(text: str, variables: Mapping[str, str]) -> str:
+def interpolate(text: str, variables: Mapping[str, str]) -> str:
     """A value with compose's variables put in; one that neither the file nor `.env` tells becomes a mark."""
 
     def value(match: re.Match[str]) -> str:
-        escaped, bare, braced, operator, other = match.groups()
+        escaped, bare, braced, operator, word = match.groups()
         if escaped:
             return "$"
         name = bare or braced
-        known = variables.get(name)
+        variable = variables.get(name)
         if operator in ("-", ":-"):
-            return known if known or (known is not None and operator == "-") else interpolated(other, variables)
+            return variable if variable or (variable is not None and operator == "-") else interpolate(word, variables)
         if operator in ("+", ":+"):
-            return interpolated(other, variables) if known else ""
-        return _UNKNOWN if known is None else known
+            return interpolate(word, variables) if variable else ""
+        return _UNKNOWN if variable is None else variable
 
     return _VARIABLE.sub(value, text)
 
@@ -360,14 +372,14 @@ def read_env(text: str) -> dict[str, str]:
     """NAME=value lines of a `.env` file beside a compose file."""
     pairs = [line.strip().removeprefix("export ").partition("=") for line in text.splitlines()]
     return {
-        name.strip(): value.strip().strip("'\"") for name, sign, value in pairs if sign and not name.startswith("#")
+        name.strip(): content.strip().strip("'\"") for name, sign, content in pairs if sign and not name.startswith("#")
     }
 
 
-def _default_hint(what: str) -> str:
-    return f"give it a default in the file, as in ${{NAME:-the usual {what}}}, or set it in .env beside it"
+def _default_hint(setting: str) -> str:
+    return f"give it a default in the file, as in ${{NAME:-the usual {setting}}}, or set it in .env beside it"
 
 
-def joined(findings: Sequence[Finding]) -> str:
+def report_text(findings: Sequence[Finding]) -> str:
     """All of them, for people."""
     return "\n".join(finding.text for finding in findings)

@@ -14,7 +14,7 @@ from pathlib import PurePath
 
 import yaml
 
-from ledgerflow.checks.compose import entries, items, line_of, truth
+from ledgerflow.checks.compose import elements, entries, is_true, line_of
 
 COMPOSE, WORKFLOW, MAKEFILE, SHELL, PLAYBOOK = "compose", "workflow", "makefile", "shell", "playbook"
 _COMPOSE_NAME = re.compile(r"(docker-)?compose([._-][\w.-]*)?\.ya?ml(\.j2)?")
@@ -83,22 +83,22 @@ def unknown_values(text: str) -> str:
 def mappings(text: str) -> Iterator[yaml.MappingNode]:
     """Every mapping of a YAML file."""
     waiting: list[yaml.Node] = [node for node in yaml.compose_all(text, Loader=yaml.SafeLoader) if node is not None]
-    seen: set[int] = set()
+    visited: set[int] = set()
     while waiting:
         node = waiting.pop(0)
-        if id(node) in seen:  # by an alias
+        if id(node) in visited:  # by an alias
             continue
-        seen.add(id(node))
+        visited.add(id(node))
         if isinstance(node, yaml.MappingNode):
             yield node
-            waiting += [value for key, value in node.value if key.value not in _VALUES]
+            waiting += [child for key, child in node.value if key.value not in _VALUES]
         else:
-            waiting += items(node)
+            waiting += elements(node)
 
 
 def _step(node: yaml.MappingNode) -> Iterator[Script]:
-    told = entries(node)
-    run, shell = told.get("run"), told.get("shell")
+    attributes = entries(node)
+    run, shell = attributes.get("run"), attributes.get("shell")
     words = str(shell.value).split() if isinstance(shell, yaml.ScalarNode) else ["bash"]
     if isinstance(run, yaml.ScalarNode) and _SHELL_LINE.match(f"#!/bin/{(words or ['bash'])[0]}"):
         yield _scalar(run)
@@ -110,39 +110,41 @@ def _scalar(node: yaml.ScalarNode) -> Script:
 
 
 def _task(node: yaml.MappingNode) -> Iterator[Script]:
-    for name, value in entries(node).items():
+    for name, child in entries(node).items():
         if name.rpartition(".")[2] not in _RUNS:
             continue
-        told = entries(value)
-        if isinstance(value, yaml.ScalarNode):
-            yield _scalar(value)
-        elif isinstance(told.get("cmd"), yaml.ScalarNode):
-            yield _scalar(told["cmd"])  # type: ignore[arg-type]  # looked at in the line above
-        elif words := [str(item.value) for item in items(told.get("argv"))]:
-            yield Script(line_of(told["argv"]), shlex.join(unknown_values(word) for word in words))
+        attributes = entries(child)
+        if isinstance(child, yaml.ScalarNode):
+            yield _scalar(child)
+        elif isinstance(attributes.get("cmd"), yaml.ScalarNode):
+            yield _scalar(attributes["cmd"])  # type: ignore[arg-type]  # looked at in the line above
+        elif words := [str(entry.value) for entry in elements(attributes.get("argv"))]:
+            yield Script(line_of(attributes["argv"]), shlex.join(unknown_values(word) for word in words))
 
 
 def removals_of(kind: str, text: str) -> list[Removal]:
     """Tasks that remove volumes by a module of Ansible's."""
-    return [found for node in mappings(text) for found in _removal(node)] if kind == PLAYBOOK else []
+    return [removal for node in mappings(text) for removal in _removal(node)] if kind == PLAYBOOK else []
 
 
 def _removal(node: yaml.MappingNode) -> Iterator[Removal]:
-    wanted: Mapping[str, tuple[str, str]] = {
+    removing_states: Mapping[str, tuple[str, str]] = {
         "docker_volume": ("state", "absent"),
         "docker_prune": ("volumes", "true"),
         "docker_compose_v2": ("remove_volumes", "true"),
     }
-    for name, value in entries(node).items():
+    for name, child in entries(node).items():
         module = name.rpartition(".")[2]
-        key, bad = wanted.get(module, ("", ""))
-        given = entries(value).get(key)
-        if isinstance(given, yaml.ScalarNode) and (given.value == bad or (bad == "true" and truth(str(given.value)))):
-            yield Removal(line_of(given), f"{module} with {key}: {given.value}")
+        key, bad = removing_states.get(module, ("", ""))
+        argument = entries(child).get(key)
+        if isinstance(argument, yaml.ScalarNode) and (
+            argument.value == bad or (bad == "true" and is_true(str(argument.value)))
+        ):
+            yield Removal(line_of(argument), f"{module} with {key}: {argument.value}")
 
 
 def _recipes(text: str) -> Iterator[Script]:
-    known = _make_variables(text)
+    variables = _make_variables(text)
     lines = text.split("\n")
     number = 0
     while number < len(lines):
@@ -155,36 +157,39 @@ def _recipes(text: str) -> Iterator[Script]:
             number += 1
         recipe = "\n".join(line.removeprefix("\t") for line in lines[first:number])
         recipe = recipe[inline.end() :] if inline else recipe
-        yield Script(first + 1, _MAKE.sub(lambda match: _made(match, known), recipe.lstrip("@-+ ")))
+        yield Script(first + 1, _MAKE.sub(lambda match: _expand_make_variable(match, variables), recipe.lstrip("@-+ ")))
 
 
 def shell_functions_of(kind: str, text: str) -> list[Script]:
     """What a Makefile runs while it is read: `$(shell …)`, wherever it stands."""
     if kind != MAKEFILE:
         return []
-    known = _make_variables(text)
+    variables = _make_variables(text)
     return [
-        Script(text.count("\n", 0, call.start()) + 1, _MAKE.sub(lambda match: _made(match, known), call[1]))
+        Script(
+            text.count("\n", 0, call.start()) + 1,
+            _MAKE.sub(lambda match: _expand_make_variable(match, variables), call[1]),
+        )
         for call in _MAKE_SHELL.finditer(text)
     ]
 
 
 def _make_variables(text: str) -> dict[str, str]:
     """What make's variables are; one that is given several values is none of them for sure."""
-    known = {"MAKE": "make"}
+    variables = {"MAKE": "make"}
     for match in _MAKE_VARIABLE.finditer(text):
-        name, operator, value = match[1], match[2], match[3].strip()
+        name, operator, content = match[1], match[2], match[3].strip()
         if operator == "+=":
-            known[name] = f"{known.get(name, '')} {value}".strip()
+            variables[name] = f"{variables.get(name, '')} {content}".strip()
         else:
-            known[name] = value if known.get(name, value) == value else "$(PUT_IN_LATER)"
-    return known
+            variables[name] = content if variables.get(name, content) == content else "$(PUT_IN_LATER)"
+    return variables
 
 
-def _made(match: re.Match[str], known: Mapping[str, str], depth: int = 0) -> str:
+def _expand_make_variable(match: re.Match[str], variables: Mapping[str, str], depth: int = 0) -> str:
     if match[1] == "$":
         return "$"
-    value = known.get(match[2] or match[3] or "")
-    if value is None or depth > 4:
+    content = variables.get(match[2] or match[3] or "")
+    if content is None or depth > 4:
         return "${PUT_IN_LATER}"
-    return _MAKE.sub(lambda inner: _made(inner, known, depth + 1), value)
+    return _MAKE.sub(lambda inner: _expand_make_variable(inner, variables, depth + 1), content)

@@ -1,4 +1,4 @@
-"""Reads shell scripts into the commands they run, with the line of item.
+"""Reads shell scripts into the commands they run, with the line of each.
 
 A module of its own because a check that looks for words in a script finds comments and messages, and misses
 `"$COMPOSE" down "-v"`, a here-document for ssh, or a command behind sudo, xargs and `sh -c`. The words come from
@@ -21,7 +21,7 @@ from ledgerflow.checks.shell_words import (
     is_known,
     parse,
     product,
-    shown,
+    readable,
     text_of,
     unknown,
 )  # fmt: skip
@@ -97,7 +97,7 @@ def remarks(script: str) -> dict[int, str]:
     return {node.start_point.row + 1: text_of(node).lstrip("#").strip() for node in comments}
 
 
-def unreadable(script: str) -> list[int]:
+def unreadable_lines(script: str) -> list[int]:
     """Lines that the grammar does not know, so that what they run is not known either."""
     return sorted(
         {node.start_point.row + 1 for node in descend(parse(script)) if node.type == "ERROR" or node.is_missing}
@@ -109,7 +109,7 @@ def invocations(script: str, first_line: int = 1) -> list[Invocation]:
     return _read(script, first_line, 0, None, {}, {})
 
 
-def base(program: str) -> str:
+def program_name(program: str) -> str:
     """A program's name without its directory."""
     return program.rpartition("/")[2] if is_known(program) else re.split(r"/(?=[^\ue002]*$)", program)[-1]
 
@@ -131,7 +131,7 @@ def _read(
             reader.functions[text_of(node.child_by_field_name("name") or node)] = node
         elif node.type == "command" and text_of(node.child_by_field_name("name") or node) == "alias":
             for words in product(scope.fields(word) for word in node.children_by_field_name("argument")):
-                reader.aliases |= {name: value for name, _, value in (word.partition("=") for word in words) if value}
+                reader.aliases |= {name: body for name, _, body in (word.partition("=") for word in words) if body}
     _walk(reader, root)
     for name, function in reader.functions.items():
         if name not in reader.called and name not in functions:
@@ -161,15 +161,15 @@ def _command(reader: _Reader, node: Node) -> None:
     if name is None:
         return
     words = [name.named_children[0] if name.named_children else name, *node.children_by_field_name("argument")]
-    words += _behind_redirections(node)
+    words += _words_behind_redirections(node)
     line = reader.first_line + node.start_point.row
     inputs = list(_inputs(reader, node))
-    for fields in product(_word(reader.scope, word) for word in _joined(node, words)):
+    for fields in product(_word(reader.scope, word) for word in _join_continued(node, words)):
         if fields:
             _run(reader, fields, line, inputs)
 
 
-def _behind_redirections(node: Node) -> Iterator[Node]:
+def _words_behind_redirections(node: Node) -> Iterator[Node]:
     """Words of the command that the grammar gives to a redirection before them: `docker >/dev/null volume rm db`."""
     statement = node.parent
     if statement is None or statement.type != "redirected_statement":
@@ -179,8 +179,8 @@ def _behind_redirections(node: Node) -> Iterator[Node]:
         yield from redirect.children_by_field_name("argument")
 
 
-def _joined(node: Node, words: Sequence[Node]) -> Iterator[list[Node]]:
-    """Words, item as its nodes: the grammar takes a line's continuation inside of one for its end."""
+def _join_continued(node: Node, words: Sequence[Node]) -> Iterator[list[Node]]:
+    """Words, each as its nodes: the grammar takes a line's continuation inside of one for its end."""
     source, group = node.text or b"", [words[0]]
     for word in words[1:]:
         if source[group[-1].end_byte - node.start_byte : word.start_byte - node.start_byte] == b"\\\n":
@@ -210,22 +210,22 @@ def _inputs(reader: _Reader, node: Node) -> Iterator[_Input]:
         elif redirect.type == "heredoc_redirect":
             yield from _document(reader, redirect)
         elif redirect.type == "file_redirect" and redirect.children[0].type == "<":
-            yield from _substituted(reader, redirect.named_children[-1])
+            yield from _substitution_input(reader, redirect.named_children[-1])
     for word in node.children_by_field_name("argument"):
-        yield from _substituted(reader, word)
+        yield from _substitution_input(reader, word)
     pipeline, part = _pipeline(node)
     if pipeline is not None and part is not None:
         parts = [child for child in pipeline.named_children if child.type != "comment"]
         place = [child.id for child in parts].index(part.id)
         source = parts[place - 1] if place else _document_owner(pipeline)
         if source is not None:
-            yield from _written(reader, source, reader.first_line + source.start_point.row)
+            yield from _output_of(reader, source, reader.first_line + source.start_point.row)
 
 
-def _substituted(reader: _Reader, word: Node) -> Iterator[_Input]:
+def _substitution_input(reader: _Reader, word: Node) -> Iterator[_Input]:
     """What the command in `<(…)` writes."""
     if word.type == "process_substitution" and word.named_children and word.children[0].type == "<(":
-        yield from _written(reader, word.named_children[-1], reader.first_line + word.start_point.row)
+        yield from _output_of(reader, word.named_children[-1], reader.first_line + word.start_point.row)
 
 
 def _document_owner(pipeline: Node) -> Node | None:
@@ -259,7 +259,7 @@ def _document(reader: _Reader, redirect: Node) -> Iterator[_Input]:
         yield _Input(reader.first_line + body.start_point.row, text)
 
 
-def _written(reader: _Reader, source: Node, line: int) -> Iterator[_Input]:
+def _output_of(reader: _Reader, source: Node, line: int) -> Iterator[_Input]:
     """What a command writes, where that can be read off it."""
     command = source.named_children[0] if source.type == "redirected_statement" and source.named_children else source
     if command.type == "command":
@@ -279,24 +279,24 @@ def _written(reader: _Reader, source: Node, line: int) -> Iterator[_Input]:
 def _run(
     reader: _Reader, words: Fields, line: int, inputs: Sequence[_Input], is_program: bool = True, depth: int = 0
 ) -> None:
-    """The command itself, and those that it runs: behind sudo, in `sh -c`, over ssh, for item line of xargs."""
+    """The command itself, and those that it runs: behind sudo, in `sh -c`, over ssh, for each line of xargs."""
     if not words or depth > _DEPTH:
         return
     if (alias := reader.aliases.get(words[0])) and depth < _DEPTH:
         _scripts(reader, [f"{alias} {' '.join(map(as_script, words[1:]))}"], line)
     if function := reader.functions.get(words[0]):
         _call(reader, words[0], function, words[1:])
-    reader.commands.append(Invocation(line, tuple(map(shown, words)), words, is_program))
-    program, rest = base(words[0]), words[1:]
+    reader.commands.append(Invocation(line, tuple(map(readable, words)), words, is_program))
+    program, rest = program_name(words[0]), words[1:]
     if not is_known(program) and is_program:
         program_like: tuple[str, ...] = ("sh", "env")  # whatever it is: a shell and a wrapper may hide in it
     else:
         program_like = (program,)
     for name in program_like:
-        _within(reader, name, rest, line, inputs, depth)
+        _run_inner(reader, name, rest, line, inputs, depth)
 
 
-def _within(reader: _Reader, program: str, rest: Fields, line: int, inputs: Sequence[_Input], depth: int) -> None:
+def _run_inner(reader: _Reader, program: str, rest: Fields, line: int, inputs: Sequence[_Input], depth: int) -> None:
     if program in {"runuser", "script", "sg"}:
         _shell(reader, program, rest, line, inputs)
     if program in _WRAPPERS and not (program == "command" and rest[:1] in {("-v",), ("-V",)}):
@@ -316,7 +316,7 @@ def _within(reader: _Reader, program: str, rest: Fields, line: int, inputs: Sequ
         if inner and rest[: len(rest) - len(inner)][-1:] and rest[len(rest) - len(inner) - 1].startswith("-"):
             # That option may be one with a value, which was taken for the command.
             for place, word in enumerate(inner[1:], start=1):
-                if base(word) in _RUN_BY_WRAPPERS:
+                if program_name(word) in _RUN_BY_WRAPPERS:
                     _run(reader, inner[place:], line, inputs, depth=depth + 1)
     elif program == "find":
         for place, word in enumerate(rest):
@@ -341,7 +341,9 @@ def _shell(reader: _Reader, program: str, rest: Fields, line: int, inputs: Seque
         if remote:
             commands = _scripts(reader, [" ".join(remote)], line)
             if not any(
-                base(item.words[0]) in SHELLS and _reads_input(item.values[1:]) for item in commands if item.words
+                program_name(invocation.words[0]) in SHELLS and _reads_input(invocation.values[1:])
+                for invocation in commands
+                if invocation.words
             ):
                 return
         _from_input(reader, inputs, line)
@@ -369,17 +371,17 @@ def _reads_input(rest: Sequence[str]) -> bool:
 
 
 def _from_input(reader: _Reader, inputs: Sequence[_Input], line: int) -> None:
-    for item in inputs:
-        if item.text is None:
+    for source in inputs:
+        if source.text is None:
             several = unknown("its input", several=True)
-            reader.commands.append(Invocation(line, (shown(several),), (several,)))
+            reader.commands.append(Invocation(line, (readable(several),), (several,)))
         else:
-            reader.commands += _inner(reader, item.text, item.line)
+            reader.commands += _inner(reader, source.text, source.line)
 
 
 def _scripts(reader: _Reader, scripts: Sequence[str], line: int, arguments: Fields | None = None) -> list[Invocation]:
     """Words that are scripts themselves."""
-    commands = [item for script in scripts for item in _inner(reader, as_script(script), line, arguments)]
+    commands = [invocation for script in scripts for invocation in _inner(reader, as_script(script), line, arguments)]
     reader.commands += commands
     return commands
 
@@ -393,9 +395,9 @@ def _call(reader: _Reader, name: str, function: Node, arguments: Fields) -> None
     reader.called.add(name)
     if reader.depth >= _DEPTH:
         return
-    others = {key: node for key, node in reader.functions.items() if key != name}
+    outer_functions = {key: node for key, node in reader.functions.items() if key != name}
     inner = _Reader(
-        Scope(function, [arguments], reader.scope), reader.first_line, reader.depth + 1, others, reader.aliases
+        Scope(function, [arguments], reader.scope), reader.first_line, reader.depth + 1, outer_functions, reader.aliases
     )
     _walk(inner, function, inside=True)
     reader.called |= inner.called

@@ -10,8 +10,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 
-from ledgerflow.checks.shell_commands import Invocation, base
-from ledgerflow.checks.shell_words import can_be, filled, is_known, is_several
+from ledgerflow.checks.shell_commands import Invocation, program_name
+from ledgerflow.checks.shell_words import can_be, fill, is_known, is_several
 
 Fields = tuple[str, ...]
 Loses = Callable[[Sequence[str]], bool]
@@ -31,36 +31,38 @@ def could_lose(command: Invocation, programs: Sequence[str], loses: Loses) -> bo
     """Whether unknown words of the command leave room for a loss; `loses` judges one that is known in full."""
     if not command.values or all(map(is_known, command.values)):
         return False
-    program, rest = base(command.values[0]), command.values[1:]
+    program, rest = program_name(command.values[0]), command.values[1:]
     if not is_known(program):
         if not command.is_program:
             return False
         if is_several(program):
             return True
-        named = [name for name in programs if can_be(program, name)]
-        return any(loses((name, *words)) for name in named for words in _tried(rest))
-    return program in programs and any(loses((program, *words)) for words in _tried(rest))
+        matching = [name for name in programs if can_be(program, name)]
+        return any(loses((name, *words)) for name in matching for words in _possible_words(rest))
+    return program in programs and any(loses((program, *words)) for words in _possible_words(rest))
 
 
-def _tried(words: Fields) -> Iterator[list[str]]:
+def _possible_words(words: Fields) -> Iterator[list[str]]:
     """The words with every combination of harmful values for the unknown ones."""
     places = [place for place, word in enumerate(words) if not is_known(word)]
-    values = {place: _values(words[place]) for place in places}
+    alternatives = {place: _possible_values(words[place]) for place in places}
     together = len(places) if len(places) <= _AT_ONCE else 2
-    for chosen in itertools.combinations(places, together) if places else [()]:
-        for combination in itertools.product(*(values[place] for place in chosen)):
-            given = dict(zip(chosen, combination, strict=True))
-            yield [part for place, word in enumerate(words) for part in given.get(place, (filled(word, _HARMLESS),))]
+    for selection in itertools.combinations(places, together) if places else [()]:
+        for combination in itertools.product(*(alternatives[place] for place in selection)):
+            replacements = dict(zip(selection, combination, strict=True))
+            yield [
+                part for place, word in enumerate(words) for part in replacements.get(place, (fill(word, _HARMLESS),))
+            ]
 
 
-def _values(word: str) -> list[Fields]:
+def _possible_values(word: str) -> list[Fields]:
     if is_several(word):
-        return [(filled(word, _HARMLESS),), *_around(word)]
-    return [(filled(word, _HARMLESS),), *((text,) for text in _WORD if can_be(word, text))]
+        return [(fill(word, _HARMLESS),), *_values_inside_word(word)]
+    return [(fill(word, _HARMLESS),), *((text,) for text in _WORD if can_be(word, text))]
 
 
-def _around(word: str) -> Iterator[Fields]:
+def _values_inside_word(word: str) -> Iterator[Fields]:
     """An unquoted variable inside of a word: its first and last words touch the rest, those between are free."""
     for some in _SEVERAL:
-        yield tuple(filled(word, f" {' '.join(some)} ").split())
+        yield tuple(fill(word, f" {' '.join(some)} ").split())
     yield from ((text,) for text in _WORD if can_be(word, text))

@@ -65,45 +65,45 @@ def descend(node: Node) -> Iterator[Node]:
 # --- marks ----------------------------------------------------------------------------------------------------------
 
 
-def unknown(written: str, several: bool) -> str:
+def unknown(source: str, several: bool) -> str:
     """A value that nobody knows here: one word, or as many as it likes."""
-    return f"{_SEVERAL if several else _ONE}{_MARK.sub('?', written)}{_END}"
+    return f"{_SEVERAL if several else _ONE}{_MARK.sub('?', source)}{_END}"
 
 
-def is_known(value: str) -> bool:
+def is_known(word: str) -> bool:
     """Whether every letter is known."""
-    return not _MARK.search(value)
+    return not _MARK.search(word)
 
 
-def is_several(value: str) -> bool:
+def is_several(word: str) -> bool:
     """Whether the value may become several words."""
-    return _SEVERAL in value
+    return _SEVERAL in word
 
 
-def shown(value: str) -> str:
+def readable(word: str) -> str:
     """The value with its unknown parts as they are written."""
-    return re.sub(f"[{_ONE}{_SEVERAL}{_END}]", "", value)
+    return re.sub(f"[{_ONE}{_SEVERAL}{_END}]", "", word)
 
 
-def as_script(value: str) -> str:
+def as_script(word: str) -> str:
     """The value as the text of a script: what is unknown becomes a variable that nobody sets."""
-    return _MARK.sub(PUT_IN_LATER, value)
+    return _MARK.sub(PUT_IN_LATER, word)
 
 
-def filled(value: str, text: str) -> str:
+def fill(word: str, text: str) -> str:
     """The value with `text` for each unknown part."""
-    return _MARK.sub(lambda _: text, value)
+    return _MARK.sub(lambda _: text, word)
 
 
-def can_be(value: str, text: str) -> bool:
+def can_be(word: str, text: str) -> bool:
     """Whether the unknown parts leave room for this text."""
-    pattern = "".join(re.escape(part) for part in re.split(f"({_MARK.pattern})", value) if not _MARK.fullmatch(part))
-    parts = [re.escape(part) for part in _MARK.split(value)]
-    return bool(re.fullmatch(".*".join(parts), text, re.DOTALL)) if not is_known(value) else pattern == re.escape(text)
+    pattern = "".join(re.escape(part) for part in re.split(f"({_MARK.pattern})", word) if not _MARK.fullmatch(part))
+    parts = [re.escape(part) for part in _MARK.split(word)]
+    return bool(re.fullmatch(".*".join(parts), text, re.DOTALL)) if not is_known(word) else pattern == re.escape(text)
 
 
-def _one(value: str) -> str:
-    return value.replace(_SEVERAL, _ONE)
+def _as_single(word: str) -> str:
+    return word.replace(_SEVERAL, _ONE)
 
 
 def _split(value: str) -> Fields:
@@ -171,10 +171,10 @@ class Scope:
         variable = node.child_by_field_name("variable")
         if variable is None:
             return
-        values = node.children_by_field_name("value")
-        for value in values:
-            self._add(text_of(variable), _Assignment(node.start_byte, (value,), array=False, sure=True))
-        if not values:
+        choices = node.children_by_field_name("value")
+        for choice in choices:
+            self._add(text_of(variable), _Assignment(node.start_byte, (choice,), array=False, sure=True))
+        if not choices:
             self._add(text_of(variable), _Assignment(node.start_byte, sure=True))
 
     def _set_by_command(self, node: Node) -> None:
@@ -184,10 +184,10 @@ class Scope:
         if name == "set" and "--" in (texts := [text_of(word) for word in words]):
             self._add("@", _Assignment(node.start_byte, tuple(words[texts.index("--") + 1 :]), True, sure=True))
         elif name in _SETS:
-            given = [text_of(word) for word in words]
+            arguments = [text_of(word) for word in words]
             if name == "printf":
-                given = given[1:2] if given[:1] == ["-v"] else []
-            for word in given:
+                arguments = arguments[1:2] if arguments[:1] == ["-v"] else []
+            for word in arguments:
                 if _NAME.fullmatch(word):
                     self._add(word, _Assignment(node.start_byte))
 
@@ -212,34 +212,38 @@ class Scope:
 
         `position` is where it is used; None inside a function, which may be called at any time.
         """
-        own = [item for item in self._assignments.get(name, []) if id(item) not in self._open]
+        assignments = [assignment for assignment in self._assignments.get(name, []) if id(assignment) not in self._open]
         outer = self.parent.values(name, None) if self.parent is not None else None
-        if not own:
+        if not assignments:
             return outer
-        made = self._evaluated(own)
-        sure = any(item.sure and (position is None or item.position <= position) for item in own if not item.appends)
-        if made is None or sure:
-            return made
-        return None if outer is None and self._is_environment(name) else [*made, *(outer or [])]
+        evaluated = self._evaluated(assignments)
+        sure = any(
+            assignment.sure and (position is None or assignment.position <= position)
+            for assignment in assignments
+            if not assignment.appends
+        )
+        if evaluated is None or sure:
+            return evaluated
+        return None if outer is None and self._is_environment(name) else [*evaluated, *(outer or [])]
 
     def _is_environment(self, name: str) -> bool:
         return name != "@"
 
-    def _evaluated(self, items: Sequence[_Assignment]) -> list[Fields] | None:
+    def _evaluated(self, assignments: Sequence[_Assignment]) -> list[Fields] | None:
         bases: list[Fields] = []
-        for item in (item for item in items if not item.appends):
-            made = self._value(item)
-            if made is None:
+        for assignment in (assignment for assignment in assignments if not assignment.appends):
+            results_of_one = self._value(assignment)
+            if results_of_one is None:
                 return None
-            bases += made
+            bases += results_of_one
         appended: list[list[Fields]] = []
-        for item in (item for item in items if item.appends):
-            made = self._value(item)
-            if made is None:
+        for assignment in (assignment for assignment in assignments if assignment.appends):
+            results_of_one = self._value(assignment)
+            if results_of_one is None:
                 return None
-            appended.append([(), *made])
+            appended.append([(), *results_of_one])
         joined: list[Fields] = []
-        is_array = any(item.array for item in items)
+        is_array = any(assignment.array for assignment in assignments)
         for base in bases or [()]:
             for parts in itertools.islice(itertools.product(*appended), MOST_VALUES + 1):
                 words = tuple(itertools.chain(base, *parts))
@@ -247,29 +251,30 @@ class Scope:
         joined = list(dict.fromkeys(joined))
         return joined if len(joined) <= MOST_VALUES else None
 
-    def _value(self, item: _Assignment) -> list[Fields] | None:
-        if not item.nodes:
+    def _value(self, assignment: _Assignment) -> list[Fields] | None:
+        if not assignment.nodes:
             return None
-        self._open.add(id(item))
+        self._open.add(id(assignment))
         try:
-            if item.array:
+            if assignment.array:
                 return [
-                    tuple(_KEY.sub("", word) for word in words) for words in product(map(self._element, item.nodes))
+                    tuple(_KEY.sub("", word) for word in words)
+                    for words in product(map(self._element, assignment.nodes))
                 ]
-            node = item.nodes[0]
+            node = assignment.nodes[0]
             if node.type == "variable_assignment":
                 return [("",)]
             loop = node.parent is not None and node.parent.type == "for_statement"
             if loop:
                 return [(word,) for words in self.fields(node) for word in words]
-            return [(_one("".join(words)),) for words in self.fields(node, quoted=True)]
+            return [(_as_single("".join(words)),) for words in self.fields(node, quoted=True)]
         finally:
-            self._open.discard(id(item))
+            self._open.discard(id(assignment))
 
     def _element(self, node: Node) -> list[Fields]:
         """An array's element; with a key it is one word whatever is in it."""
         words = self.fields(node)
-        return [(" ".join(item),) for item in words] if text_of(node).startswith("[") else words
+        return [(" ".join(fields_of_one),) for fields_of_one in words] if text_of(node).startswith("[") else words
 
     # --- words ------------------------------------------------------------------------------------------------------
 
@@ -279,7 +284,7 @@ class Scope:
         alternatives: list[list[str] | None] = [None]
         for piece in pieces:
             following = self._piece(piece, quoted)
-            alternatives = [_appended(left, right) for left in alternatives for right in following]
+            alternatives = [_join_at_seam(head, right) for head in alternatives for right in following]
             if len(alternatives) > MOST_VALUES:
                 return [(unknown(text_of(node), several=not quoted),)]
         if node.type in {"word", "concatenation"} and not quoted:
@@ -290,9 +295,9 @@ class Scope:
     def _piece(self, node: Node, quoted: bool) -> list[Fields]:
         text = text_of(node)
         if node.type == "raw_string":
-            return [(_later(text[1:-1], several=False),)]
+            return [(_mark_later_text(text[1:-1], several=False),)]
         if node.type == "ansi_c_string":
-            return [(_later(_unescaped(text[2:-1]), several=False),)]
+            return [(_mark_later_text(_unescape(text[2:-1]), several=False),)]
         if node.type in {"string", "translated_string"}:
             return self.quoted_text(node)
         if node.type in {"simple_expansion", "expansion"}:
@@ -306,7 +311,7 @@ class Scope:
         if node.named_children and node.type not in {"word", "brace_expression"}:
             return [(unknown(text, several=not quoted),)]
         literal = re.sub(r"\\(\n|.)", lambda match: "" if match[1] == "\n" else match[1], text, flags=re.DOTALL)
-        return [(_later(literal, several=not quoted),)]
+        return [(_mark_later_text(literal, several=not quoted),)]
 
     def quoted_text(self, node: Node, raw: bool = False) -> list[Fields]:
         """The alternatives of a text in double quotes or of a here-document; what stands between nodes counts."""
@@ -316,21 +321,21 @@ class Scope:
             place += source.index(b'"') + 1
             end -= 1
         if raw:
-            return [(_later(source.decode(errors="replace"), several=False),)]
+            return [(_mark_later_text(source.decode(errors="replace"), several=False),)]
         alternatives: list[list[str] | None] = [[""]]
         children = [child for child in node.children if child.type in _EXPANDED]
         for child in [*children, None]:
             stop = child.start_byte if child is not None else max(place, end)
             literal = source[place - node.start_byte : stop - node.start_byte].decode(errors="replace")
             literal = re.sub(r'\\(["\\$`]|\n)', lambda match: match[1].strip("\n"), literal)
-            following: list[Fields] = [(_later(literal, several=False),)]
+            following: list[Fields] = [(_mark_later_text(literal, several=False),)]
             if child is not None:
                 following = [
                     tuple([literal + words[0], *words[1:]]) if words else ((literal,) if literal else ())
                     for words in self._piece(child, quoted=True)
                 ]
                 place = child.end_byte
-            alternatives = [_appended(left, right) for left in alternatives for right in following]
+            alternatives = [_join_at_seam(head, right) for head in alternatives for right in following]
             if len(alternatives) > MOST_VALUES:
                 return [(unknown(text_of(node), several=False),)]
         only_array = len(children) == 1 and text_of(node)[1:-1] == text_of(children[0]) and "@" in text_of(children[0])
@@ -347,25 +352,25 @@ class Scope:
         name, index, operator = match[1], match[2], (match[3] or "").lstrip(":")
         if name in _NUMBERS:
             return [("0",)]
-        values = self._looked_up(name, node)
+        alternatives = self._looked_up(name, node)
         default = [
             child
             for child in node.named_children
             if child.type not in {"variable_name", "subscript", "special_variable_name"}
         ]
-        made = [self._as_words(words, name, index, quoted) for words in values or []]
-        if values is None:
-            made = [(unknown(text, several=not quoted or name == "@" or index == "@"),)]
+        readings = [self._as_words(words, name, index, quoted) for words in alternatives or []]
+        if alternatives is None:
+            readings = [(unknown(text, several=not quoted or name == "@" or index == "@"),)]
         if operator in {"-", "="}:
-            made += (
+            readings += (
                 product(self.fields(child, quoted) for child in default) if default else [()] if not quoted else [("",)]
             )
         elif operator == "+":
-            made = [
+            readings = [
                 *(product(self.fields(child, quoted) for child in default) if default else []),
                 () if not quoted else ("",),
             ]
-        return list(dict.fromkeys(made))
+        return list(dict.fromkeys(readings))
 
     def _looked_up(self, name: str, node: Node) -> list[Fields] | None:
         if name in {"@", "*"} or name.isdigit():
@@ -386,17 +391,19 @@ class Scope:
 
     def _arguments(self) -> list[Fields] | None:
         """What "$@" may be; after a `shift` any end of it."""
-        given = [*(self.arguments or [])]
-        if own := [item for item in self._assignments.get("@", []) if id(item) not in self._open]:
-            made = self._evaluated(own)
-            if made is None:
+        fields = [*(self.arguments or [])]
+        if assignments := [
+            assignment for assignment in self._assignments.get("@", []) if id(assignment) not in self._open
+        ]:
+            evaluated = self._evaluated(assignments)
+            if evaluated is None:
                 return None
-            given += made
+            fields += evaluated
         elif self.arguments is None:
             return None
-        if any(is_several(word) for words in given for word in words):
+        if any(is_several(word) for words in fields for word in words):
             return None
-        ends = [words[start:] for words in given for start in range(len(words) + 1 if self._shifts else 1)]
+        ends = [words[start:] for words in fields for start in range(len(words) + 1 if self._shifts else 1)]
         return ends[:MOST_VALUES]
 
     def _split(self, value: str) -> Fields:
@@ -409,18 +416,18 @@ class Scope:
     def _as_words(self, words: Fields, name: str, index: str | None, quoted: bool) -> Fields:
         if name in {"@", "*"} or index in {"@", "*"}:
             if quoted and "*" in {name, index}:
-                return (" ".join(map(_one, words)),)
+                return (" ".join(map(_as_single, words)),)
             return words if quoted else tuple(part for word in words for part in self._split(word))
         text = words[0] if words and index in {None, "0"} else " ".join(words)
-        return (_one(text),) if quoted else self._split(text)
+        return (_as_single(text),) if quoted else self._split(text)
 
     def _output(self, node: Node, quoted: bool) -> list[Fields]:
         """What a substitution writes: known for echo, printf and a look-up of a program."""
         commands = [child for child in node.named_children if child.type != "comment"]
         if len(commands) == 1 and commands[0].type == "command":
-            made = self.echoed(commands[0])
-            if made is not None:
-                return [(_one(text.rstrip("\n")),) if quoted else self._split(text) for text in made]
+            echoes = self.echoed(commands[0])
+            if echoes is not None:
+                return [(_as_single(text.rstrip("\n")),) if quoted else self._split(text) for text in echoes]
         return [(unknown("$()", several=not quoted),)]
 
     def echoed(self, command: Node) -> list[str] | None:
@@ -431,7 +438,7 @@ class Scope:
         if name == "echo":
             return [" ".join(word for word in words if word not in {"-n", "-e", "-E"}) for words in alternatives]
         if name == "printf":
-            return [_printed(words) for words in alternatives]
+            return [_printf_output(words) for words in alternatives]
         if name == "which" or (name == "command" and arguments and text_of(arguments[0]) == "-v"):
             return [words[-1] for words in alternatives if words]
         return None
@@ -446,17 +453,17 @@ def product(parts: Iterable[list[Fields]]) -> list[Fields]:
     for alternatives in parts:
         if len(combined) * len(alternatives) > MOST_VALUES:
             alternatives = [(unknown("…", several=True),)]
-        combined = [(*left, *right) for left in combined for right in alternatives]
+        combined = [(*head, *right) for head in combined for right in alternatives]
     return combined
 
 
-def _appended(left: list[str] | None, right: Fields) -> list[str] | None:
+def _join_at_seam(head: list[str] | None, right: Fields) -> list[str] | None:
     """Pieces that touch become one word at the seam."""
     if not right:
-        return left
-    if not left:
+        return head
+    if not head:
         return [*right]
-    return [*left[:-1], left[-1] + right[0], *right[1:]]
+    return [*head[:-1], head[-1] + right[0], *right[1:]]
 
 
 def _braces(words: Sequence[str]) -> list[str]:
@@ -471,19 +478,19 @@ def _braces(words: Sequence[str]) -> list[str]:
     return expanded
 
 
-def _later(text: str, several: bool) -> str:
+def _mark_later_text(text: str, several: bool) -> str:
     """Literal text, in which another tool may put something in before the shell reads it."""
     return text.replace(PUT_IN_LATER, unknown("${…}", several))
 
 
-def _unescaped(text: str) -> str:
+def _unescape(text: str) -> str:
     try:
         return text.encode("latin-1", "backslashreplace").decode("unicode_escape")
     except UnicodeDecodeError:
         return unknown(text, several=False)
 
 
-def _printed(words: Sequence[str]) -> str:
+def _printf_output(words: Sequence[str]) -> str:
     """printf's output as a script: its format with the words put in, where they fit."""
     if not words:
         return ""

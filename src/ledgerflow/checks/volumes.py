@@ -30,7 +30,7 @@ from ledgerflow.checks import compose as compose_checks
 from ledgerflow.checks import script_sources
 from ledgerflow.checks.compose import Finding, Rules
 from ledgerflow.checks.script_sources import COMPOSE
-from ledgerflow.checks.shell_commands import Invocation, base, invocations, unreadable
+from ledgerflow.checks.shell_commands import Invocation, invocations, program_name, unreadable_lines
 from ledgerflow.checks.shell_unknowns import could_lose
 from ledgerflow.repository import ROOT, committed_files
 from ledgerflow.stack.service import compose_project
@@ -68,7 +68,11 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """The form of build/results."""
-        figures = {"files": self.files, "projects": self.projects, "findings": [asdict(one) for one in self.findings]}
+        figures = {
+            "files": self.files,
+            "projects": self.projects,
+            "findings": [asdict(finding) for finding in self.findings],
+        }
         return {"verdict": self.verdict, "exit": self.code, "figures": figures}
 
 
@@ -113,59 +117,62 @@ def project_text(service: Service, stack: Topology) -> str:
 # --- one file -------------------------------------------------------------------------------------------------------
 
 
-def check_file(path: Path, kind: str, text: str, rules: Rules, where: str) -> list[Finding]:
+def check_file(path: Path, kind: str, text: str, rules: Rules, place: str) -> list[Finding]:
     """What one file must not hold, without what its remarks allow."""
     try:
-        found = check_compose(path, text, rules, where) if kind == COMPOSE else check_scripts(kind, text, where)
+        findings = check_compose(path, text, rules, place) if kind == COMPOSE else check_scripts(kind, text, place)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        line, what = mark.line + 1 if mark else 1, f"not YAML: {getattr(error, 'problem', error)}"
-        return [Finding("file.unreadable", where, line, what, "make lint ONLY=yamllint", unknown=True)]
+        line, problem = mark.line + 1 if mark else 1, f"not YAML: {getattr(error, 'problem', error)}"
+        return [Finding("file.unreadable", place, line, problem, "make lint ONLY=yamllint", unknown=True)]
     lines = text.splitlines()
-    return [finding for finding in found if not allowed(lines, finding.line)]
+    return [finding for finding in findings if not is_allowed(lines, finding.line)]
 
 
-def allowed(lines: Sequence[str], number: int) -> bool:
+def is_allowed(lines: Sequence[str], number: int) -> bool:
     """Whether a remark with a reason stands on this line, or alone on the one before."""
-    here = lines[number - 1] if 0 < number <= len(lines) else ""
+    current_line = lines[number - 1] if 0 < number <= len(lines) else ""
     before = lines[number - 2].strip() if 1 < number <= len(lines) + 1 else ""
-    return bool(_ALLOWED.search(here) or (before.startswith("#") and _ALLOWED.search(before)))
+    return bool(_ALLOWED.search(current_line) or (before.startswith("#") and _ALLOWED.search(before)))
 
 
-def check_compose(path: Path, text: str, rules: Rules, where: str) -> list[Finding]:
+def check_compose(path: Path, text: str, rules: Rules, place: str) -> list[Finding]:
     """A compose file; a template is rendered with the values of dev, and its lines are the rendered ones."""
     beside = path.parent / ".env"
-    given = compose_checks.read_env(beside.read_text()) if beside.is_file() else {}
-    variables = {"PWD": str(path.parent.resolve()), **given}  # compose is started beside its file
+    from_env = compose_checks.read_env(beside.read_text()) if beside.is_file() else {}
+    variables = {"PWD": str(path.parent.resolve()), **from_env}  # compose is started beside its file
     if path.suffix == ".j2":
         try:
             text = str(read_variables(ROOT / "inventory/dev", ROOT / "roles").evaluate("{{ '' }}" + text))
         except (TemplateError, TopologyError, KeyError, TypeError, ValueError) as error:
-            what = f"cannot be rendered without a host: {error}"
+            problem = f"cannot be rendered without a host: {error}"
             hint = "deploy it, then make check-volumes FILE=the rendered file"
-            return [Finding("compose.unknown", where, 1, what, hint, unknown=True)]
-        where += " (rendered)"
-    return compose_checks.check(text, where, str(path.parent.resolve()), rules, variables)
+            return [Finding("compose.unknown", place, 1, problem, hint, unknown=True)]
+        place += " (rendered)"
+    return compose_checks.check_text(text, place, str(path.parent.resolve()), rules, variables)
 
 
-def check_scripts(kind: str, text: str, where: str) -> list[Finding]:
+def check_scripts(kind: str, text: str, place: str) -> list[Finding]:
     """The commands of a file's scripts, and its tasks that remove volumes."""
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for script in [*script_sources.scripts_of(kind, text), *script_sources.shell_functions_of(kind, text)]:
-        for each in invocations(script.text, script.line):
-            found += check_command(each.words, each.line, where) or check_unknown(each, where)
-        for line in unreadable(script.text):
-            what, hint = "the shell's grammar ends here", "write it in plainer words, as bash -n and shellcheck read it"
-            found.append(Finding("script.unreadable", where, script.line + line - 1, what, hint, unknown=True))
+        for invocation in invocations(script.text, script.line):
+            findings += check_command(invocation.words, invocation.line, place) or check_unknown(invocation, place)
+        for line in unreadable_lines(script.text):
+            problem, hint = (
+                "the shell's grammar ends here",
+                "write it in plainer words, as bash -n and shellcheck read it",
+            )
+            findings.append(Finding("script.unreadable", place, script.line + line - 1, problem, hint, unknown=True))
     for removal in script_sources.removals_of(kind, text):
         hint = "leave the volumes: make down stops a stack; or give the reason: # check-volumes: allow REASON"
-        found.append(Finding("script.module", where, removal.line, f"{removal.what} removes volumes", hint))
-    return list(dict.fromkeys(found))
+        findings.append(Finding("script.module", place, removal.line, f"{removal.what} removes volumes", hint))
+    return list(dict.fromkeys(findings))
 
 
-def check_command(words: Sequence[str], line: int, where: str) -> list[Finding]:
+def check_command(words: Sequence[str], line: int, place: str) -> list[Finding]:
     """A finding where a command removes volumes, or prunes without a filter."""
-    program = base(words[0]) if words else ""
+    program = program_name(words[0]) if words else ""
     if program not in _DOCKER:
         return []
     command = read_command([*_DOCKER[program], *words[1:]])
@@ -173,79 +180,81 @@ def check_command(words: Sequence[str], line: int, where: str) -> list[Finding]:
         return []
     if command.path[1] == "prune" and command.path[0] in {"volume", "system"}:
         return (
-            [] if _spares(command) else [_finding(command, line, where, "takes volumes and more without sparing ours")]
+            []
+            if _spares_protected(command)
+            else [_finding(command, line, place, "takes volumes and more without sparing ours")]
         )
     if set(command.removes) - {ANONYMOUS, UNUSED}:
-        return [_finding(command, line, where, "removes volumes")]
+        return [_finding(command, line, place, "removes volumes")]
     return []
 
 
-def check_unknown(command: Invocation, where: str) -> list[Finding]:
+def check_unknown(command: Invocation, place: str) -> list[Finding]:
     """A finding where what nobody knows could be a command that removes volumes."""
-    if not could_lose(command, tuple(_DOCKER), lambda words: bool(check_command(words, command.line, where))):
+    if not could_lose(command, tuple(_DOCKER), lambda words: bool(check_command(words, command.line, place))):
         return []
-    what = f"`{' '.join(command.words)}` may remove volumes: its words are known to the caller only"
+    problem = f"`{' '.join(command.words)}` may remove volumes: its words are known to the caller only"
     hint = "name the command in the script, or quote the variable; or # check-volumes: allow REASON"
-    return [Finding("script.unknown", where, command.line, what, hint, unknown=True)]
+    return [Finding("script.unknown", place, command.line, problem, hint, unknown=True)]
 
 
-def _spares(command: Command) -> bool:
+def _spares_protected(command: Command) -> bool:
     """Whether the filters of a prune spare what is protected."""
     return not takes(command.values("filter"), {"com.ledgerflow.protect": "true"})
 
 
-def _finding(command: Command, line: int, where: str, what: str) -> Finding:
+def _finding(command: Command, line: int, place: str, problem: str) -> Finding:
     hints = {
         "prune": f"docker {command.path[0]} prune --filter {SAFE_FILTER}",
         "down": "docker compose down, without --volumes",
     }
     hint = hints.get(command.path[1], "leave it out; by hand: ledger_docker, which refuses protected ones")
-    told = " ".join([command.name, *[f"--{name}" for name, _ in command.given], *command.words])
+    command_line = " ".join([command.name, *[f"--{name}" for name, _ in command.given], *command.words])
     text = f"{hint}; or # check-volumes: allow REASON"
-    return Finding(f"script.{command.path[1]}", where, line, f"`{told}` {what}", text)
+    return Finding(f"script.{command.path[1]}", place, line, f"`{command_line}` {problem}", text)
 
 
 # --- all of them ----------------------------------------------------------------------------------------------------
 
 
-def look(paths: Sequence[Path], root: Path, rules: Rules, every: bool) -> Report:
-    """Looks at these files; with `every` those of no known kind are passed over, else each is a finding."""
+def check_paths(paths: Sequence[Path], root: Path, rules: Rules, skip_unknown: bool) -> Report:
+    """Looks at these files; with `skip_unknown` those of no known kind are passed over, else each is a finding."""
     report = Report()
     for path in paths:
-        where = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+        place = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
         try:
             text = path.read_text(errors="replace")
         except OSError as error:
-            what = f"cannot be read: {error.strerror}"
-            report.findings.append(Finding("file.unreadable", where, 1, what, f"ls -l {where}", unknown=True))
+            problem = f"cannot be read: {error.strerror}"
+            report.findings.append(Finding("file.unreadable", place, 1, problem, f"ls -l {place}", unknown=True))
             continue
         kind = script_sources.kind_of(path.relative_to(root) if path.is_relative_to(root) else path, text)
-        kind = kind or ("" if every else guessed(text))
+        kind = kind or ("" if skip_unknown else guess_kind(text))
         if kind:
             report.files += 1
-            report.findings += check_file(path, kind, text, rules, where)
-        elif not every:
-            what, hint = "neither a compose file nor a script, workflow, Makefile or playbook", "name another FILE"
-            report.findings.append(Finding("file.unknown", where, 1, what, hint, unknown=True))
+            report.findings += check_file(path, kind, text, rules, place)
+        elif not skip_unknown:
+            problem, hint = "neither a compose file nor a script, workflow, Makefile or playbook", "name another FILE"
+            report.findings.append(Finding("file.unknown", place, 1, problem, hint, unknown=True))
     return report
 
 
-def guessed(text: str) -> str:
+def guess_kind(text: str) -> str:
     """A compose file under another name, by its services."""
     try:
-        value = yaml.safe_load(text)
+        document = yaml.safe_load(text)
     except yaml.YAMLError:
         return ""
-    return COMPOSE if isinstance(value, dict) and "services" in value else ""
+    return COMPOSE if isinstance(document, dict) and "services" in document else ""
 
 
-def look_at_projects(stacks: Iterable[Topology], rules: Rules, report: Report) -> None:
+def check_projects(stacks: Iterable[Topology], rules: Rules, report: Report) -> None:
     """The projects that a deploy would make."""
     for stack in stacks:
         for service in stack.services:
-            where = f"{stack.environment}: project of service {service.name}"
+            place = f"{stack.environment}: project of service {service.name}"
             report.projects += 1
-            report.findings += compose_checks.check(project_text(service, stack), where, "/", rules)
+            report.findings += compose_checks.check_text(project_text(service, stack), place, "/", rules)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -258,20 +267,20 @@ def main(argv: Sequence[str]) -> int:
     parser = _Parser(prog="make check-volumes", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--json", action="store_true", help="the report for machines")
     parser.add_argument("files", nargs="*", type=Path, help="the whole repository where none is given")
-    given = parser.parse_args(argv)
+    options = parser.parse_args(argv)
     stacks = topologies(ROOT)
     rules = rules_of(stacks)
-    paths = [path.resolve() for path in given.files] or committed_files()
-    report = look(paths, ROOT, rules, every=not given.files)
-    if not given.files:
-        look_at_projects(stacks, rules, report)
+    paths = [path.resolve() for path in options.files] or committed_files()
+    report = check_paths(paths, ROOT, rules, skip_unknown=not options.files)
+    if not options.files:
+        check_projects(stacks, rules, report)
     RESULT.parent.mkdir(parents=True, exist_ok=True)
     RESULT.write_text(json.dumps(report.as_json(), indent=1) + "\n")
-    if given.json:
+    if options.json:
         print(RESULT.read_text(), end="")
         return report.code
     if report.findings:
-        print(compose_checks.joined(report.findings))
+        print(compose_checks.report_text(report.findings))
     print(f"check-volumes: {report.files} files and {report.projects} projects, {len(report.findings)} findings")
     print(f"VERDICT: {report.verdict}")
     return report.code

@@ -20,8 +20,10 @@ def debian_suite_sources(files: Mapping[str, str], old: str, new: str) -> str:
     entries = [entry for path in sorted(files) for entry in _entries(path, files[path], old, new)]
     stanzas = list(dict.fromkeys(entries))
     if not stanzas:
-        seen = ", ".join(sorted(files)) or "no file"
-        raise ValueError(f"apt: no package source of {old} in {seen}\nHINT: add one of {old} to /etc/apt/sources.list")
+        file_names = ", ".join(sorted(files)) or "no file"
+        raise ValueError(
+            f"apt: no package source of {old} in {file_names}\nHINT: add one of {old} to /etc/apt/sources.list"
+        )
     return "\n".join(stanzas)
 
 
@@ -29,22 +31,22 @@ def _entries(path: str, text: str, old: str, new: str) -> list[str]:
     return _deb822_entries(text, old, new) if path.endswith(".sources") else _line_entries(text, old, new)
 
 
-def _renamed(suites: Sequence[str], old: str, new: str) -> list[str]:
+def _rename_suites(suites: Sequence[str], old: str, new: str) -> list[str]:
     # Only the suite itself and its security and point-release updates: no backports, no proposed updates.
-    wanted = {old: new, f"{old}-updates": f"{new}-updates", f"{old}-security": f"{new}-security"}
-    return [wanted[suite] for suite in suites if suite in wanted]
+    new_names = {old: new, f"{old}-updates": f"{new}-updates", f"{old}-security": f"{new}-security"}
+    return [new_names[suite] for suite in suites if suite in new_names]
 
 
 def _deb822_entries(text: str, old: str, new: str) -> list[str]:
-    found = []
+    stanzas = []
     for block in re.split(r"\n\s*\n", text):
         fields = _deb822_fields(block)
-        suites = _renamed(fields.get("suites", "").split(), old, new)
+        suites = _rename_suites(fields.get("suites", "").split(), old, new)
         enabled = fields.get("enabled", "yes").lower() not in ("no", "false")
         if suites and enabled and "deb" in fields.get("types", "").split():
             options = {k: v for k, v in fields.items() if k not in OWN_FIELDS}
-            found.append(_stanza(fields.get("uris", ""), suites, options))
-    return found
+            stanzas.append(_stanza(fields.get("uris", ""), suites, options))
+    return stanzas
 
 
 def _deb822_fields(block: str) -> dict[str, str]:
@@ -57,26 +59,26 @@ def _deb822_fields(block: str) -> dict[str, str]:
         if line[:1] in (" ", "\t"):
             fields[name] = f"{fields.get(name, '')}\n{line}"
         elif ":" in line:
-            name, value = line.split(":", 1)
+            name, content = line.split(":", 1)
             name = name.strip().lower()
-            fields[name] = value.strip()
+            fields[name] = content.strip()
     return fields
 
 
 def _line_entries(text: str, old: str, new: str) -> list[str]:
-    found = []
+    stanzas = []
     for line in text.splitlines():
         match = re.match(r"deb\s+(?:\[(?P<options>[^]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s", line.strip() + " ")
-        suites = _renamed([match["suite"]], old, new) if match and not match["uri"].startswith("cdrom:") else []
+        suites = _rename_suites([match["suite"]], old, new) if match and not match["uri"].startswith("cdrom:") else []
         if match and suites:
             words = (word.split("=", 1) for word in (match["options"] or "").split() if "=" in word)
             names = {"arch": "architectures", "lang": "languages", "target": "targets"}
-            options = {names.get(key, key): value.replace(",", " ") for key, value in words}
-            found.append(_stanza(match["uri"], suites, options))
-    return found
+            options = {names.get(key, key): setting.replace(",", " ") for key, setting in words}
+            stanzas.append(_stanza(match["uri"], suites, options))
+    return stanzas
 
 
 def _stanza(uris: str, suites: Sequence[str], options: Mapping[str, str]) -> str:
     lines = ["Types: deb", f"URIs: {uris}", f"Suites: {' '.join(suites)}", "Components: main"]
-    lines += [f"{key.title()}: {value}" for key, value in sorted(options.items())]
+    lines += [f"{key.title()}: {setting}" for key, setting in sorted(options.items())]
     return "\n".join(lines) + "\n"

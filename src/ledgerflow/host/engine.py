@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ledgerflow.findings import message
+
 Facts = Mapping[str, Any]
 
 MINIMUM_ENGINE = (20, 10)
@@ -71,15 +73,10 @@ class Plan:
     settled: bool = False
 
 
-def refusal(where: str, what: str, hint: str) -> str:
-    """A message in the house's form: where, what with the value seen, and what mends it."""
-    return f"{where}: {what}\nHINT: {hint}"
-
-
 def version_numbers(text: str) -> tuple[int, ...]:
     """The leading numbers of a version: `26.1.5+dfsg1` is (26, 1, 5), no number at all is ()."""
-    found = re.match(r"v?(\d+(?:\.\d+)*)", text.strip())
-    return tuple(int(part) for part in found.group(1).split(".")) if found else ()
+    match = re.match(r"v?(\d+(?:\.\d+)*)", text.strip())
+    return tuple(int(part) for part in match.group(1).split(".")) if match else ()
 
 
 def debian_version_key(version: str) -> tuple[Any, ...]:
@@ -110,52 +107,52 @@ def parse_daemon_json(text: str) -> dict[str, Any]:
         options = json.loads(text)
     except ValueError as error:
         line, column = getattr(error, "lineno", 0), getattr(error, "colno", 0)
-        seen = text.splitlines()[line - 1].strip() if line else ""
-        what = f"line {line}, column {column} is not JSON ({getattr(error, 'msg', error)}): {seen!r}"
-        return {"options": {}, "error": refusal(DAEMON_JSON, what, f"python3 -m json.tool {DAEMON_JSON}")}
+        bad_line = text.splitlines()[line - 1].strip() if line else ""
+        problem = f"line {line}, column {column} is not JSON ({getattr(error, 'msg', error)}): {bad_line!r}"
+        return {"options": {}, "error": message(DAEMON_JSON, problem, f"python3 -m json.tool {DAEMON_JSON}")}
     if not isinstance(options, dict):
-        what = f"holds {type(options).__name__}, not an object"
-        return {"options": {}, "error": refusal(DAEMON_JSON, what, f"write {{}} or an object into {DAEMON_JSON}")}
+        problem = f"holds {type(options).__name__}, not an object"
+        return {"options": {}, "error": message(DAEMON_JSON, problem, f"write {{}} or an object into {DAEMON_JSON}")}
     return {"options": options, "error": ""}
 
 
-def merge_daemon_json(existing: Facts, wanted: Facts, path: str = "") -> dict[str, Any]:
-    """{merged, conflicts, changed}: `existing` with what `wanted` adds.
+def merge_daemon_json(existing: Facts, requested: Facts, path: str = "") -> dict[str, Any]:
+    """{merged, conflicts, changed}: `existing` with what `requested` adds.
 
     A value that differs stays as it is and is a conflict with both values.
     """
     merged, conflicts, changed = dict(existing), [], []
-    for key, value in wanted.items():
+    for key, option in requested.items():
         name = f"{path}{key}"
         if key not in existing:
-            merged[key], added = value, [name]
+            merged[key], added = option, [name]
         else:
-            merged[key], added, clash = _merge_value(name, existing[key], value)
+            merged[key], added, clash = _merge_value(name, existing[key], option)
             conflicts += clash
         changed += added
     return {"merged": merged, "conflicts": conflicts, "changed": changed}
 
 
-def _merge_value(name: str, seen: Any, wanted: Any) -> tuple[Any, list[str], list[dict[str, Any]]]:
+def _merge_value(name: str, existing: Any, requested: Any) -> tuple[Any, list[str], list[dict[str, Any]]]:
     """(the value, names changed, conflicts) of one option that is already set."""
-    if seen == wanted and isinstance(seen, bool) == isinstance(wanted, bool):
-        return seen, [], []
-    if isinstance(seen, Mapping) and isinstance(wanted, Mapping):
-        inner = merge_daemon_json(seen, wanted, f"{name}.")
+    if existing == requested and isinstance(existing, bool) == isinstance(requested, bool):
+        return existing, [], []
+    if isinstance(existing, Mapping) and isinstance(requested, Mapping):
+        inner = merge_daemon_json(existing, requested, f"{name}.")
         return inner["merged"], inner["changed"], inner["conflicts"]
-    if name in SET_LIKE and isinstance(seen, list) and isinstance(wanted, list):
-        missing = [item for item in wanted if item not in seen]
-        return seen + missing, [name] if missing else [], []
-    return seen, [], [{"option": name, "existing": seen, "wanted": wanted}]
+    if name in SET_LIKE and isinstance(existing, list) and isinstance(requested, list):
+        missing = [entry for entry in requested if entry not in existing]
+        return existing + missing, [name] if missing else [], []
+    return existing, [], [{"option": name, "existing": existing, "wanted": requested}]
 
 
 def without_options(existing: Facts, removed: Facts) -> dict[str, Any]:
     """{merged, changed}: `existing` without the entries of lists that `removed` names; an emptied list goes too."""
     merged, changed = dict(existing), []
     for key, entries in removed.items():
-        seen = merged.get(key)
-        if isinstance(seen, list) and any(entry in seen for entry in entries):
-            merged[key] = [entry for entry in seen if entry not in entries]
+        current = merged.get(key)
+        if isinstance(current, list) and any(entry in current for entry in entries):
+            merged[key] = [entry for entry in current if entry not in entries]
             changed.append(key)
             if not merged[key]:
                 del merged[key]
@@ -164,11 +161,11 @@ def without_options(existing: Facts, removed: Facts) -> dict[str, Any]:
 
 def conflict_text(conflict: Facts) -> str:
     """The refusal of one conflict, with both values."""
-    seen, wanted = json.dumps(conflict["existing"]), json.dumps(conflict["wanted"])
-    return refusal(
+    existing, requested = json.dumps(conflict["existing"]), json.dumps(conflict["wanted"])
+    return message(
         DAEMON_JSON,
-        f"{conflict['option']} is {seen}, LedgerFlow wants {wanted}; it is not overwritten",
-        f"remove {conflict['option']} from {DAEMON_JSON}, or set docker_engine_daemon_options to {seen}",
+        f"{conflict['option']} is {existing}, LedgerFlow wants {requested}; it is not overwritten",
+        f"remove {conflict['option']} from {DAEMON_JSON}, or set docker_engine_daemon_options to {existing}",
     )
 
 
@@ -192,11 +189,13 @@ def engine_mode(facts: Facts) -> dict[str, Any]:
     if not reason:
         return asdict(Mode("full", "", [], "/etc/ledgerflow", "/srv", True, ""))
     config = _user_directory(facts, "xdg_config_home", ".config")
-    lost = list(LOST_PROMISES)
+    promises = list(LOST_PROMISES)
     if facts.get("desktop"):
-        lost.append("after a reboot: the engine starts when its user signs in, not by itself")
-    message = "\n".join([f"engine guard: NOT ACTIVE here ({reason})", *(f"  does not hold: {text}" for text in lost)])
-    return asdict(Mode("reduced", reason, lost, f"{config}/ledgerflow", "", False, message))
+        promises.append("after a reboot: the engine starts when its user signs in, not by itself")
+    message = "\n".join(
+        [f"engine guard: NOT ACTIVE here ({reason})", *(f"  does not hold: {text}" for text in promises)]
+    )
+    return asdict(Mode("reduced", reason, promises, f"{config}/ledgerflow", "", False, message))
 
 
 def engine_place(facts: Facts, data_root: str) -> dict[str, Any]:
@@ -224,8 +223,8 @@ def engine_place(facts: Facts, data_root: str) -> dict[str, Any]:
 
 def _user_directory(facts: Facts, variable: str, below_home: str) -> str:
     """A directory of the XDG specification, which says that a relative path in its variable is none."""
-    named = str(facts.get(variable) or "")
-    return named if named.startswith("/") else f"{facts.get('home') or '~'}/{below_home}"
+    variable_path = str(facts.get(variable) or "")
+    return variable_path if variable_path.startswith("/") else f"{facts.get('home') or '~'}/{below_home}"
 
 
 # The plan
@@ -260,8 +259,8 @@ def platform_name(engine: Facts) -> str:
 
 
 def _platform(engine: Facts, settings: Facts) -> Facts:
-    found: Facts = settings["packages"].get(platform_name(engine), {})
-    return found
+    packages: Facts = settings["packages"].get(platform_name(engine), {})
+    return packages
 
 
 def _of_distribution(engine: Facts) -> bool:
@@ -270,36 +269,40 @@ def _of_distribution(engine: Facts) -> bool:
 
 def _plan_reduced(plan: Plan, engine: Facts, settings: Facts, mode: Facts) -> None:
     if not engine.get("reduced"):
-        what = f"{mode['reason']}; only the reduced mode works on it, and it was not asked for"
+        problem = f"{mode['reason']}; only the reduced mode works on it, and it was not asked for"
         hint = "make deploy as the user whose engine it is finds that out by itself; else -e engine_reduced=true"
-        plan.refusals.append(refusal("engine", what, hint))
+        plan.refusals.append(message("engine", problem, hint))
     if not engine.get("running"):
-        plan.refusals.append(refusal("engine", f"does not answer ({mode['reason']})", "start it, then run this again"))
+        plan.refusals.append(message("engine", f"does not answer ({mode['reason']})", "start it, then run this again"))
     for name in ("compose", "buildx"):
         if not engine.get(name):
-            plan.refusals.append(refusal("engine", f"the plugin docker {name} is missing", f"install docker {name}"))
+            plan.refusals.append(message("engine", f"the plugin docker {name} is missing", f"install docker {name}"))
     if settings["options"]:
         plan.warnings.append(f"{DAEMON_JSON}: docker_engine_daemon_options are not applied ({mode['reason']})")
 
 
 def _plan_engine(plan: Plan, engine: Facts, settings: Facts) -> None:
     """Install, upgrade or start the engine itself."""
-    manage, there = settings["manage"], engine.get("installed") or engine.get("running")
+    manage, is_present = settings["manage"], engine.get("installed") or engine.get("running")
     if manage == "never":
         _refuse_unmanaged(plan, engine)
         return
     platform = _platform(engine, settings)
-    if not there or (manage == "always" and _of_distribution(engine)):
+    if not is_present or (manage == "always" and _of_distribution(engine)):
         if not platform:
-            known = ", ".join(sorted(settings["packages"]))
-            what = f"{platform_name(engine) or 'this system'!r}: no engine can be installed here (known: {known})"
-            plan.refusals.append(refusal("distribution", what, "install Docker 20.10 or newer, then run this again"))
+            platforms = ", ".join(sorted(settings["packages"]))
+            problem = (
+                f"{platform_name(engine) or 'this system'!r}: no engine can be installed here (known: {platforms})"
+            )
+            plan.refusals.append(message("distribution", problem, "install Docker 20.10 or newer, then run this again"))
         else:
             plan.packages += [*platform["engine"], platform["compose"], platform["buildx"], *platform["extra"]]
-            plan.upgrade = bool(there)
+            plan.upgrade = bool(is_present)
     elif manage == "always":
-        what = f"{engine['package']} {engine.get('package_version', '')} is not the distribution's: not replaced"
-        plan.refusals.append(refusal("docker_engine_manage", what, "set docker_engine_manage: auto to use it as it is"))
+        problem = f"{engine['package']} {engine.get('package_version', '')} is not the distribution's: not replaced"
+        plan.refusals.append(
+            message("docker_engine_manage", problem, "set docker_engine_manage: auto to use it as it is")
+        )
     elif engine.get("dpkg_interrupted") and not engine.get("running") and platform and _of_distribution(engine):
         plan.packages += [*platform["engine"], platform["compose"], platform["buildx"], *platform["extra"]]
     plan.start = not engine.get("running")
@@ -307,11 +310,13 @@ def _plan_engine(plan: Plan, engine: Facts, settings: Facts) -> None:
 
 def _refuse_unmanaged(plan: Plan, engine: Facts) -> None:
     if not engine.get("installed") and not engine.get("running"):
-        what, hint = "no engine is installed and docker_engine_manage is never", "set docker_engine_manage: auto"
-        plan.refusals.append(refusal("engine", what, hint))
+        problem, hint = "no engine is installed and docker_engine_manage is never", "set docker_engine_manage: auto"
+        plan.refusals.append(message("engine", problem, hint))
     elif not engine.get("running"):
-        what = f"{engine.get('version') or 'the engine'} is installed, does not run, and docker_engine_manage is never"
-        plan.refusals.append(refusal("engine", what, "systemctl start docker, or set docker_engine_manage: auto"))
+        problem = (
+            f"{engine.get('version') or 'the engine'} is installed, does not run, and docker_engine_manage is never"
+        )
+        plan.refusals.append(message("engine", problem, "systemctl start docker, or set docker_engine_manage: auto"))
 
 
 def _plan_plugins(plan: Plan, engine: Facts, settings: Facts) -> None:
@@ -320,24 +325,24 @@ def _plan_plugins(plan: Plan, engine: Facts, settings: Facts) -> None:
         return
     platform = _platform(engine, settings)
     for name in ("compose", "buildx"):
-        seen = str(engine.get(name) or "")
-        if seen and (name != "compose" or version_numbers(seen) >= MINIMUM_COMPOSE):
+        version = str(engine.get(name) or "")
+        if version and (name != "compose" or version_numbers(version) >= MINIMUM_COMPOSE):
             continue
         if platform and engine.get("package") == "docker.io" and settings["manage"] != "never":
             plan.packages.append(platform[name])
         else:
-            plan.refusals.append(_plugin_refusal(name, seen, engine))
+            plan.refusals.append(_plugin_refusal(name, version, engine))
     # Ansible's Docker modules need it in the host's own Python.
     if platform and settings["manage"] != "never" and engine.get("requests_importable") is False:
         plan.packages.append("python3-requests")
 
 
-def _plugin_refusal(name: str, seen: str, engine: Facts) -> str:
+def _plugin_refusal(name: str, version: str, engine: Facts) -> str:
     source = engine.get("package") or "an engine that is not of the distribution"
-    what = f"docker {name} is {seen or 'missing'}" + (", version 2 is needed" if name == "compose" else "")
+    problem = f"docker {name} is {version or 'missing'}" + (", version 2 is needed" if name == "compose" else "")
     if engine.get("package") == "docker-ce":
-        return refusal("engine", f"{what} ({source})", f"apt-get install docker-{name}-plugin")
-    return refusal("engine", f"{what} ({source})", f"install the {name} plugin from where the engine came from")
+        return message("engine", f"{problem} ({source})", f"apt-get install docker-{name}-plugin")
+    return message("engine", f"{problem} ({source})", f"install the {name} plugin from where the engine came from")
 
 
 def _plan_daemon_json(plan: Plan, engine: Facts, settings: Facts) -> None:
@@ -365,9 +370,9 @@ def _plan_apply(plan: Plan, changed: Sequence[str], settings: Facts) -> None:
     slow = sorted({name.split(".")[0] for name in changed} - RELOADABLE)
     plan.apply = "restart" if slow else "reload"
     if slow and not settings["restart_allowed"]:
-        what = f"{', '.join(slow)} need a restart of the running engine, which is not allowed"
+        problem = f"{', '.join(slow)} need a restart of the running engine, which is not allowed"
         hint = "-e docker_engine_restart_allowed=true (without live-restore the containers stop meanwhile)"
-        plan.refusals.append(refusal(DAEMON_JSON, what, hint))
+        plan.refusals.append(message(DAEMON_JSON, problem, hint))
 
 
 def _given_as_flag(key: str, engine: Facts) -> bool:
@@ -376,8 +381,8 @@ def _given_as_flag(key: str, engine: Facts) -> bool:
 
 
 def _flag_refusal(key: str) -> str:
-    what = f"{key} is also given to dockerd as a flag; dockerd does not start with both"
-    return refusal(DAEMON_JSON, what, f"remove --{key} from dockerd's command line (systemctl edit docker)")
+    problem = f"{key} is also given to dockerd as a flag; dockerd does not start with both"
+    return message(DAEMON_JSON, problem, f"remove --{key} from dockerd's command line (systemctl edit docker)")
 
 
 def _plan_suite(plan: Plan, engine: Facts, settings: Facts) -> None:
@@ -394,13 +399,13 @@ def _check_version(plan: Plan, engine: Facts) -> None:
         return
     if version_numbers(version) < MINIMUM_ENGINE:
         hint = "upgrade Docker, or -e docker_engine_manage=always where it is the distribution's"
-        plan.refusals.append(refusal("engine", f"{version} is older than 20.10", hint))
+        plan.refusals.append(message("engine", f"{version} is older than 20.10", hint))
     fixed = has_fix(engine)
     if fixed is not True:
         state = "lacks" if fixed is False else "may lack (its package's revision is not known)"
-        seen = engine.get("package_version") or version
+        package_version = engine.get("package_version") or version
         plan.warnings.append(
-            f"engine: {seen} {state} the fix of CVE-2026-34040 (large requests are hidden from the guard)\n"
+            f"engine: {package_version} {state} the fix of CVE-2026-34040 (large requests are hidden from the guard)\n"
             "HINT: apt-get upgrade, or -e docker_engine_manage=always where it is the distribution's"
         )
 
@@ -420,8 +425,8 @@ def has_fix(engine: Facts) -> bool | None:
 
 def _check_rights(plan: Plan, engine: Facts) -> None:
     if engine.get("uid") and (plan.packages or plan.write or plan.start or plan.apply != "none"):
-        what = f"has to be changed, but this runs as uid {engine['uid']}"
-        plan.refusals.append(refusal("engine", what, "run as root, or with --become"))
+        problem = f"has to be changed, but this runs as uid {engine['uid']}"
+        plan.refusals.append(message("engine", problem, "run as root, or with --become"))
 
 
 def asked_plugins(engine: Facts) -> list[str]:
@@ -437,7 +442,7 @@ def unanswered_text(engine: Facts) -> str:
     hint = "journalctl -u docker" if engine.get("systemd") else "tail -n 50 /var/log/docker.log"
     if plugins:
         hint = f"{DAEMON_JSON} names the guard {', '.join(plugins)}: start it first; {hint}"
-    return refusal("engine", f"does not answer after it was started; its last lines:\n{log}", hint)
+    return message("engine", f"does not answer after it was started; its last lines:\n{log}", hint)
 
 
 def unapplied_options(engine: Facts, options: Facts) -> list[str]:
@@ -445,7 +450,7 @@ def unapplied_options(engine: Facts, options: Facts) -> list[str]:
 
     Of its authorization plugins it lists those it was started with, whatever a reload changed.
     """
-    shown = {"live-restore": bool(engine.get("live_restore"))}
-    wrong = [key for key, value in shown.items() if key in options and options[key] != value]
+    active = {"live-restore": bool(engine.get("live_restore"))}
+    wrong = [key for key, active_value in active.items() if key in options and options[key] != active_value]
     hint = "journalctl -u docker, then reload the engine"
-    return [refusal("engine", f"{key} was not taken over on reload", hint) for key in wrong]
+    return [message("engine", f"{key} was not taken over on reload", hint) for key in wrong]

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ledgerflow.findings import message
 from ledgerflow.host.engine import has_fix, version_numbers
 
 Facts = Mapping[str, Any]
@@ -26,6 +27,7 @@ PROTECT = "com.ledgerflow.protect"
 OLDEST_PYTHON = (3, 11)
 SOCKET_UNIT = "/etc/systemd/system/ledgerguard.socket"
 UNITS = "/etc/systemd/system/"
+CHECK_COMMAND = "sudo ledgerguard check"
 
 
 @dataclass
@@ -45,39 +47,41 @@ class Plan:
 # --- mode and command -----------------------------------------------------------------------------------------------
 
 
-def guard_mode(seen: Facts, wanted: str) -> dict[str, str]:
+def guard_mode(host: Facts, requested: str) -> dict[str, str]:
     """{mode, reason}. `auto` and `observe-first` never turn an enforcing guard back."""
-    if wanted not in ("auto", "observe-first"):
-        return {"mode": wanted, "reason": f"volume_guard_mode is {wanted}"}
-    foreign = list(seen["engine"]["foreign"])
-    if "--mode=enforce" in seen["options"] or seen["status"].get("mode") == "enforce":
-        return {"mode": "enforce", "reason": f"{wanted}: the guard enforces already"}
-    if wanted == "observe-first":
+    if requested not in ("auto", "observe-first"):
+        return {"mode": requested, "reason": f"volume_guard_mode is {requested}"}
+    foreign = list(host["engine"]["foreign"])
+    if "--mode=enforce" in host["options"] or host["status"].get("mode") == "enforce":
+        return {"mode": "enforce", "reason": f"{requested}: the guard enforces already"}
+    if requested == "observe-first":
         return {"mode": "observe", "reason": "observe-first: it has not enforced yet"}
-    if seen["engine"]["unseen"]:
-        what = f"the engine does not run and keeps {seen['engine']['unseen']} containers: whose they are is not known"
-        return {"mode": "observe", "reason": f"auto: {what}"}
+    if host["engine"]["unseen"]:
+        problem = (
+            f"the engine does not run and keeps {host['engine']['unseen']} containers: whose they are is not known"
+        )
+        return {"mode": "observe", "reason": f"auto: {problem}"}
     if foreign:
-        shown = ", ".join(foreign[:5]) + (", …" if len(foreign) > 5 else "")
-        return {"mode": "observe", "reason": f"auto: containers that are not LedgerFlow's hold volumes: {shown}"}
+        examples = ", ".join(foreign[:5]) + (", …" if len(foreign) > 5 else "")
+        return {"mode": "observe", "reason": f"auto: containers that are not LedgerFlow's hold volumes: {examples}"}
     return {"mode": "enforce", "reason": "auto: no foreign container holds a volume"}
 
 
-def data_root(seen: Facts) -> str:
+def data_root(host: Facts) -> str:
     """Where the engine keeps its things, running or not."""
-    return str(seen["engine"]["root_dir"] or seen["data_root"] or DATA_ROOT)
+    return str(host["engine"]["root_dir"] or host["data_root"] or DATA_ROOT)
 
 
-def guard_command(seen: Facts, settings: Facts) -> list[str]:
+def guard_command(host: Facts, settings: Facts) -> list[str]:
     """The command line of the service. `settings`: mode (decided), profile, state_files, hook."""
-    words = [f"--mode={settings['mode']}", f"--profile={settings['profile']}", f"--data-root={data_root(seen)}"]
+    words = [f"--mode={settings['mode']}", f"--profile={settings['profile']}", f"--data-root={data_root(host)}"]
     words += [f"--state-file={file}" for file in settings["state_files"]]
     return [PROGRAM, "serve", *words, *(f"--hook={word}" for word in settings["hook"])]
 
 
-def guard_check_command(seen: Facts, settings: Facts) -> list[str]:
+def guard_check_command(host: Facts, settings: Facts) -> list[str]:
     """The command line of the check after each start of the engine. `settings`: mode (decided), profile, hook."""
-    words = [f"--mode={settings['mode']}", f"--profile={settings['profile']}", f"--data-root={data_root(seen)}"]
+    words = [f"--mode={settings['mode']}", f"--profile={settings['profile']}", f"--data-root={data_root(host)}"]
     return [PROGRAM, "check", "--existing", *words, *(f"--hook={word}" for word in settings["hook"])]
 
 
@@ -99,49 +103,49 @@ def file_digests(files: Sequence[Facts], program: str) -> list[dict[str, str]]:
     """{path, mode, sha256} of each wanted file: of its `content`, or of the program where it has none."""
     return [
         {
-            "path": str(one["path"]),
-            "mode": str(one["mode"]),
-            "sha256": hashlib.sha256(str(one["content"]).encode()).hexdigest() if "content" in one else program,
+            "path": str(file["path"]),
+            "mode": str(file["mode"]),
+            "sha256": hashlib.sha256(str(file["content"]).encode()).hexdigest() if "content" in file else program,
         }
-        for one in files
+        for file in files
     ]
 
 
-def guard_plan(seen: Facts, files: Sequence[Facts], command: Sequence[str]) -> dict[str, Any]:
+def guard_plan(host: Facts, files: Sequence[Facts], command: Sequence[str]) -> dict[str, Any]:
     """What to do on a host. `files`: {path, mode, content}, the program without content but with sha256."""
-    program = next(str(one["sha256"]) for one in files if "content" not in one)
-    plan = Plan(stale=[one["path"] for one in file_digests(files, program) if not _as_wanted(seen, one)])
-    plan.reload = PLUGIN in seen["plugins"] and seen["asked"] is False
-    unknown = PLUGIN not in seen["plugins"] or seen["reload_pending"] or not seen["engine"]["running"]
+    program = next(str(file["sha256"]) for file in files if "content" not in file)
+    plan = Plan(stale=[file["path"] for file in file_digests(files, program) if not _is_up_to_date(host, file)])
+    plan.reload = PLUGIN in host["plugins"] and host["asked"] is False
+    unknown = PLUGIN not in host["plugins"] or host["reload_pending"] or not host["engine"]["running"]
     plan.turn_on = plan.reload or unknown
-    status, answers = seen["status"], bool(seen["status"])
-    other = status.get("program") != program or list(status.get("arguments", [])) != list(command[1:])
-    if seen["systemd"]:
+    status, answers = host["status"], bool(host["status"])
+    differs = status.get("program") != program or list(status.get("arguments", [])) != list(command[1:])
+    if host["systemd"]:
         units = [path for path in plan.stale if path.startswith(UNITS)]
-        plan.reload_units = bool(units) or seen["service"]["stale"] or seen["socket"]["stale"]
-        plan.enable = not (seen["service"]["enabled"] and seen["socket"]["enabled"])
-        plan.socket = _socket_step(seen, plan)
-        running = answers and seen["service"]["active"]
-        other = other or plan.reload_units
+        plan.reload_units = bool(units) or host["service"]["stale"] or host["socket"]["stale"]
+        plan.enable = not (host["service"]["enabled"] and host["socket"]["enabled"])
+        plan.socket = _socket_step(host, plan)
+        running = answers and host["service"]["active"]
+        differs = differs or plan.reload_units
     else:
-        running = answers and bool(seen["supervisor"])
-        other = other or any(path.endswith("ledgerguard-supervise") for path in plan.stale)
-        plan.enable = not seen["boot"]
-    plan.service = "restart" if running and other else "" if running else "start"
+        running = answers and bool(host["supervisor"])
+        differs = differs or any(path.endswith("ledgerguard-supervise") for path in plan.stale)
+        plan.enable = not host["boot"]
+    plan.service = "restart" if running and differs else "" if running else "start"
     plan.settled = not (plan.stale or plan.reload_units or plan.enable or plan.socket or plan.service)
     return asdict(plan)
 
 
-def _as_wanted(seen: Facts, wanted: Facts) -> bool:
-    there = seen["files"].get(wanted["path"]) or {}
-    return (there.get("sha256"), there.get("mode"), there.get("uid"), there.get("gid")) == (
-        wanted["sha256"], wanted["mode"], 0, 0,
+def _is_up_to_date(host: Facts, file: Facts) -> bool:
+    present = host["files"].get(file["path"]) or {}
+    return (present.get("sha256"), present.get("mode"), present.get("uid"), present.get("gid")) == (
+        file["sha256"], file["mode"], 0, 0,
     )  # fmt: skip
 
 
-def _socket_step(seen: Facts, plan: Plan) -> str:
+def _socket_step(host: Facts, plan: Plan) -> str:
     """The socket is left alone while it is right: only so does an exchange of the service refuse nothing."""
-    if not seen["socket"]["active"]:
+    if not host["socket"]["active"]:
         return "start"
     return "restart" if SOCKET_UNIT in plan.stale else ""
 
@@ -149,30 +153,30 @@ def _socket_step(seen: Facts, plan: Plan) -> str:
 # --- what is refused ------------------------------------------------------------------------------------------------
 
 
-def guard_faults(seen: Facts, engine: Facts, environment: str, good: Sequence[str]) -> dict[str, list[str]]:
+def guard_faults(host: Facts, engine: Facts, environment: str, good: Sequence[str]) -> dict[str, list[str]]:
     """{refusals, warnings} of a host. `engine`: version, package_version, distribution; `good`: known to be mended."""
-    found: dict[str, list[str]] = {"refusals": [], "warnings": []}
-    python = version_numbers(str(seen.get("python", "")))
+    faults: dict[str, list[str]] = {"refusals": [], "warnings": []}
+    python = version_numbers(str(host.get("python", "")))
     if python < OLDEST_PYTHON:
-        what = f"/usr/bin/python3 is {seen.get('python') or 'missing'}; the guard needs 3.11 or newer"
-        found["refusals"].append(
-            _told("guard", what, "apt-get install python3, or a newer release of the distribution")
+        problem = f"/usr/bin/python3 is {host.get('python') or 'missing'}; the guard needs 3.11 or newer"
+        faults["refusals"].append(
+            message("guard", problem, "apt-get install python3, or a newer release of the distribution")
         )
-    if seen.get("flags"):
-        found["refusals"].append(_flag_refusal(seen))
+    if host.get("flags"):
+        faults["refusals"].append(_flag_refusal(host))
     fault = engine_fault(engine, good)
     if fault:
-        found["refusals" if environment == "prod" else "warnings"].append(fault)
-    return found
+        faults["refusals" if environment == "prod" else "warnings"].append(fault)
+    return faults
 
 
-def _flag_refusal(seen: Facts) -> str:
+def _flag_refusal(host: Facts) -> str:
     """A plugin given as a flag: no reload brings it back, and a key in daemon.json beside it keeps dockerd from
     starting."""
-    what = f"dockerd was given {' '.join(seen['flags'])}: a reload drops such a plugin and never brings it back"
-    where = "systemctl cat docker" if seen["systemd"] else "DOCKER_OPTS in /etc/default/docker"
-    hint = f"take it from dockerd's command line ({where}), restart the engine at a quiet time, run this again"
-    return _told("engine", what, f"{hint}: the plugin then stands in daemon.json")
+    problem = f"dockerd was given {' '.join(host['flags'])}: a reload drops such a plugin and never brings it back"
+    place = "systemctl cat docker" if host["systemd"] else "DOCKER_OPTS in /etc/default/docker"
+    hint = f"take it from dockerd's command line ({place}), restart the engine at a quiet time, run this again"
+    return message("engine", problem, f"{hint}: the plugin then stands in daemon.json")
 
 
 def engine_fault(engine: Facts, good: Sequence[str]) -> str:
@@ -180,14 +184,12 @@ def engine_fault(engine: Facts, good: Sequence[str]) -> str:
     version, package = str(engine.get("version") or ""), str(engine.get("package_version") or "")
     if not version or {version, package} & set(good) or has_fix(engine) is True:
         return ""
-    seen = package or version
-    what = f"{seen} is not known to have the fix of CVE-2026-34040: large requests are hidden from the guard"
+    engine_version = package or version
+    problem = (
+        f"{engine_version} is not known to have the fix of CVE-2026-34040: large requests are hidden from the guard"
+    )
     hint = "apt-get upgrade, or docker_engine_manage: always where it is the distribution's; if it is mended, add it to"
-    return _told("engine", what, f"{hint} volume_guard_good_engines")
-
-
-def _told(where: str, what: str, hint: str) -> str:
-    return f"{where}: {what}\nHINT: {hint}"
+    return message("engine", problem, f"{hint} volume_guard_good_engines")
 
 
 def check_text(output: str, left_out: Sequence[str] = ()) -> str:
@@ -196,12 +198,14 @@ def check_text(output: str, left_out: Sequence[str] = ()) -> str:
         findings = json.loads(output)["findings"]
         if not findings:
             raise ValueError("nothing was checked")
-        findings = [one for one in findings if one["verdict"] != "ok" and one["id"] not in left_out]
+        findings = [finding for finding in findings if finding["verdict"] != "ok" and finding["id"] not in left_out]
     except (ValueError, KeyError, TypeError):
-        return _told("guard", f"check said {output.strip()[:500]!r}", "sudo ledgerguard check")
+        return message("guard", f"check said {output.strip()[:500]!r}", "sudo ledgerguard check")
     lines = [
-        f"guard: {one['id']}: {one['verdict']}: {one['what']}\nHINT: {one.get('hint') or 'sudo ledgerguard check'}"
-        for one in findings
+        message(
+            f"guard: {finding['id']}", f"{finding['verdict']}: {finding['what']}", finding.get("hint") or CHECK_COMMAND
+        )
+        for finding in findings
     ]
     return "\n".join(lines)
 
@@ -215,9 +219,9 @@ def volumes_to_unlock(volumes: Facts, prefix: str, status: Facts) -> list[str]:
     `status`: what `ledgerguard status --json` said, {} where there is no guard.
     """
     declared = set(status.get("declared") or [])
-    given = {one["volume"] for one in status.get("unlocks") or [] if one["operation"] == "remove"}
-    kept = [name for name, one in volumes.items() if _is_labelled(one.get("labels") or {}) or name in declared]
-    return sorted(name for name in kept if _of_stack(name, prefix) and name not in given)
+    unlocked = {entry["volume"] for entry in status.get("unlocks") or [] if entry["operation"] == "remove"}
+    protected = [name for name, entry in volumes.items() if _is_labelled(entry.get("labels") or {}) or name in declared]
+    return sorted(name for name in protected if _of_stack(name, prefix) and name not in unlocked)
 
 
 def _is_labelled(labels: Facts) -> bool:
@@ -227,17 +231,19 @@ def _is_labelled(labels: Facts) -> bool:
 
 def without_volumes(declared: Facts, prefix: str) -> dict[str, Any]:
     """Declarations by volume, without those of a stack."""
-    return {name: one for name, one in declared.items() if not _of_stack(name, prefix)}
+    return {name: volume for name, volume in declared.items() if not _of_stack(name, prefix)}
 
 
 def without_stack(document: Facts, prefix: str, stack_id: str) -> dict[str, Any]:
     """A whole document of declarations without a stack's volumes, networks and members. Exceptions are nobody's."""
-    left = {**document, "volumes": without_volumes(document["volumes"], prefix)}
+    remaining = {**document, "volumes": without_volumes(document["volumes"], prefix)}
     if "networks" in document:
-        left["networks"] = [name for name in document["networks"] if not name.startswith(f"{stack_id}-")]
+        remaining["networks"] = [name for name in document["networks"] if not name.startswith(f"{stack_id}-")]
     if "members" in document:
-        left["members"] = [one for one in document["members"] if not one["container"].startswith(f"{stack_id}-")]
-    return left
+        remaining["members"] = [
+            member for member in document["members"] if not member["container"].startswith(f"{stack_id}-")
+        ]
+    return remaining
 
 
 def _of_stack(name: str, prefix: str) -> bool:
@@ -247,32 +253,36 @@ def _of_stack(name: str, prefix: str) -> bool:
 # --- another's volume -----------------------------------------------------------------------------------------------
 
 
-def foreign_declaration(volume: Facts, grants: Sequence[Facts], known: Facts, settings: Facts) -> dict[str, Any]:
+def foreign_declaration(
+    volume: Facts, grants: Sequence[Facts], current_document: Facts, settings: Facts
+) -> dict[str, Any]:
     """The declaration of a volume as the engine has it, for the containers that hold it now.
 
     `volume`: as the engine shows it; `grants`: results of `ledgerguard grant`, of which those that failed are left out;
-    `known`: what is declared already, whose grants for containers that are not there now stay; `settings`: environment,
-    profile.
+    `current_document`: what is declared already, whose grants for containers that are not there now stay;
+    `settings`: environment, profile.
     """
     name = str(volume["Name"])
-    granted = [json.loads(one["stdout"])[name] for one in grants if one["rc"] == 0]
-    holders = {str(one["item"]) for one in grants}
-    before = (known.get("volumes") or {}).get(name) or {}
-    undescribed = {"host": None} if known.get("schema") == 1 else {}  # it goes on saying nothing of host settings
-    kept = [{**undescribed, **one} for one in before.get("grants", []) if one["container"] not in holders]
+    granted = [json.loads(entry["stdout"])[name] for entry in grants if entry["rc"] == 0]
+    holders = {str(entry["item"]) for entry in grants}
+    before = (current_document.get("volumes") or {}).get(name) or {}
+    undescribed = (
+        {"host": None} if current_document.get("schema") == 1 else {}
+    )  # it goes on saying nothing of host settings
+    other_grants = [{**undescribed, **entry} for entry in before.get("grants", []) if entry["container"] not in holders]
     return {
         "environment": settings["environment"],
         "driver": volume["Driver"],
         "options": volume.get("Options") or {},
         "labels": volume.get("Labels") or {},
         "profile": settings["profile"],
-        "grants": [*granted, *kept],
+        "grants": [*granted, *other_grants],
     }
 
 
-def ungranted(grants: Sequence[Facts]) -> list[str]:
+def grant_errors(grants: Sequence[Facts]) -> list[str]:
     """What `ledgerguard grant` said of the containers that hold a volume and cannot be granted."""
-    return [str(one["stderr"]).strip() for one in grants if one["rc"] != 0]
+    return [str(grant["stderr"]).strip() for grant in grants if grant["rc"] != 0]
 
 
 def would_refuse_lines(output: str) -> list[str]:
@@ -286,4 +296,6 @@ def would_refuse_lines(output: str) -> list[str]:
             continue
         key = (re.sub(r"[0-9a-f]{64}", "…", f"{line.get('method')} {line.get('uri')}"), str(line.get("reason")))
         kinds[key] = (kinds.get(key, (0, ""))[0] + 1, str(line.get("time")))
-    return [f"{count} times {what}: {why} (last {when})" for (what, why), (count, when) in kinds.items()]
+    return [
+        f"{count} times {operation}: {why} (last {last_time})" for (operation, why), (count, last_time) in kinds.items()
+    ]

@@ -52,38 +52,42 @@ def level_of(text: str) -> str:
         return level
     if request := _REQUEST.search(head):  # a path may hold any word
         return "error" if request[1] == "5" else "info"
-    if named := _NAMED.search(head):
-        return NAMES[named[1]]
+    if match := _NAMED.search(head):
+        return NAMES[match[1]]
     return next((level for level, words in WORDS.items() if any(word in head.lower() for word in words)), "info")
 
 
 def _field(text: str) -> str:
     """The level of a JSON line, empty where it has none."""
     try:
-        value = json.loads(text)
+        document = json.loads(text)
     except ValueError:
         return ""
-    return NAMES.get(str(value.get("level", value.get("severity", ""))).upper(), "") if isinstance(value, dict) else ""
+    return (
+        NAMES.get(str(document.get("level", document.get("severity", ""))).upper(), "")
+        if isinstance(document, dict)
+        else ""
+    )
 
 
 def entries(container: str, text: str) -> list[Entry]:
     """A container's lines with their times; what has none is a message of docker itself and left out."""
-    found: list[Entry] = []
+    parsed: list[Entry] = []
     for line in text.splitlines():
-        when, _space, rest = line.partition(" ")
-        if len(when) >= 20 and when[4] == "-" and "T" in when:
-            found.append((when, container, rest))
-    return found
+        timestamp, _space, rest = line.partition(" ")
+        if len(timestamp) >= 20 and timestamp[4] == "-" and "T" in timestamp:
+            parsed.append((timestamp, container, rest))
+    return parsed
 
 
-def merged(logs: Iterable[list[Entry]], least: str) -> Iterator[Entry]:
+def merge_entries(logs: Iterable[list[Entry]], least: str) -> Iterator[Entry]:
     """All entries by time, those of the least level and above."""
     for entry in heapq.merge(*logs):
         if LEVELS.index(level_of(entry[2])) >= LEVELS.index(least):
             yield entry
 
 
-def check(environ: Mapping[str, str]) -> tuple[str, str]:
+def check_request(environ: Mapping[str, str]) -> tuple[str, str]:
     """(environment, least level); raises Refusal where one is unknown."""
     env, level = environ.get("ENV") or "dev", environ.get("LEVEL") or "debug"
     if level not in LEVELS:
@@ -96,34 +100,34 @@ def check(environ: Mapping[str, str]) -> tuple[str, str]:
 def docker(*argv: str) -> str:
     """What docker answers, its standard error included where it is a container's; raises Refusal when it cannot."""
     try:
-        done = subprocess.run(["docker", *argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+        process = subprocess.run(["docker", *argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Refusal(f"docker {argv[0]}: {error}", "make deploy installs the engine", COULD_NOT) from None
-    text = done.stdout.decode(errors="replace")
-    if done.returncode:
+    text = process.stdout.decode(errors="replace")
+    if process.returncode:
         raise Refusal(f"docker {argv[0]}: {text.strip()}", "is the engine running, and may you use it?", COULD_NOT)
     return text
 
 
 def containers(env: str, stack: str, service: str) -> list[str]:
     """Names of the stack's containers, stopped ones too."""
-    wanted = {"environment": env, "stack": stack, "service": service}
-    labels = [f"--filter=label=com.ledgerflow.{key}={value}" for key, value in wanted.items() if value]
+    labels_by_key = {"environment": env, "stack": stack, "service": service}
+    labels = [f"--filter=label=com.ledgerflow.{key}={label}" for key, label in labels_by_key.items() if label]
     return sorted(docker("ps", "--all", "--format={{.Names}}", *labels).split())
 
 
 def main() -> int:
     """Returns 0 when there was something to show, 2 when not."""
     try:
-        env, level = check(os.environ)
+        env, level = check_request(os.environ)
         service, stack = os.environ.get("SERVICE", ""), os.environ.get("STACK", "")
         names = containers(env, stack, service)
         if not names:
             raise Refusal(f"no container of {service or 'any service'} in {env}", "make status", COULD_NOT)
         since = os.environ.get("SINCE") or "1h"
         logs = [entries(name, docker("logs", "--timestamps", f"--since={since}", name)) for name in names]
-        for when, name, text in merged(logs, level):
-            print(f"{when[:23]}Z {name}: {text}")
+        for timestamp, name, text in merge_entries(logs, level):
+            print(f"{timestamp[:23]}Z {name}: {text}")
     except Refusal as refusal:
         print(f"{refusal.what}\nHINT: {refusal.hint}", file=sys.stderr)
         return refusal.code

@@ -56,29 +56,29 @@ def ansible_environment(root: Path, env: str) -> dict[str, str]:
     """What ansible-playbook must know of the files that `write` wrote; nothing where it wrote none."""
     place = folder(root, env)
     key, hosts, password = (place / FILES[name] for name in FILES)
-    values = {}
+    variables = {}
     if key.exists() and hosts.exists():
         # The host's key is known or the run ends: nobody is there to be asked.
-        known = shlex.quote(f'UserKnownHostsFile="{hosts}"')
+        known_hosts_option = shlex.quote(f'UserKnownHostsFile="{hosts}"')
         strict = "-o StrictHostKeyChecking=yes -o GlobalKnownHostsFile=/dev/null -o IdentitiesOnly=yes"
-        values["ANSIBLE_PRIVATE_KEY_FILE"] = str(key)
-        values["ANSIBLE_SSH_COMMON_ARGS"] = f"-o {known} {strict}"
+        variables["ANSIBLE_PRIVATE_KEY_FILE"] = str(key)
+        variables["ANSIBLE_SSH_COMMON_ARGS"] = f"-o {known_hosts_option} {strict}"
     if password.exists():
-        values["ANSIBLE_VAULT_PASSWORD_FILE"] = str(password)
-    return values
+        variables["ANSIBLE_VAULT_PASSWORD_FILE"] = str(password)
+    return variables
 
 
 def vault_options(root: Path, env: str, environ: Mapping[str, str], terminal: bool) -> tuple[str, ...]:
     """Options by which ansible-playbook gets the vault's password; Refusal where it would get none."""
     secrets = root / "inventory" / env / SECRETS_FILE
-    given = any(environ.get(name) for name in ("ANSIBLE_VAULT_PASSWORD_FILE", "ANSIBLE_VAULT_IDENTITY_LIST"))
-    if given or not secrets.exists() or not is_encrypted(secrets.read_bytes()):
+    is_configured = any(environ.get(name) for name in ("ANSIBLE_VAULT_PASSWORD_FILE", "ANSIBLE_VAULT_IDENTITY_LIST"))
+    if is_configured or not secrets.exists() or not is_encrypted(secrets.read_bytes()):
         return ()
     if terminal:
         return ("--ask-vault-pass",)
-    where = secrets.relative_to(root)
+    place = secrets.relative_to(root)
     raise Refusal(
-        f"{where}: is encrypted, no password is given, and there is no terminal to ask at",
+        f"{place}: is encrypted, no password is given, and there is no terminal to ask at",
         f"set ANSIBLE_VAULT_PASSWORD_FILE to a file that holds it, or DEPLOY_VAULT_PASSWORD and the others for "
         f"`make deploy-inputs ENV={env}`",
         code=COULD_NOT,
@@ -93,47 +93,47 @@ def is_encrypted(content: bytes) -> bool:
     return content.startswith(ENCRYPTED)
 
 
-def clean(value: str) -> str:
+def with_unix_ends(content: str) -> str:
     """A secret as a file holds it: line ends of Unix, one at the end. ssh reads no key without it."""
-    return value.replace("\r\n", "\n").strip() + "\n"
+    return content.replace("\r\n", "\n").strip() + "\n"
 
 
-def missing(environ: Mapping[str, str], wanted: list[str], env: str) -> Refusal | None:
+def find_missing(environ: Mapping[str, str], required: list[str], env: str) -> Refusal | None:
     """A refusal that names each input that is not set or empty."""
-    absent = [name for name in wanted if not environ.get(name, "").strip()]
+    absent = [name for name in required if not environ.get(name, "").strip()]
     if not absent:
         return None
     hints = "\n      ".join(HOW[name].format(env=env) for name in absent)
     return Refusal(f"deploy-inputs: {env}: {', '.join(absent)} not set", f"{hints}\n      {PAGE}")
 
 
-def allowed(member: tarfile.TarInfo, env: str) -> bool:
+def is_allowed(member: tarfile.TarInfo, env: str) -> bool:
     """Whether a packed entry is a file of this environment, or the link to what all inventories share."""
     path = PurePosixPath(member.name)
-    ours = path.parts[:2] == ("inventory", env) and len(path.parts) > 2
-    if ".." in path.parts or path.is_absolute() or not (ours or member.name == f".env.{env}"):
+    is_in_inventory = path.parts[:2] == ("inventory", env) and len(path.parts) > 2
+    if ".." in path.parts or path.is_absolute() or not (is_in_inventory or member.name == f".env.{env}"):
         return False
     return member.isfile() or (member.issym() and path.name == "00-common" and member.linkname == "../../../common")
 
 
-def unpacked(packed: str, env: str) -> list[tuple[tarfile.TarInfo, bytes]]:
+def unpack(packed: str, env: str) -> list[tuple[tarfile.TarInfo, bytes]]:
     """The entries of a packed inventory with their content; Refusal where it is none, or holds something else."""
     try:
         raw = base64.b64decode("".join(packed.split()), validate=True)
         with tarfile.open(fileobj=io.BytesIO(raw), mode="r:gz") as archive:
-            entries = [(entry, content(archive, entry)) for entry in archive.getmembers()]
+            entries = [(entry, read_content(archive, entry)) for entry in archive.getmembers()]
     except (binascii.Error, tarfile.TarError, EOFError, OSError, ValueError) as error:
         raise Refusal(f"{INVENTORY}: cannot be read: {error}", HOW[INVENTORY].format(env=env), code=BAD) from error
-    strange = [entry.name for entry, _content in entries if not allowed(entry, env)]
+    strange = [entry.name for entry, _content in entries if not is_allowed(entry, env)]
     names = {entry.name for entry, _content in entries}
     if strange or f"inventory/{env}/hosts.yml" not in names:
-        what = f"holds {strange[0]}" if strange else f"holds no inventory/{env}/hosts.yml"
-        raise Refusal(f"{INVENTORY}: {what}", HOW[INVENTORY].format(env=env), code=BAD)
+        problem = f"holds {strange[0]}" if strange else f"holds no inventory/{env}/hosts.yml"
+        raise Refusal(f"{INVENTORY}: {problem}", HOW[INVENTORY].format(env=env), code=BAD)
     refuse_open_secrets({entry.name: text for entry, text in entries}, env)
     return entries
 
 
-def content(archive: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes:
+def read_content(archive: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes:
     """The bytes of a file; none of anything else."""
     file = archive.extractfile(entry) if entry.isfile() else None
     return file.read() if file else b""
@@ -149,32 +149,32 @@ def refuse_open_secrets(contents: Mapping[str, bytes], env: str) -> None:
 # --- effects ---------------------------------------------------------------------------------------------------------
 
 
-def write_private(path: Path, value: bytes) -> None:
+def write_private(path: Path, content: bytes) -> None:
     """A file that only its owner reads from its first byte on; Refusal where one is there."""
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as file:
-        file.write(value)
+        file.write(content)
 
 
 def write(root: Path, env: str, environ: Mapping[str, str]) -> str:
     """Writes everything or nothing; gives what to tell."""
-    own = own_inventory(root, env)
-    if own and environ.get(INVENTORY):
+    own_files = own_inventory(root, env)
+    if own_files and environ.get(INVENTORY):
         hint = f"unset {INVENTORY} to deploy with the one that is here, or move it away"
         raise Refusal(f"inventory/{env}: is there, and is not what deploy-inputs wrote", hint, code=BAD)
     remove(root, env)
-    if refusal := missing(environ, [*FILES, *([] if own else [INVENTORY])], env):
+    if refusal := find_missing(environ, [*FILES, *([] if own_files else [INVENTORY])], env):
         raise refusal
-    entries = [] if own else unpacked(environ[INVENTORY], env)
-    there = [entry.name for entry, _content in entries if os.path.lexists(root / entry.name)]
-    if there:
-        raise Refusal(f"{there[0]}: is there, and is not what deploy-inputs wrote", "move it away", code=BAD)
+    entries = [] if own_files else unpack(environ[INVENTORY], env)
+    existing = [entry.name for entry, _content in entries if os.path.lexists(root / entry.name)]
+    if existing:
+        raise Refusal(f"{existing[0]}: is there, and is not what deploy-inputs wrote", "move it away", code=BAD)
     try:
         place = folder(root, env)
         place.mkdir(mode=0o700, parents=True)
         for name, file in FILES.items():
-            write_private(place / file, clean(environ[name]).encode())
+            write_private(place / file, with_unix_ends(environ[name]).encode())
         write_private(place / WRITTEN, "\n".join(entry.name for entry, _content in entries).encode())
         for entry, text in entries:
             write_entry(root, entry, text)
@@ -189,10 +189,10 @@ def write(root: Path, env: str, environ: Mapping[str, str]) -> str:
 
 def own_inventory(root: Path, env: str) -> bool:
     """Whether a person's inventory is there, which `write` must leave alone."""
-    return (root / "inventory" / env).exists() and f"inventory/{env}/hosts.yml" not in written(root, env)
+    return (root / "inventory" / env).exists() and f"inventory/{env}/hosts.yml" not in written_files(root, env)
 
 
-def written(root: Path, env: str) -> list[str]:
+def written_files(root: Path, env: str) -> list[str]:
     """The paths outside of its folder that an earlier `write` made, or was about to make."""
     note = folder(root, env) / WRITTEN
     return note.read_text().split("\n") if note.exists() else []
@@ -212,10 +212,10 @@ def check_key(key: Path, env: str) -> None:
     """Refusal where ssh could not use the key without asking somebody."""
     argv = ["ssh-keygen", "-y", "-P", "", "-f", str(key)]
     try:
-        done = subprocess.run(argv, capture_output=True, stdin=subprocess.DEVNULL, timeout=20)
+        process = subprocess.run(argv, capture_output=True, stdin=subprocess.DEVNULL, timeout=20)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Refusal(f"ssh-keygen: {error}", "install openssh-client", code=COULD_NOT) from error
-    if done.returncode:
+    if process.returncode:
         raise Refusal(
             "DEPLOY_SSH_KEY: no private key without a passphrase", HOW["DEPLOY_SSH_KEY"].format(env=env), code=BAD
         )
@@ -229,14 +229,14 @@ def check_password(root: Path, env: str, password: Path) -> None:
     argv = [str(root / ".venv/bin/ansible-vault"), "view", "--vault-password-file", str(password), str(secrets)]
     # What it says may hold parts of the secrets.
     if subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60).returncode:
-        what = f"DEPLOY_VAULT_PASSWORD: does not open {secrets.relative_to(root)}"
-        raise Refusal(what, HOW["DEPLOY_VAULT_PASSWORD"].format(env=env), code=BAD)
+        problem = f"DEPLOY_VAULT_PASSWORD: does not open {secrets.relative_to(root)}"
+        raise Refusal(problem, HOW["DEPLOY_VAULT_PASSWORD"].format(env=env), code=BAD)
 
 
 def remove(root: Path, env: str) -> str:
     """Removes what `write` wrote, also what a killed one left; gives what to tell. Refusal where something stays."""
     try:
-        names = [name for name in written(root, env) if name]
+        names = [name for name in written_files(root, env) if name]
         for name in names:
             (root / name).unlink(missing_ok=True)
         for below in sorted({parent for name in names for parent in (root / name).parents}, reverse=True):
@@ -245,8 +245,8 @@ def remove(root: Path, env: str) -> str:
         if os.path.lexists(folder(root, env)):
             shutil.rmtree(folder(root, env))
     except OSError as error:
-        what = f"deploy-inputs: {env}: secrets may be left below {folder(root, env)}: {error}"
-        raise Refusal(what, f"mend it, then make deploy-inputs-remove ENV={env}", code=COULD_NOT) from error
+        problem = f"deploy-inputs: {env}: secrets may be left below {folder(root, env)}: {error}"
+        raise Refusal(problem, f"mend it, then make deploy-inputs-remove ENV={env}", code=COULD_NOT) from error
     return f"deploy-inputs: {env}: removed {len(names)} files of the inventory, the keys and the password"
 
 
@@ -264,7 +264,7 @@ def pack(root: Path, env: str) -> str:
     with tarfile.open(fileobj=target, mode="w:gz") as archive:
         for path in paths:
             entry = archive.gettarinfo(str(path), str(path.relative_to(root)))
-            if not allowed(entry, env):
+            if not is_allowed(entry, env):
                 raise Refusal(f"{entry.name}: neither a file nor the link to inventory/common", "remove it", code=BAD)
             with path.open("rb") if entry.isfile() else io.BytesIO() as file:
                 archive.addfile(entry, file)

@@ -85,15 +85,15 @@ def read_request(argv: list[str], environ: Mapping[str, str]) -> Request:
     parser.add_argument("--judge", action="store_true", help="end with the verdict the playbook wrote")
     parser.add_argument("-e", dest="variables", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("extra", nargs="*", help="options for ansible-playbook, after --")
-    given = parser.parse_args(argv)
+    options = parser.parse_args(argv)
     level = environ.get("V", "") or "0"
     if not level.isdecimal() or int(level) > 6:
-        raise Refusal(f"V={level}: not a number from 0 to 6", f"make {given.playbook} V=1")
-    bad = [pair for pair in given.variables if "=" not in pair]
+        raise Refusal(f"V={level}: not a number from 0 to 6", f"make {options.playbook} V=1")
+    bad = [pair for pair in options.variables if "=" not in pair]
     if bad:
-        raise Refusal(f"-e {bad[0]}: not NAME=VALUE", f"scripts/play {given.playbook} -e name=value")
+        raise Refusal(f"-e {bad[0]}: not NAME=VALUE", f"scripts/play {options.playbook} -e name=value")
     return Request(
-        playbook=given.playbook,
+        playbook=options.playbook,
         env=environ.get("ENV", "dev"),  # an empty one was given by a variable that is not set
         stack=environ.get("STACK", ""),
         service=environ.get("SERVICE", ""),
@@ -106,24 +106,24 @@ def read_request(argv: list[str], environ: Mapping[str, str]) -> Request:
         verbosity=int(level),
         strategy=environ.get("STRATEGY", ""),
         cold=is_yes(environ.get("COLD", "")),
-        yes=agreed(environ),
-        judge=given.judge,
-        extra=tuple(given.extra),
-        variables=dict(pair.split("=", 1) for pair in given.variables),
+        yes=has_agreed(environ),
+        judge=options.judge,
+        extra=tuple(options.extra),
+        variables=dict(pair.split("=", 1) for pair in options.variables),
     )
 
 
-def agreed(environ: Mapping[str, str]) -> bool:
+def has_agreed(environ: Mapping[str, str]) -> bool:
     """Whether what needs sudo was agreed to beforehand: nobody can be asked in a workflow."""
     return is_yes(environ.get("YES", "")) or is_yes(environ.get("CI", ""))
 
 
-def is_yes(value: str) -> bool:
+def is_yes(answer: str) -> bool:
     """True for the usual ways to write yes."""
-    return value.lower() in {"1", "true", "yes", "y"}
+    return answer.lower() in {"1", "true", "yes", "y"}
 
 
-def check(request: Request, playbooks: set[str], inventories: set[str]) -> None:
+def check_request(request: Request, playbooks: set[str], inventories: set[str]) -> None:
     """Raises Refusal where the request names something that is not there."""
     if request.playbook not in playbooks:
         raise Refusal(f"playbooks/{request.playbook}.yml: not there", f"one of: {', '.join(sorted(playbooks))}")
@@ -135,8 +135,8 @@ def check(request: Request, playbooks: set[str], inventories: set[str]) -> None:
             f"cp -r inventory/{request.env}.example inventory/{request.env} and edit its hosts.yml",
         )
     if request.playbook == "preflight" and request.operation not in OPERATIONS:
-        known = ", ".join(OPERATIONS)
-        raise Refusal(f"OP={request.operation}: not one of {known}", f"make preflight OP={OPERATIONS[0]}")
+        operations = ", ".join(OPERATIONS)
+        raise Refusal(f"OP={request.operation}: not one of {operations}", f"make preflight OP={OPERATIONS[0]}")
     if request.playbook in DECISIONS:
         check_decision(request)
     if request.strategy not in {"", "linear", "mitogen"}:
@@ -160,14 +160,14 @@ def settings_text(example: str, env: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def playbook_variables(request: Request, decision: Decision, results: Path) -> dict[str, Any]:
+def playbook_variables(request: Request, decision: Decision, results_folder: Path) -> dict[str, Any]:
     """Extra variables: what make was given, under the names the playbooks know."""
-    values: dict[str, Any] = {
-        "play_results_dir": str(results),
-        "play_summary_file": str(results / f"{request.name}.txt"),
-        "play_verdict_file": str(results / f"{request.target}.json"),
+    variables: dict[str, Any] = {
+        "play_results_dir": str(results_folder),
+        "play_summary_file": str(results_folder / f"{request.name}.txt"),
+        "play_verdict_file": str(results_folder / f"{request.target}.json"),
     }
-    given = {
+    by_variable = {
         "stack_name": request.stack,
         "deploy_service": request.service,
         "backup_file": request.file,
@@ -176,16 +176,16 @@ def playbook_variables(request: Request, decision: Decision, results: Path) -> d
         # Other playbooks go through a checklist too, each through its own.
         "preflight_operation": request.operation if request.playbook == "preflight" else "",
     }
-    values |= {name: value for name, value in given.items() if value}
+    variables |= {name: content for name, content in by_variable.items() if content}
     if request.dry:
-        values["prune_dry_run"] = True
+        variables["prune_dry_run"] = True
     if request.settings:
-        values["settings_file"] = str(Path(request.settings).resolve())
+        variables["settings_file"] = str(Path(request.settings).resolve())
     if decision.reduced:
-        values[REDUCED] = True
+        variables[REDUCED] = True
     if request.cold:
-        values["service_fingerprints_enabled"] = False
-    return values | dict(request.variables)
+        variables["service_fingerprints_enabled"] = False
+    return variables | dict(request.variables)
 
 
 def playbook_argv(request: Request, decision: Decision, root: Path) -> list[str]:
@@ -202,7 +202,7 @@ def playbook_argv(request: Request, decision: Decision, root: Path) -> list[str]
 
 def playbook_environment(request: Request, decision: Decision, root: Path, log: Path) -> dict[str, str]:
     """What ansible-playbook reads from its environment, beside the person's own."""
-    values = {
+    variables = {
         "ANSIBLE_CONFIG": str(root / "ansible.cfg"),
         "ANSIBLE_LOG_PATH": str(log),
         # A cache for each stack: two of them may be deployed at once.
@@ -211,14 +211,14 @@ def playbook_environment(request: Request, decision: Decision, root: Path, log: 
         "PYTHONUNBUFFERED": "1",
     }
     if decision.docker_host:
-        values["DOCKER_HOST"] = decision.docker_host
+        variables["DOCKER_HOST"] = decision.docker_host
     if request.cold:
-        values["ANSIBLE_CACHE_PLUGIN"] = "memory"
-        values["ANSIBLE_GATHERING"] = "implicit"
+        variables["ANSIBLE_CACHE_PLUGIN"] = "memory"
+        variables["ANSIBLE_GATHERING"] = "implicit"
     if request.strategy == "mitogen":
         plugins = next(iter(sorted(root.glob(".venv/lib/python3*/site-packages/ansible_mitogen/plugins/strategy"))))
-        values |= {"ANSIBLE_STRATEGY": "mitogen_linear", "ANSIBLE_STRATEGY_PLUGINS": str(plugins)}
-    return values
+        variables |= {"ANSIBLE_STRATEGY": "mitogen_linear", "ANSIBLE_STRATEGY_PLUGINS": str(plugins)}
+    return variables
 
 
 def read_verdict(text: str | None) -> tuple[str, int]:

@@ -74,9 +74,9 @@ def decide(facts: Facts, steps: tuple[tuple[str, str], ...], again: str) -> Deci
     if not facts.terminal and not facts.agreed:
         return Decision(
             refusal="rights: sudo is needed, and there is no terminal to ask at",
-            hint=f"run `{again} YES=1`, which agrees to: {'; '.join(what for what, _why in steps)}",
+            hint=f"run `{again} YES=1`, which agrees to: {'; '.join(step for step, _why in steps)}",
         )
-    lines = tuple(f"  {what} ({why})" for what, why in steps)
+    lines = tuple(f"  {step} ({why})" for step, why in steps)
     tell = () if facts.agreed else ("rights: these steps use sudo:", *lines)
     return Decision(become=True, password=not facts.sudo_free, ask=not facts.agreed, tell=tell)
 

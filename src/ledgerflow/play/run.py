@@ -27,7 +27,7 @@ from ledgerflow.play.request import (
     REMOTE,
     Refusal,
     Request,
-    check,
+    check_request,
     is_yes,
     playbook_argv,
     playbook_environment,
@@ -42,20 +42,20 @@ def engine_kind() -> tuple[bool, bool]:
     """(Docker Desktop, rootless) as the engine that answers this user says of itself."""
     argv = ["docker", "info", "--format", "{{.OperatingSystem}}|{{json .SecurityOptions}}"]
     try:
-        told = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=True).stdout
+        description = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=True).stdout
     except (OSError, subprocess.SubprocessError):
         return False, False
-    return "Docker Desktop" in told, "name=rootless" in told
+    return "Docker Desktop" in description, "name=rootless" in description
 
 
 def engine_endpoint() -> str:
     """Where the engine of the `docker` command line listens: that program reads contexts, Ansible's modules do not."""
     argv = ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
     try:
-        told = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
+        endpoint = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
-        told = ""
-    return os.environ.get("DOCKER_HOST") or told
+        endpoint = ""
+    return os.environ.get("DOCKER_HOST") or endpoint
 
 
 def sudo_kind() -> tuple[bool, bool]:
@@ -173,18 +173,18 @@ def prepare(request: Request) -> tuple[Path, Path]:
     """Makes build/, puts the last run's log aside and removes its summary and verdict."""
     for name in ("logs", "results", "facts"):
         (ROOT / "build" / name).mkdir(parents=True, exist_ok=True)
-    log, results = ROOT / "build/logs" / f"{request.name}.log", ROOT / "build/results"
+    log, results_folder = ROOT / "build/logs" / f"{request.name}.log", ROOT / "build/results"
     if log.exists():
         log.replace(log.with_suffix(".log.1"))
     log.touch(0o600)
     for leftover in (f"{request.name}.txt", f"{request.target}.json", f"{request.target}.md"):
-        (results / leftover).unlink(missing_ok=True)
-    return log, results
+        (results_folder / leftover).unlink(missing_ok=True)
+    return log, results_folder
 
 
-def finish(request: Request, code: int, log: Path, results: Path) -> int:
+def finish(request: Request, code: int, log: Path, results_folder: Path) -> int:
     """Says what the playbook left to say, last; gives the exit code."""
-    summary, verdict_file = results / f"{request.name}.txt", results / f"{request.target}.json"
+    summary, verdict_file = results_folder / f"{request.name}.txt", results_folder / f"{request.target}.json"
     if summary.exists():
         print("\n" + summary.read_text().rstrip(), flush=True)
     if code != 0 and not (request.judge and verdict_file.exists()):
@@ -193,7 +193,7 @@ def finish(request: Request, code: int, log: Path, results: Path) -> int:
         line, judged = read_verdict(verdict_file.read_text() if verdict_file.exists() else None)
         code = max(code, judged) if judged == 0 else judged
         print(line, flush=True)
-    show_in_workflow(results / f"{request.target}.md", os.environ)
+    show_in_workflow(results_folder / f"{request.target}.md", os.environ)
     return code
 
 
@@ -209,9 +209,9 @@ def main(argv: list[str]) -> int:
     try:
         request = read_request(argv, os.environ)
         playbooks = {path.stem for path in (ROOT / "playbooks").glob("*.yml")}
-        check(request, playbooks, {path.parent.name for path in (ROOT / "inventory").glob("*/hosts.yml")})
-        log, results = prepare(request)
-        held = None if request.playbook in READ_ONLY else lock(request)
+        check_request(request, playbooks, {path.parent.name for path in (ROOT / "inventory").glob("*/hosts.yml")})
+        log, results_folder = prepare(request)
+        lock_file = None if request.playbook in READ_ONLY else lock(request)
         decision = settle_rights(request)
         request, inputs = with_inputs(request)
         write_settings(request)
@@ -222,9 +222,9 @@ def main(argv: list[str]) -> int:
     environment = playbook_environment(request, decision, ROOT, log)
     code = run(playbook_argv(request, decision, ROOT), {**environment, **inputs})
     keep_time(request, started, time.monotonic() - clock, code)
-    code = finish(request, code, log, results)
-    if held is not None:
-        os.close(held)
+    code = finish(request, code, log, results_folder)
+    if lock_file is not None:
+        os.close(lock_file)
     return code
 
 

@@ -8,18 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ledgerflow.findings import Finding, finding
+
 PLACE = "inventory/{environment}/group_vars/all/incident.yml"
 WANTED = ("name", "reach", "for")
 EXAMPLE = ("example.org", "+1 555 01")
 
 
-def contact_findings(contacts: Any, environment: str) -> list[dict[str, str]]:
+def contact_findings(contacts: Any, environment: str) -> list[Finding]:
     """A finding {where, what, hint} where `contacts` names nobody, and for each entry that would reach nobody."""
-    where = PLACE.format(environment=environment)
+    place = PLACE.format(environment=environment)
     if not isinstance(contacts, Sequence) or isinstance(contacts, str) or not contacts:
-        return [_finding(where, f"incident_contacts is {contacts!r}: nobody would be told of an incident")]
-    faults = [(number, _fault(one)) for number, one in enumerate(contacts, 1)]
-    return [_finding(where, f"incident_contacts, entry {number}: {fault}") for number, fault in faults if fault]
+        return [_of_contacts(place, f"incident_contacts is {contacts!r}: nobody would be told of an incident")]
+    faults = ((number, _fault(contact)) for number, contact in enumerate(contacts, 1))
+    return [_of_contacts(place, f"incident_contacts, entry {number}: {fault}") for number, fault in faults if fault]
 
 
 def _fault(contact: Any) -> str:
@@ -29,12 +31,8 @@ def _fault(contact: Any) -> str:
     if missing:
         return f"{', '.join(missing)} not set"
     reach = str(contact["reach"])
-    return f"{reach!r} is the example's" if any(one in reach for one in EXAMPLE) else ""
+    return f"{reach!r} is the example's" if any(example in reach for example in EXAMPLE) else ""
 
 
-def _finding(where: str, what: str) -> dict[str, str]:
-    return {
-        "where": where,
-        "what": what,
-        "hint": "name people and how they are reached there; docs/runbooks/incident.md",
-    }
+def _of_contacts(place: str, problem: str) -> Finding:
+    return finding(place, problem, "name people and how they are reached there; docs/runbooks/incident.md")

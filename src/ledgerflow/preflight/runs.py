@@ -24,21 +24,21 @@ def partial_options(options: Mapping[str, Any]) -> list[str]:
     """The options that leave out a part of a playbook, as they were given."""
     if any(options.get(name) for name in LISTINGS):
         return []
-    given = []
-    for name, whole in WHOLE.items():
-        value = options.get(name) or whole
-        values = (value,) if isinstance(value, str) else tuple(value)
-        if values != whole:
-            given.append(f"--{name.replace('_', '-')} {','.join(values)}")
-    return given
+    partial = []
+    for name, default in WHOLE.items():
+        content = options.get(name) or default
+        parts_of_option = (content,) if isinstance(content, str) else tuple(content)
+        if parts_of_option != default:
+            partial.append(f"--{name.replace('_', '-')} {','.join(parts_of_option)}")
+    return partial
 
 
 def whole_run(pattern: str) -> str:
     """`pattern`, where this run leaves out nothing of its playbook."""
-    given = partial_options(context.CLIARGS)
-    if given:
+    partial = partial_options(context.CLIARGS)
+    if partial:
         raise AnsibleError(
-            f"{_playbook()}: run with {' and '.join(given)}, which would leave out tasks that others need\n"
+            f"{_playbook()}: run with {' and '.join(partial)}, which would leave out tasks that others need\n"
             "HINT: run the whole playbook, which leaves alone what is up to date; "
             "make deploy SERVICE=NAME deploys one service"
         )

@@ -42,22 +42,22 @@ def sample_statements(rows: int, seed: int = 20250430) -> dict[str, str]:
     """
     if rows < 4:
         raise AnsibleFilterError(f"sample_statements: {rows} rows; at least 4 are needed")
-    made = _rows(rows, random.Random(seed).random)  # noqa: S311 - made-up statements, no secret
+    transactions = _rows(rows, random.Random(seed).random)  # noqa: S311 - made-up statements, no secret
     months: dict[str, list[Row]] = {}
-    for row in sorted(made, key=lambda row: row[0], reverse=True):
+    for row in sorted(transactions, key=lambda row: row[0], reverse=True):
         months.setdefault(f"{row[0]:%Y-%m}", []).append(row)
-    return {f"statement_{month}.csv": _text(months[month]) for month in sorted(months)}
+    return {f"statement_{month}.csv": _csv_text(months[month]) for month in sorted(months)}
 
 
 def _rows(count: int, chance: Callable[[], float]) -> list[Row]:
     days = (LAST - FIRST).days + 1
-    made = [_row(FIRST, chance), _row(LAST, chance)]
-    while len(made) < count:
+    rows = [_row(FIRST, chance), _row(LAST, chance)]
+    while len(rows) < count:
         if chance() < 0.02:
-            made.append(made[-1])
+            rows.append(rows[-1])
         else:
-            made.append(_row(FIRST + timedelta(days=int(chance() * days)), chance))
-    return made
+            rows.append(_row(FIRST + timedelta(days=int(chance() * days)), chance))
+    return rows
 
 
 def _row(day: date, chance: Callable[[], float]) -> Row:
@@ -68,12 +68,12 @@ def _row(day: date, chance: Callable[[], float]) -> Row:
     return day, least + int(chance() * (most - least + 1)), "", text.format(day=f"{day:%m/%d}", n=number)
 
 
-def _text(rows: list[Row]) -> str:
+def _csv_text(rows: list[Row]) -> str:
     target = io.StringIO()
     writer = csv.writer(target, quoting=csv.QUOTE_ALL, lineterminator="\n")
     for day, cents, check, text in rows:
-        sign, whole = "-" if cents < 0 else "", abs(cents)
-        writer.writerow([f"{day:%m/%d/%Y}", f"{sign}{whole // 100}.{whole % 100:02d}", "*", check, text])
+        sign, amount = "-" if cents < 0 else "", abs(cents)
+        writer.writerow([f"{day:%m/%d/%Y}", f"{sign}{amount // 100}.{amount % 100:02d}", "*", check, text])
     return target.getvalue()
 
 
@@ -94,38 +94,40 @@ def smoke_markdown(figures: dict[str, Any], verdict: str) -> str:
     """What a job's summary shows: a sentence, the figures that went in and came back, what else was wanted and seen."""
     compared = figures["compared"]
     equal = sum(row["equal"] for row in compared)
-    own = [str(figures[f"own_rows_{when}"]).replace("|", ", ") for when in ("before", "after")]
+    own_rows = [str(figures[f"own_rows_{moment}"]).replace("|", ", ") for moment in ("before", "after")]
     # what, wanted, seen
     checks = [
         ("rows that the same files add again", "0", str(figures["again_added"])),
-        ("the ledger's own rows, before and after", *own),
+        ("the ledger's own rows, before and after", *own_rows),
         ("proof of the backup", "proven", str(figures["proof"])),
         ("comparison of the restored copy", "proven", str(figures["compare"])),
         ("verdict on a backup known to be bad", "failed", str(figures["known_bad"])),
         ("large objects", "1", str(figures["large_objects"])),
     ]
-    held = sum(wanted == seen for _what, wanted, seen in checks)
+    passed = sum(expected == actual for _name, expected, actual in checks)
     lines = [f"## restore-smoke: {verdict}", ""]
-    lines += [f"{equal} of {len(compared)} figures came back equal, {held} of {len(checks)} checks hold. "]
+    lines += [f"{equal} of {len(compared)} figures came back equal, {passed} of {len(checks)} checks hold. "]
     lines[-1] += f"The proof took {figures['proof_seconds']} s after its server's start."
     lines += ["", *(f"- {failure}" for failure in figures["failures"])] if figures["failures"] else []
     lines += ["", "| figure | went in | came back |", "|:--|:--|:--|"]
-    lines += [_cells(row["what"], row["in"], "equal" if row["equal"] else row["out"], row["equal"]) for row in compared]
+    lines += [
+        _table_row(row["what"], row["in"], "equal" if row["equal"] else row["out"], row["equal"]) for row in compared
+    ]
     lines += ["", "| check | wanted | seen |", "|:--|:--|:--|"]
-    lines += [_cells(what, wanted, seen, wanted == seen) for what, wanted, seen in checks]
+    lines += [_table_row(name, expected, actual, expected == actual) for name, expected, actual in checks]
     return "\n".join(lines) + "\n"
 
 
-def _cells(what: Any, wanted: Any, seen: Any, good: bool) -> str:
+def _table_row(name: Any, expected: Any, actual: Any, good: bool) -> str:
     """One line of a table; what is not as wanted is bold."""
-    last = _shown(seen, short=good)
-    return f"| {_shown(what)} | {_shown(wanted, short=good)} | {last if good else f'**{last}**'} |"
+    last = _figure_text(actual, short=good)
+    return f"| {_figure_text(name)} | {_figure_text(expected, short=good)} | {last if good else f'**{last}**'} |"
 
 
-def _shown(value: Any, short: bool = True) -> str:
+def _figure_text(figure: Any, short: bool = True) -> str:
     """A value for a person: thousands apart, of a checksum its first digits, no sign that ends a cell."""
-    if isinstance(value, int):
-        return f"{value:,}"
-    if short and re.fullmatch("[0-9a-f]{32}", str(value)):
-        return f"`{str(value)[:8]}…`"
-    return str(value).replace("|", "\\|")
+    if isinstance(figure, int):
+        return f"{figure:,}"
+    if short and re.fullmatch("[0-9a-f]{32}", str(figure)):
+        return f"`{str(figure)[:8]}…`"
+    return str(figure).replace("|", "\\|")

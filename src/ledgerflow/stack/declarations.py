@@ -30,22 +30,22 @@ _SIZE = re.compile(r"([0-9]+)([bkmg]?)b?", re.IGNORECASE)
 def volume_declarations(declared: Sequence[Facts], environment: str, profile: str) -> dict[str, Any]:
     """The protected volumes as they must be, without a grant. `declared`: what filter declared_volumes gives."""
     volumes = {
-        one["name"]: {
+        volume["name"]: {
             "environment": environment,
             "profile": profile,
-            "driver": one["driver"],
-            "options": dict(one["options"]),
-            "labels": dict(one["labels"]),
+            "driver": volume["driver"],
+            "options": dict(volume["options"]),
+            "labels": dict(volume["labels"]),
         }
-        for one in declared
-        if one["protected"]
+        for volume in declared
+        if volume["protected"]
     }
     return {"schema": SCHEMA, "volumes": volumes}
 
 
-def network_declarations(items: Sequence[Facts], stack_id: str) -> dict[str, Any]:
+def network_declarations(networks: Sequence[Facts], stack_id: str) -> dict[str, Any]:
     """The stack's networks, which its own containers alone may join."""
-    return {"schema": SCHEMA, "volumes": {}, "networks": [f"{stack_id}-{item['name']}" for item in items]}
+    return {"schema": SCHEMA, "volumes": {}, "networks": [f"{stack_id}-{network['name']}" for network in networks]}
 
 
 def service_declarations(
@@ -59,30 +59,32 @@ def service_declarations(
     """
     (service,) = project["services"].values()
     if unknown := sorted(set(service) - _SAID):
-        what = (
+        problem = (
             f"service {service['container_name']}: the guard would not know {', '.join(unknown)} of its compose project"
         )
-        raise ValueError(f"{what}\nHINT: filter service_declarations has to say what compose makes of it")
-    mounts = [_mount(str(one), project["volumes"]) for one in service.get("volumes", [])]
+        raise ValueError(f"{problem}\nHINT: filter service_declarations has to say what compose makes of it")
+    mounts = [_mount(str(mounted), project["volumes"]) for mounted in service.get("volumes", [])]
     container = service["container_name"]
     grant = {
         "container": container,
         "images": [image["Id"]],
         **_program(service),
         "environment": sorted(service.get("environment", {})),
-        "values": {name: _digest(container, name, value) for name, value in service.get("environment", {}).items()},
+        "values": {name: _digest(container, name, content) for name, content in service.get("environment", {}).items()},
         "exec": [dict(pattern) for pattern in patterns],
         "host": _host(service),
         "config": _config(service),
-        "networks": {project["networks"][one]["name"]: _names(project, service) for one in service.get("networks", [])},
+        "networks": {
+            project["networks"][mounted]["name"]: _names(project, service) for mounted in service.get("networks", [])
+        },
     }
-    held = {project["volumes"][name]["name"] for name in protected}
+    protected_names = {project["volumes"][name]["name"] for name in protected}
     volumes = {}
     for mount in mounts:
-        if mount["source"] in held:
-            others = [one for one in mounts if one is not mount] + _anonymous(service, image, mounts)
-            own = {"target": mount["target"], "read_only": mount["read_only"], "mounts": others}
-            volumes[mount["source"]] = {"environment": environment, "grants": [{**grant, **own}]}
+        if mount["source"] in protected_names:
+            other_mounts = [mounted for mounted in mounts if mounted is not mount] + _anonymous(service, image, mounts)
+            own_mount = {"target": mount["target"], "read_only": mount["read_only"], "mounts": other_mounts}
+            volumes[mount["source"]] = {"environment": environment, "grants": [{**grant, **own_mount}]}
     if volumes:
         return {"schema": SCHEMA, "volumes": volumes}
     return {
@@ -92,9 +94,9 @@ def service_declarations(
     }
 
 
-def _digest(container: str, name: str, value: Any) -> str:
+def _digest(container: str, name: str, content: Any) -> str:
     """Of a variable's value, which may be a secret. Compose reads `$$` as `$`."""
-    plain = str(value).replace("$$", "$")
+    plain = str(content).replace("$$", "$")
     return hashlib.pbkdf2_hmac("sha256", plain.encode(), f"{container}/{name}".encode(), ROUNDS).hex()
 
 
@@ -105,7 +107,7 @@ def _names(project: Facts, service: Facts) -> list[str]:
 
 def _host(service: Facts) -> dict[str, Any]:
     """What compose makes of the service's keys in the engine's host configuration."""
-    found = {
+    settings = {
         "Memory": _bytes(service.get("mem_limit")),
         "MemorySwap": _bytes(service.get("memswap_limit")),
         "PidsLimit": service.get("pids_limit"),
@@ -115,13 +117,13 @@ def _host(service: Facts) -> dict[str, Any]:
         "CapAdd": service.get("cap_add"),
         "CapDrop": service.get("cap_drop"),
         "SecurityOpt": service.get("security_opt"),
-        "Tmpfs": dict(_tmpfs(str(one)) for one in service.get("tmpfs", [])),
+        "Tmpfs": dict(_tmpfs(str(spec)) for spec in service.get("tmpfs", [])),
         "LogConfig": _logs(service.get("logging")),
         "RestartPolicy": {"Name": service.get("restart", "no")},
         "PortBindings": _ports(service.get("ports", [])),
         "NetworkMode": service.get("network_mode"),
     }
-    return {key: value for key, value in found.items() if value not in (None, False, 0, {}, [])}
+    return {key: setting for key, setting in settings.items() if setting not in (None, False, 0, {}, [])}
 
 
 def _bytes(size: Any) -> int:
@@ -143,38 +145,40 @@ def _logs(logging: Facts | None) -> dict[str, Any] | None:
 
 def _ports(ports: Sequence[str]) -> dict[str, list[dict[str, str]]]:
     """[ADDRESS:]HOST:CONTAINER of each published port."""
-    found: dict[str, list[dict[str, str]]] = {}
+    bindings: dict[str, list[dict[str, str]]] = {}
     for spec in ports:
         *before, inside = str(spec).split(":")
         outside = before[-1] if before else ""
-        found.setdefault(f"{inside}/tcp", []).append({"HostIp": ":".join(before[:-1]).strip("[]"), "HostPort": outside})
-    return found
+        bindings.setdefault(f"{inside}/tcp", []).append(
+            {"HostIp": ":".join(before[:-1]).strip("[]"), "HostPort": outside}
+        )
+    return bindings
 
 
 def _config(service: Facts) -> dict[str, Any]:
-    found = {
+    settings = {
         "Hostname": service.get("hostname"),
         "StopSignal": service.get("stop_signal"),
         "StopTimeout": int(str(service["stop_grace_period"]).removesuffix("s"))
         if "stop_grace_period" in service
         else 0,
     }
-    return {key: value for key, value in found.items() if value}
+    return {key: setting for key, setting in settings.items() if setting}
 
 
 def _program(service: Facts) -> dict[str, Any]:
     """What runs, as far as the service says so; the rest is the image's."""
-    found = {key: service[key] for key in ("user", "working_dir") if key in service}
-    found |= {key: _words(service[key]) for key in ("entrypoint", "command") if key in service}
+    program = {key: service[key] for key in ("user", "working_dir") if key in service}
+    program |= {key: _words(service[key]) for key in ("entrypoint", "command") if key in service}
     health = service.get("healthcheck", {})
     if "test" in health:
-        found["healthcheck"] = _words(health["test"])
-    return found
+        program["healthcheck"] = _words(health["test"])
+    return program
 
 
-def _words(value: Sequence[str]) -> list[str]:
+def _words(words: Sequence[str]) -> list[str]:
     """Compose reads `$$` as `$`."""
-    return [str(word).replace("$$", "$") for word in value]
+    return [str(word).replace("$$", "$") for word in words]
 
 
 def _mount(spec: str, volumes: Facts) -> dict[str, Any]:
@@ -186,15 +190,18 @@ def _mount(spec: str, volumes: Facts) -> dict[str, Any]:
 
 def _anonymous(service: Facts, image: Facts, mounts: Sequence[Facts]) -> list[dict[str, Any]]:
     """A nameless volume for each that the image declares and the service puts nothing at."""
-    taken = {mount["target"] for mount in mounts} | {str(one).split(":")[0] for one in service.get("tmpfs", [])}
+    mounted = {mount["target"] for mount in mounts} | {str(spec).split(":")[0] for spec in service.get("tmpfs", [])}
     targets = (image.get("Config") or {}).get("Volumes") or {}
-    return [{"source": "", "target": target, "read_only": False} for target in sorted(targets) if target not in taken]
+    return [{"source": "", "target": target, "read_only": False} for target in sorted(targets) if target not in mounted]
 
 
 def with_commands(document: Facts, patterns: Sequence[Facts]) -> dict[str, Any]:
     """The same declarations, whose grants also let these commands be run inside."""
     volumes = {
-        name: {**one, "grants": [{**grant, "exec": [*grant.get("exec", []), *patterns]} for grant in one["grants"]]}
-        for name, one in document["volumes"].items()
+        name: {
+            **volume,
+            "grants": [{**grant, "exec": [*grant.get("exec", []), *patterns]} for grant in volume["grants"]],
+        }
+        for name, volume in document["volumes"].items()
     }
     return {**document, "volumes": volumes}

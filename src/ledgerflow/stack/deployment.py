@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ledgerflow.findings import finding
 from ledgervault.work import judge
 
 COLOURS = {"blue": "green", "green": "blue"}
@@ -35,7 +36,10 @@ def deployment_facts(probe: Mapping[str, Any], stack: Mapping[str, str], commit:
         "stack": stack["name"],
         "commit": commit,
         "engine": probe["engine"]["version"],
-        "services": {name: {"image": item["image"], "image_id": item["image_id"]} for name, item in services.items()},
+        "services": {
+            name: {"image": container["image"], "image_id": container["image_id"]}
+            for name, container in services.items()
+        },
     }
 
 
@@ -43,8 +47,8 @@ def proven_backup_due(vault: Mapping[str, Any], limit_hours: float, now: datetim
     """Whether `state/vault.json` names no proven backup younger than the limit; one of the future does not count."""
     proven = vault.get("newest_proven") or {}
     try:
-        taken = datetime.fromisoformat(str(proven["taken"]))
-        age = (now or datetime.now(UTC)) - taken
+        taken_at = datetime.fromisoformat(str(proven["taken"]))
+        age = (now or datetime.now(UTC)) - taken_at
     except (KeyError, ValueError, TypeError):  # TypeError: a time without a zone
         return True
     return not timedelta(0) <= age <= timedelta(hours=limit_hours)
@@ -59,13 +63,13 @@ def vault_checks(vault: Mapping[str, Any], now: datetime | None = None) -> list[
 def vault_findings(vault: Mapping[str, Any], now: datetime | None = None) -> list[dict[str, str]]:
     """A finding for each thing that is bad: age, last failure, loss, queue. None in the first hour after a start."""
     bad = [check for check in vault_checks(vault, now) if check["result"] == "failed"]
-    return [{"where": "backups", "what": check["text"], "hint": check["hint"]} for check in bad]
+    return [finding("backups", check["text"], check["hint"]) for check in bad]
 
 
 def pruned_lines(files: list[Mapping[str, Any]], dry_run: bool) -> list[str]:
     """A line for each backup: whether it goes, and why."""
     word = "would remove" if dry_run else "removed"
-    return [f"{word if each['removed'] else 'keeps'} {each['tier']}/{each['file']}: {each['reason']}" for each in files]
+    return [f"{word if file['removed'] else 'keeps'} {file['tier']}/{file['file']}: {file['reason']}" for file in files]
 
 
 def services_of_roles(probe: Mapping[str, Any], roles: list[str]) -> list[str]:
@@ -76,42 +80,50 @@ def services_of_roles(probe: Mapping[str, Any], roles: list[str]) -> list[str]:
 
 def unwell_services(probe: Mapping[str, Any], stack: Mapping[str, str], expected: list[str]) -> list[dict[str, str]]:
     """A finding for each expected service that is not running in good health."""
-    there = stack_containers(probe["containers"], stack)
-    findings = [] if expected else [{"where": stack["id"], "what": "no service is expected", "hint": "see inventory"}]
+    containers = stack_containers(probe["containers"], stack)
+    findings = [] if expected else [finding(stack["id"], "no service is expected", "see inventory")]
     for name in expected:
-        item = there.get(name)
-        if item is None or item["state"] != "running" or item["health"] != "healthy":
-            what = "not there" if item is None else f"{item['state']}, {item['health']} ({item['status']})"
+        container = containers.get(name)
+        if container is None or container["state"] != "running" or container["health"] != "healthy":
+            problem = _state_text(container) if container else "not there"
             hint = f"docker logs {stack['id']}-{name}; make deploy ENV={stack['environment']}"
-            findings.append({"where": f"service {name}", "what": what, "hint": hint})
-    return findings + _failed_versions(there, stack, expected)
+            findings.append(finding(f"service {name}", problem, hint))
+    return findings + _failed_versions(containers, stack, expected)
 
 
-def _failed_versions(there: Mapping[str, Any], stack: Mapping[str, str], expected: list[str]) -> list[dict[str, str]]:
+def _state_text(container: Mapping[str, Any]) -> str:
+    return f"{container['state']}, {container['health']} ({container['status']})"
+
+
+def _failed_versions(
+    containers: Mapping[str, Any], stack: Mapping[str, str], expected: list[str]
+) -> list[dict[str, str]]:
     """The other colour of an expected one, where it is not well: it takes no traffic, and is started for ever."""
-    others = {_OTHER_COLOUR.sub(lambda match: COLOURS[match[0]], name) for name in expected} - set(expected)
+    other_colours = {_OTHER_COLOUR.sub(lambda match: COLOURS[match[0]], name) for name in expected} - set(expected)
     ill = {
-        name: item
-        for name, item in there.items()
-        if name in others and (item["state"] != "running" or item["health"] == "unhealthy")
+        name: container
+        for name, container in containers.items()
+        if name in other_colours and (container["state"] != "running" or container["health"] == "unhealthy")
     }
     return [
-        {
-            "where": f"service {name}",
-            "what": f"a version that failed is still there: {item['state']}, {item['health']} ({item['status']})",
-            "hint": f"make deploy ENV={stack['environment']} removes it",
-        }
-        for name, item in ill.items()
+        finding(
+            f"service {name}",
+            f"a version that failed is still there: {_state_text(container)}",
+            f"make deploy ENV={stack['environment']} removes it",
+        )
+        for name, container in ill.items()
     ]
 
 
-def guard_findings(guard: Mapping[str, Any], wanted: str, environment: str) -> list[dict[str, str]]:
-    """What is not well with the engine's guard: `guard` is what it wrote of itself last, `wanted` its mode."""
-    told = guard_text(guard)
-    if wanted == "off" or (told == f"{guard.get('mode')}, {guard.get('profile')}" and _as_wanted(guard, wanted)):
+def guard_findings(guard: Mapping[str, Any], expected: str, environment: str) -> list[dict[str, str]]:
+    """What is not well with the engine's guard: `guard` is what it wrote of itself last, `expected` its mode."""
+    status = guard_text(guard)
+    if expected == "off" or (
+        status == f"{guard.get('mode')}, {guard.get('profile')}" and _is_expected_mode(guard, expected)
+    ):
         return []
     hint = f"sudo ledgerguard check --existing; make deploy ENV={environment}; docs/runbooks/guard-down.md"
-    return [{"where": "engine guard", "what": f"{told} (wanted: {wanted})", "hint": hint}]
+    return [finding("engine guard", f"{status} (wanted: {expected})", hint)]
 
 
 def guard_text(guard: Mapping[str, Any]) -> str:
@@ -138,9 +150,9 @@ def guard_invitation(guard: Mapping[str, Any], environment: str, volume: str) ->
     return []
 
 
-def _as_wanted(guard: Mapping[str, Any], wanted: str) -> bool:
-    either = wanted in ("auto", "observe-first")
-    return guard.get("mode") in (("enforce", "observe") if either else (wanted,))
+def _is_expected_mode(guard: Mapping[str, Any], expected: str) -> bool:
+    either = expected in ("auto", "observe-first")
+    return guard.get("mode") in (("enforce", "observe") if either else (expected,))
 
 
 def foreign_sentinels(sentinels: Mapping[str, str | None], stack: str, environment: str) -> list[str]:
@@ -150,10 +162,10 @@ def foreign_sentinels(sentinels: Mapping[str, str | None], stack: str, environme
         if text is None:
             continue
         try:
-            seen = json.loads(text)
-            ours = seen.get("stack") == stack and seen.get("environment") == environment
+            sentinel = json.loads(text)
+            is_ours = sentinel.get("stack") == stack and sentinel.get("environment") == environment
         except (ValueError, AttributeError):
-            ours = False
-        if not ours:
+            is_ours = False
+        if not is_ours:
             foreign.append(name)
     return foreign

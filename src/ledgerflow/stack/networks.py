@@ -12,40 +12,43 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-Finding = dict[str, str]
+from ledgerflow.findings import Finding, finding
+
 Network = Mapping[str, Any]
 
 DRIVER = "bridge"
 LABEL = "com.ledgerflow.network"
 
 
-def networks_missing(items: Iterable[Network], stack_id: str, present: Mapping[str, Network]) -> list[dict[str, Any]]:
+def networks_missing(
+    networks: Iterable[Network], stack_id: str, present: Mapping[str, Network]
+) -> list[dict[str, Any]]:
     """The networks to make: {name, internal, labels}."""
-    return [network for network in _declared(items, stack_id) if network["name"] not in present]
+    return [network for network in _declared(networks, stack_id) if network["name"] not in present]
 
 
-def networks_findings(items: Iterable[Network], stack_id: str, present: Mapping[str, Network]) -> list[Finding]:
+def networks_findings(networks: Iterable[Network], stack_id: str, present: Mapping[str, Network]) -> list[Finding]:
     """Networks that have one of our names and are not as declared."""
     findings = []
-    for network in _declared(items, stack_id):
-        there = present.get(network["name"])
-        if there is None:
+    for network in _declared(networks, stack_id):
+        existing = present.get(network["name"])
+        if existing is None:
             continue
-        wanted = {"driver": DRIVER, "internal": network["internal"], f"label {LABEL}": network["name"]}
-        seen = {
-            "driver": there["driver"],
-            "internal": bool(there["internal"]),
-            f"label {LABEL}": there["labels"].get(LABEL, "missing"),
+        expected = {"driver": DRIVER, "internal": network["internal"], f"label {LABEL}": network["name"]}
+        actual = {
+            "driver": existing["driver"],
+            "internal": bool(existing["internal"]),
+            f"label {LABEL}": existing["labels"].get(LABEL, "missing"),
         }
         findings += [
-            {
-                "where": f"network {network['name']}",
-                "what": f"{what} is {_text(seen[what])}, {_text(value)} is declared",
-                "hint": f"docker network inspect {network['name']}; if nothing else needs it: "
+            finding(
+                f"network {network['name']}",
+                f"{aspect} is {_text(actual[aspect])}, {_text(setting)} is declared",
+                f"docker network inspect {network['name']}; if nothing else needs it: "
                 f"docker network rm {network['name']}",
-            }
-            for what, value in wanted.items()
-            if seen[what] != value
+            )
+            for aspect, setting in expected.items()
+            if actual[aspect] != setting
         ]
     return findings
 
@@ -63,10 +66,10 @@ def networks_listed(lines: Iterable[str]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _declared(items: Iterable[Network], stack_id: str) -> list[dict[str, Any]]:
-    names = [(f"{stack_id}-{item['name']}", bool(item["internal"])) for item in items]
+def _declared(networks: Iterable[Network], stack_id: str) -> list[dict[str, Any]]:
+    names = [(f"{stack_id}-{network['name']}", bool(network["internal"])) for network in networks]
     return [{"name": name, "internal": internal, "labels": {LABEL: name}} for name, internal in names]
 
 
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _text(setting: Any) -> str:
+    return str(setting).lower() if isinstance(setting, bool) else str(setting)

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from ledgerflow.findings import Finding, finding
+
 Engine = Mapping[str, Any]
-Finding = dict[str, str]
 
 LOCAL_ENVIRONMENTS = frozenset({"dev", "ci"})
 _NEEDED = ("name", "engine", "shortcut")
@@ -24,29 +25,29 @@ def searxng_settings(engines: list[Engine]) -> list[dict[str, Any]]:
 
 
 def _engine(engine: Engine) -> dict[str, Any]:
-    made = {"disabled": False, **engine}
-    if isinstance(made.get("categories"), list):
-        made["categories"] = ", ".join(made["categories"])
+    settings = {"disabled": False, **engine}
+    if isinstance(settings.get("categories"), list):
+        settings["categories"] = ", ".join(settings["categories"])
     if _address(engine).scheme == "http":
-        made.setdefault("enable_http", True)
-    return made
+        settings.setdefault("enable_http", True)
+    return settings
 
 
 def searxng_findings(engines: list[Engine], environment: str, stack_id: str) -> list[Finding]:
     """Engines that cannot work, or that would ask outside where nothing may leave the machine."""
     findings = []
     for engine in engines:
-        where = f"searxng_engines {engine.get('name', '?')}"
+        place = f"searxng_engines {engine.get('name', '?')}"
         if missing := [key for key in _NEEDED if not engine.get(key)]:
-            findings.append({"where": where, "what": f"no {', '.join(missing)}", "hint": "see roles/searxng/README.md"})
+            findings.append(finding(place, f"no {', '.join(missing)}", "see roles/searxng/README.md"))
         elif environment in LOCAL_ENVIRONMENTS and (outside := _outside(engine, stack_id)):
             hint = f"a json_engine that asks http://{stack_id}-…, or leave it to staging and prod"
-            findings.append({"where": where, "what": f"{outside}; {environment} asks nothing outside", "hint": hint})
+            findings.append(finding(place, f"{outside}; {environment} asks nothing outside", hint))
     for key in ("name", "shortcut"):
-        values = [engine.get(key) for engine in engines if engine.get(key)]
-        for double in sorted({str(value) for value in values if values.count(value) > 1}):
-            what = f"{key} {double!r} is given twice, so that one engine would hide the other"
-            findings.append({"where": "searxng_engines", "what": what, "hint": f"another {key}"})
+        names = [engine.get(key) for engine in engines if engine.get(key)]
+        for double in sorted({str(name) for name in names if names.count(name) > 1}):
+            problem = f"{key} {double!r} is given twice, so that one engine would hide the other"
+            findings.append(finding("searxng_engines", problem, f"another {key}"))
     return findings
 
 

@@ -37,9 +37,9 @@ class DescriptionError(ValueError):
     """A service's description that cannot be built."""
 
 
-def digest(value: Any) -> str:
+def digest(content: Any) -> str:
     """sha256 of any plain value, the same for the same content."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def tree_content_digest(roots: list[str], base: str) -> str:
@@ -89,7 +89,7 @@ def compose_project(description: Description, stack: Stack) -> dict[str, Any]:
     }
     return {
         "name": f"{stack['id']}-{name}",
-        "services": {name: {key: value for key, value in service.items() if value not in ([], {}, None)}},
+        "services": {name: {key: setting for key, setting in service.items() if setting not in ([], {}, None)}},
         "networks": {
             network: {"external": True, "name": f"{stack['id']}-{network}"} for network in description["networks"]
         },
@@ -104,8 +104,8 @@ def _check(description: Description) -> None:
     name = description.get("name", "?")
     if unknown := sorted(set(description) - _KNOWN):
         raise DescriptionError(f"service {name}: unknown keys {', '.join(unknown)} in its description")
-    needed = _NEEDED if description.get("oneoff") else _NEEDED | {"healthcheck"}
-    if missing := sorted(needed - set(description)):
+    required = _NEEDED if description.get("oneoff") else _NEEDED | {"healthcheck"}
+    if missing := sorted(required - set(description)):
         raise DescriptionError(f"service {name}: {', '.join(missing)} missing in its description")
     if not int(description["uid"]):
         raise DescriptionError(f"service {name}: uid 0; a service never runs as root")
@@ -141,8 +141,8 @@ def _volumes(description: Description, stack: Stack) -> list[str]:
     volumes = [f"{root}/config:/config:ro", f"{root}/secrets:/run/secrets:ro"]
     if description.get("gates"):
         volumes.append(f"{stack['config_root']}/state/gates:/gates:ro")
-    named = {**description.get("protected", {}), **description.get("mounts", {})}
-    return [*volumes, *(f"{volume}:{target}" for volume, target in named.items()), *description.get("volumes", [])]
+    by_name = {**description.get("protected", {}), **description.get("mounts", {})}
+    return [*volumes, *(f"{volume}:{target}" for volume, target in by_name.items()), *description.get("volumes", [])]
 
 
 def _optional(description: Description) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def _optional(description: Description) -> dict[str, Any]:
         "command": description.get("command"),
         "cap_add": description.get("cap_add"),
         "working_dir": description.get("working_dir"),
-        "environment": {key: str(value) for key, value in description.get("environment", {}).items()},
+        "environment": {key: str(setting) for key, setting in description.get("environment", {}).items()},
         "ports": description.get("ports", []),
         "stop_signal": description.get("stop_signal"),
         "shm_size": f"{description['shm_mb']}m" if "shm_mb" in description else None,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-Finding = dict[str, str]
+from ledgerflow.findings import Finding, finding
 
 _LINE = re.compile(r"^(?P<name>[A-Za-z_][A-Za-z0-9_]*)=(?P<value>.*)$")
 _NAME = re.compile(r"^[a-z][a-z0-9]{0,15}$")
@@ -24,35 +24,35 @@ _PATH = re.compile(r"^(/[\w.@+~-]+)+/?$")
 _INTEGER = re.compile(r"^(0|[1-9][0-9]{0,15})$")  # no leading zero: 080 and 80 would be one port under two names
 
 
-def _is_integer(value: str, rule: Mapping[str, Any]) -> str | None:
+def _is_integer(text: str, rule: Mapping[str, Any]) -> str | None:
     low, high = int(rule.get("minimum", 0)), int(rule.get("maximum", 2**31))
-    if _INTEGER.match(value) and low <= int(value) <= high:
+    if _INTEGER.match(text) and low <= int(text) <= high:
         return None
     return f"a whole number from {low} to {high}"
 
 
-def _matches(pattern: re.Pattern[str], wanted: str) -> Callable[[str, Mapping[str, Any]], str | None]:
-    def check(value: str, _rule: Mapping[str, Any]) -> str | None:
-        return None if pattern.match(value) else wanted
+def _matches(pattern: re.Pattern[str], description: str) -> Callable[[str, Mapping[str, Any]], str | None]:
+    def check(text: str, _rule: Mapping[str, Any]) -> str | None:
+        return None if pattern.match(text) else description
 
     return check
 
 
-def _is_choice(value: str, rule: Mapping[str, Any]) -> str | None:
+def _is_choice(text: str, rule: Mapping[str, Any]) -> str | None:
     choices = [str(choice) for choice in rule["choices"]]
-    return None if value in choices else "one of " + ", ".join(choices)
+    return None if text in choices else "one of " + ", ".join(choices)
 
 
-def _is_path(value: str, rule: Mapping[str, Any]) -> str | None:
-    if value in [str(word) for word in rule.get("words", [])]:
+def _is_path(text: str, rule: Mapping[str, Any]) -> str | None:
+    if text in [str(word) for word in rule.get("words", [])]:
         return None
-    wanted = "an absolute path without '..' or spaces, of letters, digits and ._@+~-"
-    return None if _PATH.match(value) and ".." not in value.split("/") else wanted
+    description = "an absolute path without '..' or spaces, of letters, digits and ._@+~-"
+    return None if _PATH.match(text) and ".." not in text.split("/") else description
 
 
-def _is_zone(value: str, _rule: Mapping[str, Any]) -> str | None:
+def _is_zone(text: str, _rule: Mapping[str, Any]) -> str | None:
     # Where this machine has no zones at all, a name that looks like one has to do.
-    good = _ZONE.match(value) and (_has_zone(value) or not _has_zone("Etc/UTC"))
+    good = _ZONE.match(text) and (_has_zone(text) or not _has_zone("Etc/UTC"))
     return None if good else "a time zone such as UTC or Europe/Vienna"
 
 
@@ -89,7 +89,7 @@ def parse_settings(text: str) -> tuple[dict[str, str], list[tuple[int, str, str]
 
     What stands after a `=` in such a line is not shown: people paste passwords.
     """
-    values: dict[str, str] = {}
+    settings: dict[str, str] = {}
     first: dict[str, int] = {}
     faults: list[tuple[int, str, str]] = []
     for number, raw in enumerate(text.splitlines(), start=1):
@@ -100,64 +100,68 @@ def parse_settings(text: str) -> tuple[dict[str, str], list[tuple[int, str, str]
         if match is None:
             reason = f"not a NAME=value line: {line.partition('=')[0][:40]!r}"
             faults.append((number, reason, "write one NAME=value per line, # for a remark"))
-        elif match["name"] in values:
+        elif match["name"] in settings:
             reason = f"{match['name']} is set twice, first in line {first[match['name']]}"
             faults.append((number, reason, f"keep one of the lines {first[match['name']]} and {number}"))
         else:
-            values[match["name"]] = _unquoted(match["value"].strip())
+            settings[match["name"]] = _unquote(match["value"].strip())
             first[match["name"]] = number
-    return values, faults
+    return settings, faults
 
 
-def _unquoted(value: str) -> str:
-    quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
-    return value[1:-1] if quoted else value
+def _unquote(text: str) -> str:
+    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
+    return text[1:-1] if quoted else text
 
 
 def settings_findings(
-    text: str, schema: Mapping[str, Mapping[str, Any]], environment: str, where: str
+    text: str, schema: Mapping[str, Mapping[str, Any]], environment: str, place: str
 ) -> list[Finding]:
     """Everything wrong with a settings file: unreadable lines, unknown, missing and bad values, wrong environment."""
-    values, faults = parse_settings(text)
-    findings = [{"where": f"{where}:{number}", "what": reason, "hint": hint} for number, reason, hint in faults]
-    for name in sorted(values.keys() - schema.keys()):
+    settings, faults = parse_settings(text)
+    findings = [finding(f"{place}:{number}", reason, hint) for number, reason, hint in faults]
+    for name in sorted(settings.keys() - schema.keys()):
         hint = f"remove the line, or see .env.example for the {len(schema)} names that are known"
-        findings.append({"where": where, "what": f"unknown setting {name}", "hint": hint})
-    for name in [name for name in schema if name not in values]:
+        findings.append(finding(place, f"unknown setting {name}", hint))
+    for name in [name for name in schema if name not in settings]:
         hint = f"add the line {name}={schema[name].get('default', '')}"
-        findings.append({"where": where, "what": f"setting {name} is missing", "hint": hint})
-    for name in [name for name in schema if name in values]:
-        findings += _value_findings(name, values[name], schema[name], where)
-    good = {name: value for name, value in values.items() if name in schema and not _wanted(value, schema[name])}
-    seen = good.get("LEDGER_ENV", environment)
-    if seen != environment:
-        what = f"LEDGER_ENV is {seen}, but the inventory is for {environment}"
-        findings.append({"where": where, "what": what, "hint": f"run it with ENV={seen}, or correct the line"})
-    return findings + _same_port_findings(good, schema, where)
+        findings.append(finding(place, f"setting {name} is missing", hint))
+    for name in [name for name in schema if name in settings]:
+        findings += _value_findings(name, settings[name], schema[name], place)
+    good = {
+        name: content
+        for name, content in settings.items()
+        if name in schema and not _expectation(content, schema[name])
+    }
+    stated = good.get("LEDGER_ENV", environment)
+    if stated != environment:
+        problem = f"LEDGER_ENV is {stated}, but the inventory is for {environment}"
+        findings.append(finding(place, problem, f"run it with ENV={stated}, or correct the line"))
+    return findings + _same_port_findings(good, schema, place)
 
 
-def _wanted(value: str, rule: Mapping[str, Any]) -> str | None:
-    return _CHECKS[str(rule["type"])](value, rule)
+def _expectation(text: str, rule: Mapping[str, Any]) -> str | None:
+    return _CHECKS[str(rule["type"])](text, rule)
 
 
-def _value_findings(name: str, value: str, rule: Mapping[str, Any], where: str) -> list[Finding]:
-    wanted = _wanted(value, rule)
-    if wanted is None:
+def _value_findings(name: str, content: str, rule: Mapping[str, Any], place: str) -> list[Finding]:
+    expectation = _expectation(content, rule)
+    if expectation is None:
         return []
     hint = f"set {name}={rule.get('default', '')}" if rule.get("default") else f"see {name} in .env.example"
-    return [{"where": where, "what": f"{name} is {value!r}, wanted {wanted}", "hint": hint}]
+    return [finding(place, f"{name} is {content!r}, wanted {expectation}", hint)]
 
 
 def _same_port_findings(
-    values: Mapping[str, str], schema: Mapping[str, Mapping[str, Any]], where: str
+    settings: Mapping[str, str], schema: Mapping[str, Mapping[str, Any]], place: str
 ) -> list[Finding]:
     owners: dict[str, str] = {}
     findings: list[Finding] = []
-    for name in [name for name, rule in schema.items() if rule["type"] == "port" and name in values]:
-        first = owners.setdefault(values[name], name)
+    for name in [name for name, rule in schema.items() if rule["type"] == "port" and name in settings]:
+        first = owners.setdefault(settings[name], name)
         if first != name:
-            what = f"{name} and {first} are both {values[name]}"
-            findings.append({"where": where, "what": what, "hint": f"give {name} another port"})
+            problem = f"{name} and {first} are both {settings[name]}"
+            findings.append(finding(place, problem, f"give {name} another port"))
     return findings
 
 
@@ -167,16 +171,11 @@ def settings_values(text: str, schema: Mapping[str, Mapping[str, Any]]) -> dict[
     The default stands in only so that the variables built on it can be templated until `settings_findings` has
     refused the run: preflight looks at the findings before anything else.
     """
-    values, _faults = parse_settings(text)
-    result: dict[str, Any] = {}
+    settings, _faults = parse_settings(text)
+    converted: dict[str, Any] = {}
     for name, rule in schema.items():
-        value = values.get(name, str(rule.get("default", "")))
-        if _wanted(value, rule) is not None:
-            value = str(rule.get("default", ""))
-        result[name.lower()] = _CASTS.get(str(rule["type"]), str)(value) if value else value
-    return result
-
-
-def findings_text(findings: list[Finding]) -> str:
-    """One message for people: each finding with where, what and the HINT that mends it."""
-    return "\n".join(f"{item['where']}: {item['what']}\nHINT: {item['hint']}" for item in findings)
+        content = settings.get(name, str(rule.get("default", "")))
+        if _expectation(content, rule) is not None:
+            content = str(rule.get("default", ""))
+        converted[name.lower()] = _CASTS.get(str(rule["type"]), str)(content) if content else content
+    return converted

@@ -52,9 +52,9 @@ class Service:
         """Ports of its own that others on its networks can open."""
         return LISTENS.get(self.name) or tuple(int(port.rpartition(":")[2]) for port in self.ports)
 
-    def reaches(self, other: Service) -> bool:
+    def reaches(self, target: Service) -> bool:
         """Whether they share a network."""
-        return bool(set(self.networks) & set(other.networks))
+        return bool(set(self.networks) & set(target.networks))
 
 
 @dataclass(frozen=True)
@@ -80,15 +80,15 @@ class Topology:
 
 def load(path: Path) -> Values:
     """A file of variables, or none."""
-    value = yaml.safe_load(path.read_text()) if path.is_file() else None
-    return value if isinstance(value, dict) else {}
+    document = yaml.safe_load(path.read_text()) if path.is_file() else None
+    return document if isinstance(document, dict) else {}
 
 
 class Variables(Mapping[str, Any]):
     """An environment's variables, evaluated when they are asked for."""
 
-    def __init__(self, values: Values) -> None:
-        self._values = values
+    def __init__(self, variables: Values) -> None:
+        self._values = variables
         self._templates = NativeEnvironment(undefined=StrictUndefined, autoescape=False)
         self._templates.filters |= {"regex_replace": regex_replace, "bool": is_true, "combine": combine}
         self._templates.filters |= {"engine_place": engine_place, "dirname": dirname}
@@ -104,16 +104,16 @@ class Variables(Mapping[str, Any]):
 
         return Lazy
 
-    def evaluate(self, value: Any) -> Any:
+    def evaluate(self, expression: Any) -> Any:
         """The value with every template in it carried out."""
-        if isinstance(value, str) and "{{" in value:
+        if isinstance(expression, str) and "{{" in expression:
             # Ansible keeps the backslash of '\\1' in a template's text; Jinja would take it for an escape.
-            return self._templates.from_string(re.sub(r"(?<!\\)\\(?=\d)", r"\\\\", value.strip())).render()
-        if isinstance(value, list):
-            return [self.evaluate(item) for item in value]
-        if isinstance(value, dict):
-            return {self.evaluate(key): self.evaluate(item) for key, item in value.items()}
-        return value
+            return self._templates.from_string(re.sub(r"(?<!\\)\\(?=\d)", r"\\\\", expression.strip())).render()
+        if isinstance(expression, list):
+            return [self.evaluate(element) for element in expression]
+        if isinstance(expression, dict):
+            return {self.evaluate(key): self.evaluate(element) for key, element in expression.items()}
+        return expression
 
     def raw(self, name: str) -> Any:
         """The value as it is written."""
@@ -129,14 +129,14 @@ class Variables(Mapping[str, Any]):
         return len(self._values)
 
 
-def regex_replace(value: object, pattern: str, replacement: str) -> str:
+def regex_replace(text: object, pattern: str, replacement: str) -> str:
     """Ansible's filter of that name, as far as it is used here."""
-    return re.sub(pattern, replacement, str(value))
+    return re.sub(pattern, replacement, str(text))
 
 
-def is_true(value: object) -> bool:
+def is_true(setting: object) -> bool:
     """Ansible's filter `bool`."""
-    return str(value).lower() in {"true", "yes", "1"}
+    return str(setting).lower() in {"true", "yes", "1"}
 
 
 def dirname(path: str) -> str:
@@ -146,26 +146,26 @@ def dirname(path: str) -> str:
 
 def combine(first: Values, *more: Values) -> Values:
     """Ansible's filter of that name, without its options."""
-    result = dict(first)
-    for other in more:
-        result |= other
-    return result
+    combined = dict(first)
+    for mapping in more:
+        combined |= mapping
+    return combined
 
 
 def read_variables(inventory: Path, roles: Path) -> Variables:
     """All variables of an environment in Ansible's order: defaults, inventory, a role's own."""
-    values: Values = {}
+    variables: Values = {}
     for path in sorted(roles.glob("*/defaults/main.yml")):
-        values |= load(path)
+        variables |= load(path)
     group = inventory / "group_vars/all"
     for path in [*sorted((group / "00-common").glob("*.yml")), *sorted(group.glob("*.yml"))]:
-        values |= load(path)
+        variables |= load(path)
     for path in sorted(roles.glob("*/vars/main.yml")):
-        values |= load(path)
-    values["inventory_dir"] = str(inventory)
-    schema = values.get("settings_schema") or {}
-    values["stack_settings"] = {name.lower(): rule.get("default", "") for name, rule in schema.items()}
-    return Variables(values)
+        variables |= load(path)
+    variables["inventory_dir"] = str(inventory)
+    schema = variables.get("settings_schema") or {}
+    variables["stack_settings"] = {name.lower(): rule.get("default", "") for name, rule in schema.items()}
+    return Variables(variables)
 
 
 # --- services -------------------------------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ def make_service(name: str, description: Values, variables: Variables, ports: tu
     return Service(name, networks, pairs("protected"), pairs("mounts"), ports, binds)
 
 
-def described(role: str, variables: Variables) -> list[Service]:
+def single_service(role: str, variables: Variables) -> list[Service]:
     """The service of a role that describes just one."""
     description = variables.raw(f"__{role}_description")
     if not description:
@@ -196,11 +196,11 @@ def redis_services(variables: Variables) -> list[Service]:
     """Queue and cache."""
     return [
         Service(
-            name=item["name"],
+            name=instance["name"],
             networks=(variables["redis_network"],),
-            protected=((item["volume"], "/data"),) if "volume" in item else (),
+            protected=((instance["volume"], "/data"),) if "volume" in instance else (),
         )
-        for item in variables["redis_instances"]
+        for instance in variables["redis_instances"]
     ]
 
 
@@ -210,7 +210,9 @@ def app_services(variables: Variables) -> list[Service]:
     name = variables["app_name"]
     web, processes = variables.raw("app_web"), variables.raw("app_processes")
     services = [make_service(f"{name}-web-{colour}", {**common, **web}, variables) for colour in COLOURS]
-    return services + [make_service(f"{name}-{item['name']}", {**common, **item}, variables) for item in processes]
+    return services + [
+        make_service(f"{name}-{process['name']}", {**common, **process}, variables) for process in processes
+    ]
 
 
 # Roles that run more than one container; every other one describes its own.
@@ -223,14 +225,14 @@ def read_topology(environment: str, root: Path = ROOT) -> Topology:
     variables = read_variables(folder if folder.is_dir() else folder.with_suffix(".example"), root / "roles")
     services: list[Service] = []
     for role in variables["stack_service_roles"]:
-        services += MANY[role](variables) if role in MANY else described(role, variables)
-    items = {key: variables[f"protected_volume_{key}"] for key in ("items", "scratch_items")}
+        services += MANY[role](variables) if role in MANY else single_service(role, variables)
+    volumes = {key: variables[f"protected_volume_{key}"] for key in ("items", "scratch_items")}
     return Topology(
         stack=variables["stack_name"],
         environment=variables["ledger_env"],
-        networks=tuple((item["name"], bool(item["internal"])) for item in variables["networks_items"]),
+        networks=tuple((network["name"], bool(network["internal"])) for network in variables["networks_items"]),
         services=tuple(services),
-        volumes=tuple(item["name"] for item in items["items"]),
-        scratch_volumes=tuple(item["name"] for item in items["scratch_items"]),
+        volumes=tuple(network["name"] for network in volumes["items"]),
+        scratch_volumes=tuple(network["name"] for network in volumes["scratch_items"]),
         data_root=variables["stack_data_root"],
     )

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
+from ledgerflow.findings import message
+
 Facts = Mapping[str, Any]
 
 PROTECT = "com.ledgerflow.protect"
@@ -22,22 +24,22 @@ STACK = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
 def declared_volumes(
-    items: Sequence[Facts], scratch: Sequence[Facts], stack: Facts, labels: Facts
+    volumes: Sequence[Facts], scratch: Sequence[Facts], stack: Facts, labels: Facts
 ) -> list[dict[str, Any]]:
     """The volumes as they must be: name, driver, labels, options; `path` is empty where the engine keeps the data.
 
     `stack`: name, environment, root, bind_backed. `labels`: the literal labels of protected and scratch volumes.
     """
-    protected = [_declared(item, stack, labels["protected"], stack["bind_backed"]) for item in items]
-    return protected + [_declared(item, stack, labels["scratch"], False) for item in scratch]
+    protected = [_declaration(volume, stack, labels["protected"], stack["bind_backed"]) for volume in volumes]
+    return protected + [_declaration(volume, stack, labels["scratch"], False) for volume in scratch]
 
 
-def _declared(item: Facts, stack: Facts, literal: Facts, bind_backed: bool) -> dict[str, Any]:
-    directory = PurePosixPath(stack["root"]) / stack["name"] / stack["environment"] / item["name"]
+def _declaration(volume: Facts, stack: Facts, literal: Facts, bind_backed: bool) -> dict[str, Any]:
+    directory = PurePosixPath(stack["root"]) / stack["name"] / stack["environment"] / volume["name"]
     path = str(directory) if bind_backed else ""
-    owner = {"com.ledgerflow.service": item["service"]} if item.get("service") else {}
+    owner = {"com.ledgerflow.service": volume["service"]} if volume.get("service") else {}
     return {
-        "name": f"{stack['name']}_{stack['environment']}_{item['name']}",
+        "name": f"{stack['name']}_{stack['environment']}_{volume['name']}",
         "driver": DRIVER,
         "labels": {
             **literal,
@@ -51,40 +53,40 @@ def _declared(item: Facts, stack: Facts, literal: Facts, bind_backed: bool) -> d
     }
 
 
-def declaration_faults(items: Sequence[Facts], scratch: Sequence[Facts], stack: Facts) -> list[str]:
+def declaration_faults(volumes: Sequence[Facts], scratch: Sequence[Facts], stack: Facts) -> list[str]:
     """Refusals of names that could not be used, or would meet another volume's."""
     faults = []
     if not STACK.fullmatch(str(stack["name"])):
-        faults.append(_refusal("protected_volume_stack", f"{stack['name']!r} is no stack name", "a-z, 0-9 and hyphens"))
+        faults.append(message("protected_volume_stack", f"{stack['name']!r} is no stack name", "a-z, 0-9 and hyphens"))
     if stack.get("bind_backed", True) and not PurePosixPath(stack["root"]).is_absolute():
-        faults.append(_refusal("protected_volume_root", f"{stack['root']!r} is no absolute path", "/srv"))
-    names = [str(item["name"]) for item in (*items, *scratch)]
+        faults.append(message("protected_volume_root", f"{stack['root']!r} is no absolute path", "/srv"))
+    names = [str(volume["name"]) for volume in (*volumes, *scratch)]
     faults += [
-        _refusal("protected volumes", f"{name!r} is no volume name", "a-z, 0-9 and underscores")
+        message("protected volumes", f"{name!r} is no volume name", "a-z, 0-9 and underscores")
         for name in names
         if not NAME.fullmatch(name)
     ]
-    modes = {str(item["name"]): str(item.get("mode", "0700")) for item in items}
+    modes = {str(volume["name"]): str(volume.get("mode", "0700")) for volume in volumes}
     faults += [
-        _refusal("protected volumes", f"{name}: mode {mode!r} is not octal or opens data/ to others", 'mode: "0700"')
+        message("protected volumes", f"{name}: mode {mode!r} is not octal or opens data/ to others", 'mode: "0700"')
         for name, mode in modes.items()
         if not MODE.fullmatch(mode)
     ]
     twice = sorted({name for name in names if names.count(name) > 1})
-    faults += [_refusal("protected volumes", f"{name!r} is declared twice", "remove one of the two") for name in twice]
+    faults += [message("protected volumes", f"{name!r} is declared twice", "remove one of the two") for name in twice]
     return faults
 
 
-def inspected_volumes(results: Iterable[Facts]) -> dict[str, dict[str, Any]]:
+def inspected_volumes(inspections: Iterable[Facts]) -> dict[str, dict[str, Any]]:
     """{name: {driver, labels, options}} of volumes as the engine's inspect writes them."""
     return {
-        item["Name"]: {
-            "driver": item.get("Driver", ""),
-            "labels": item.get("Labels") or {},
-            "options": item.get("Options") or {},
+        inspection["Name"]: {
+            "driver": inspection.get("Driver", ""),
+            "labels": inspection.get("Labels") or {},
+            "options": inspection.get("Options") or {},
         }
-        for item in results
-        if item
+        for inspection in inspections
+        if inspection
     }
 
 
@@ -97,25 +99,25 @@ def volume_findings(declared: Sequence[Facts], inspected: Facts, complete: bool 
     """A refusal for each volume that is not exactly as declared; with `complete` also for one that is missing."""
     findings = []
     for volume in declared:
-        seen = inspected.get(volume["name"])
-        if seen is not None:
-            wrong = _differences(volume, seen)
+        actual = inspected.get(volume["name"])
+        if actual is not None:
+            wrong = _differences(volume, actual)
             findings += (
-                [_refusal(f"volume {volume['name']}", "; ".join(wrong), _way_out(volume, seen))] if wrong else []
+                [message(f"volume {volume['name']}", "; ".join(wrong), _way_out(volume, actual))] if wrong else []
             )
         elif complete:
             hint = f"docker volume inspect {volume['name']}"
-            findings.append(_refusal(f"volume {volume['name']}", "was made and is not there", hint))
+            findings.append(message(f"volume {volume['name']}", "was made and is not there", hint))
     return findings
 
 
-def _differences(volume: Facts, seen: Facts) -> list[str]:
+def _differences(volume: Facts, actual: Facts) -> list[str]:
     wrong = []
-    if seen["driver"] != volume["driver"]:
-        wrong.append(f"driver is {seen['driver']!r}, declared {volume['driver']!r}")
-    for what in ("labels", "options"):
-        have, want = seen.get(what) or {}, volume[what]
-        word = what.removesuffix("s")
+    if actual["driver"] != volume["driver"]:
+        wrong.append(f"driver is {actual['driver']!r}, declared {volume['driver']!r}")
+    for aspect in ("labels", "options"):
+        have, want = actual.get(aspect) or {}, volume[aspect]
+        word = aspect.removesuffix("s")
         wrong += [f"{word} {key} is missing (declared {want[key]!r})" for key in sorted(set(want) - set(have))]
         wrong += [f"{word} {key}={have[key]!r} is not declared" for key in sorted(set(have) - set(want))]
         changed = sorted(key for key in set(want) & set(have) if want[key] != have[key])
@@ -123,18 +125,18 @@ def _differences(volume: Facts, seen: Facts) -> list[str]:
     return wrong
 
 
-def _way_out(volume: Facts, seen: Facts) -> str:
+def _way_out(volume: Facts, actual: Facts) -> str:
     """How to get from the volume that is there to the declared one without losing what it holds."""
-    name, options, labels = volume["name"], seen.get("options") or {}, seen.get("labels") or {}
+    name, options, labels = volume["name"], actual.get("options") or {}, actual.get("labels") or {}
     if not volume["protected"] and PROTECT not in labels and not options:
         return f"it is scratch, nothing is kept in it: docker volume rm {name}"
-    if options.get("o") == "bind" and options.get("device") and seen["driver"] == DRIVER:
+    if options.get("o") == "bind" and options.get("device") and actual["driver"] == DRIVER:
         device = options["device"]
-        where = (
+        advice = (
             "which is right" if device == volume["path"] else f"not in {volume['path'] or 'the engine'}: move it first"
         )
         return (
-            f"its data is in {device}, {where}. Take a backup (make backup), stop what uses it (make down), then "
+            f"its data is in {device}, {advice}. Take a backup (make backup), stop what uses it (make down), then "
             f"docker volume rm {name} removes only the engine's record of it; make deploy makes it anew{PAGE}"
         )
     if volume["path"] and not options and not labels:
@@ -149,29 +151,27 @@ def _way_out(volume: Facts, seen: Facts) -> str:
     )
 
 
-def volumes_recorded(items: Sequence[Facts], probe: Facts) -> bool:
+def volumes_recorded(volumes: Sequence[Facts], probe: Facts) -> bool:
     """Whether the host's first look already shows each directory's sentinel equal to its record."""
     records, sentinels = probe.get("records") or {}, probe.get("sentinels") or {}
-    return all(records.get(item["name"]) and records[item["name"]] == sentinels.get(item["name"]) for item in items)
+    return all(
+        records.get(volume["name"]) and records[volume["name"]] == sentinels.get(volume["name"]) for volume in volumes
+    )
 
 
-def volumes_image(wanted: str, images: Facts) -> str:
+def volumes_image(image: str, images: Facts) -> str:
     """Of an image's versions in `images` (tag → id) the wanted one, else any; empty where there is none yet."""
-    versions = [tag for tag in sorted(images) if tag.rpartition(":")[0] == wanted.rpartition(":")[0]]
-    return wanted if wanted in versions else next(iter(versions), "")
+    versions = [tag for tag in sorted(images) if tag.rpartition(":")[0] == image.rpartition(":")[0]]
+    return image if image in versions else next(iter(versions), "")
 
 
-def volumes_probe(results: Sequence[Facts], probe: Facts) -> dict[str, Any]:
+def volumes_probe(directories: Sequence[Facts], probe: Facts) -> dict[str, Any]:
     """The first look brought up to date with what volume_directory returned."""
-    made = {item["name"]: item["sentinel"] for item in results}
-    initialised = {item["name"] for item in results if item["initialised"]}
+    sentinels = {directory["name"]: directory["sentinel"] for directory in directories}
+    initialised = {directory["name"] for directory in directories if directory["initialised"]}
     return {
         **probe,
-        "records": {**(probe.get("records") or {}), **made},
-        "sentinels": {**(probe.get("sentinels") or {}), **made},
+        "records": {**(probe.get("records") or {}), **sentinels},
+        "sentinels": {**(probe.get("sentinels") or {}), **sentinels},
         "initialised": sorted(initialised | set(probe.get("initialised") or [])),
     }
-
-
-def _refusal(where: str, what: str, hint: str) -> str:
-    return f"{where}: {what}\nHINT: {hint}"

@@ -454,7 +454,7 @@ def test_a_secret_is_weak_exactly_where_the_service_s_files_would_refuse_it(valu
     except service_files.SecretError:
         taken = False
     assert host_probe.strong(value) is taken
-    assert host.strong(value) is taken
+    assert host.is_strong(value) is taken
 
 
 def test_where_there_is_no_stack_everything_is_empty(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tools.addresses import ROOT, findings
+from ledgerflow.repository import ROOT
+from tools.addresses import findings
 
 
 @pytest.mark.parametrize("text", [

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from ledgerflow.checks.compose import Rules, check, interpolated, is_database, read_env
+from ledgerflow.checks.compose import Rules, check_text, interpolate, is_database, read_env
 
 RULES = Rules(frozenset({"ledger_dev_db_data", "ledger_dev_media"}), ("/srv/ledger/dev",))
 
 
 def found(text: str, directory: str = "/home/a/shop", **variables: str) -> list[tuple[str, int]]:
     return [
-        (one.id.removeprefix("compose."), one.line) for one in check(text, "compose.yml", directory, RULES, variables)
+        (one.id.removeprefix("compose."), one.line)
+        for one in check_text(text, "compose.yml", directory, RULES, variables)
     ]
 
 
@@ -147,14 +148,14 @@ def test_what_the_file_does_not_tell_is_unknown_and_never_fine() -> None:
         service("ports: ['$PORT']"),
         volumes("db: {name: $N, external: true}"),
     ):
-        (finding,) = check(text, "c.yml", "/x", RULES)
+        (finding,) = check_text(text, "c.yml", "/x", RULES)
         assert (finding.id, finding.unknown) == ("compose.unknown", True)
     assert found(service("volumes: ['$X/y:/z']"), X="/home") == []
 
 
 @pytest.mark.parametrize(("text", "line"), [("a: [", 1), ("a:\n\tb: c", 2), ("- a", 1)])
 def test_a_file_that_is_no_compose_file_is_told_with_its_line(text: str, line: int) -> None:
-    (finding,) = check(text, "c.yml", "/x", RULES)
+    (finding,) = check_text(text, "c.yml", "/x", RULES)
     assert (finding.id, finding.line, finding.unknown) == ("compose.unreadable", line, True)
 
 
@@ -163,7 +164,7 @@ def test_variables_are_put_in_as_compose_does() -> None:
     told = {"$A": "1", "${A}b": "1b", "$$A": "$A", "${N:-x}": "x", "${E:-x}": "x", "${E-x}": "", "${A:+y}": "y",
     "${N:+y}": "",
             "${N:-${A}}": "1", "a$": "a$"}  # fmt: skip
-    assert {text: interpolated(text, known) for text in told} == told
+    assert {text: interpolate(text, known) for text in told} == told
     assert read_env("# x\nexport A=1\nB='2'\nnothing\n") == {"A": "1", "B": "2"}
 
 

@@ -38,10 +38,10 @@ def test_a_project_that_would_own_a_protected_volume_is_found(environment: str) 
     stack = read_topology(environment, ROOT)
     rules = check_volumes.rules_of([stack])
     text = check_volumes.project_text(next(one for one in stack.services if one.name == "postgres"), stack)
-    assert compose_checks.check(text, "x", "/", rules) == []
+    assert compose_checks.check_text(text, "x", "/", rules) == []
     owned = text.replace("external: true\n    name: ledger", "external: false\n    name: ledger")
     assert owned != text
-    assert [one.id for one in compose_checks.check(owned, "x", "/", rules)] == ["compose.external"]
+    assert [one.id for one in compose_checks.check_text(owned, "x", "/", rules)] == ["compose.external"]
 
 
 def test_a_bind_or_port_of_a_role_reaches_the_check() -> None:
@@ -49,7 +49,7 @@ def test_a_bind_or_port_of_a_role_reaches_the_check() -> None:
     vault = next(one for one in stack.services if one.name == "vault")
     assert any(bind.endswith(":/stack-state:ro") for bind in vault.binds)
     bad = dataclasses.replace(vault, binds=(*vault.binds, "/srv/ledger/dev/db_data:/x"), ports=("127.0.0.1:5432",))
-    found = compose_checks.check(check_volumes.project_text(bad, stack), "x", "/", check_volumes.rules_of([stack]))
+    found = compose_checks.check_text(check_volumes.project_text(bad, stack), "x", "/", check_volumes.rules_of([stack]))
     assert {one.id for one in found} == {"compose.bind", "compose.port"}
 
 

@@ -283,7 +283,7 @@ def test_a_holder_that_cannot_be_granted_is_told_and_left_out() -> None:
     results = [granted("shop-db-1"), failed]
     made = g.foreign_declaration(SHOP, results, known, {"environment": "dev", "profile": "standard"})
     assert [one["container"] for one in made["grants"]] == ["shop-db-1"]
-    assert g.ungranted(results) == ["container odd: why\nHINT: x"]
+    assert g.grant_errors(results) == ["container odd: why\nHINT: x"]
 
 
 def test_all_filters_are_there() -> None:

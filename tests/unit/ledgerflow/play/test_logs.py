@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ledgerflow.play.logs import check, entries, level_of, merged
+from ledgerflow.play.logs import check_request, entries, level_of, merge_entries
 from ledgerflow.play.request import Refusal
 
 CADDY = "2026-11-20T12:00:01.5Z asks\n2026-11-20T12:00:03.0Z ERROR gives up\n"
@@ -12,14 +12,16 @@ APP = "2026-11-20T12:00:02.0Z warning: slow\nnot a line of the engine\n"
 
 
 def test_lines_come_in_the_order_of_their_times() -> None:
-    told = [(name, text) for _when, name, text in merged([entries("caddy", CADDY), entries("app", APP)], "debug")]
+    told = [
+        (name, text) for _when, name, text in merge_entries([entries("caddy", CADDY), entries("app", APP)], "debug")
+    ]
     assert told == [("caddy", "asks"), ("app", "warning: slow"), ("caddy", "ERROR gives up")]
 
 
 def test_only_the_wanted_level_and_graver_ones_are_shown() -> None:
     logs = [entries("caddy", CADDY), entries("app", APP)]
-    assert [text for _when, _name, text in merged(logs, "warning")] == ["warning: slow", "ERROR gives up"]
-    assert [text for _when, _name, text in merged(logs, "error")] == ["ERROR gives up"]
+    assert [text for _when, _name, text in merge_entries(logs, "warning")] == ["warning: slow", "ERROR gives up"]
+    assert [text for _when, _name, text in merge_entries(logs, "error")] == ["ERROR gives up"]
 
 
 @pytest.mark.parametrize(("text", "level"), [
@@ -51,8 +53,8 @@ def test_levels_are_found_as_the_services_write_them(text: str, level: str) -> N
 @pytest.mark.parametrize("environ", [{"LEVEL": "loud"}, {"ENV": "prod"}])
 def test_an_unknown_level_and_another_hosts_engine_are_refused(environ: dict[str, str]) -> None:
     with pytest.raises(Refusal):
-        check(environ)
+        check_request(environ)
 
 
 def test_another_hosts_engine_can_be_named() -> None:
-    assert check({"ENV": "prod", "DOCKER_HOST": "ssh://a@b.example.org"}) == ("prod", "debug")
+    assert check_request({"ENV": "prod", "DOCKER_HOST": "ssh://a@b.example.org"}) == ("prod", "debug")

@@ -10,8 +10,8 @@ import pytest
 from ledgerflow.play.request import (
     Refusal,
     Request,
-    agreed,
-    check,
+    check_request,
+    has_agreed,
     playbook_argv,
     playbook_environment,
     playbook_variables,
@@ -27,14 +27,14 @@ ROOT = Path("/somewhere")
 
 def refusal_of(request: Request) -> Refusal:
     with pytest.raises(Refusal) as caught:
-        check(request, PLAYBOOKS, INVENTORIES)
+        check_request(request, PLAYBOOKS, INVENTORIES)
     return caught.value
 
 
 def test_nothing_given_means_dev() -> None:
     request = read_request(["deploy"], {})
     assert (request.env, request.yes, request.cold, request.command) == ("dev", False, False, "make deploy")
-    check(request, PLAYBOOKS, INVENTORIES)
+    check_request(request, PLAYBOOKS, INVENTORIES)
 
 
 def test_an_empty_environment_comes_from_a_variable_that_is_not_set_and_is_refused() -> None:
@@ -44,8 +44,8 @@ def test_an_empty_environment_comes_from_a_variable_that_is_not_set_and_is_refus
 
 @pytest.mark.parametrize("environ", [{"YES": "1"}, {"CI": "true"}])
 def test_yes_and_ci_agree_beforehand_and_nothing_else_does(environ: dict[str, str]) -> None:
-    assert agreed(environ)
-    assert not agreed({name: "" for name in environ})
+    assert has_agreed(environ)
+    assert not has_agreed({name: "" for name in environ})
     assert read_request(["deploy"], environ).yes
 
 
@@ -107,7 +107,7 @@ def test_a_dry_run_removes_nothing_only_where_it_was_asked_for(given: str, dry: 
 
 def test_a_decision_reaches_the_vault_with_its_backup_and_reason() -> None:
     request = read_request(["accept"], {"FILE": "newest", "REASON": "it was meant", "ENV": "ci"})
-    check(request, PLAYBOOKS, INVENTORIES)
+    check_request(request, PLAYBOOKS, INVENTORIES)
     values = playbook_variables(request, Decision(), ROOT)
     assert (values["backup_file"], values["backup_reason"]) == ("newest", "it was meant")
     assert read_verdict('{"verdict": "accepted"}') == ("VERDICT: accepted", 0)
@@ -116,7 +116,7 @@ def test_a_decision_reaches_the_vault_with_its_backup_and_reason() -> None:
 
 def test_a_checklist_is_named_for_preflight_alone() -> None:
     request = read_request(["preflight"], {"OP": "database", "ENV": "ci"})
-    check(request, PLAYBOOKS, INVENTORIES)
+    check_request(request, PLAYBOOKS, INVENTORIES)
     assert playbook_variables(request, Decision(), ROOT)["preflight_operation"] == "database"
     assert request.command == "make preflight ENV=ci OP=database"
     other = read_request(["migrate"], {"OP": "volume"})

@@ -108,7 +108,7 @@ def test_a_good_stack_holds_line_by_line(operation: str) -> None:
     assert {one["verdict"] for one in found} == {"ok"}
     assert preflight_verdict(found, "prod") == "holds"
     assert len(preflight_text(found).splitlines()) == len(found) > 5
-    assert preflight_text(found, every=False) == ""
+    assert preflight_text(found, include_good=False) == ""
 
 
 @pytest.mark.parametrize(("changes", "verdict"), [
@@ -153,7 +153,7 @@ def test_nothing_deployed_is_unknown_before_a_change_of_volumes_and_fine_before_
 def test_what_is_not_installed_is_a_line_of_its_own_and_excused_in_dev_only(what: str) -> None:
     found = lines("volume", **{what: answered(127)})
     assert [(one["id"], one["verdict"]) for one in found if one["verdict"] != "ok"] == [(what, "unknown")]
-    assert "not installed" in preflight_text(found, every=False)
+    assert "not installed" in preflight_text(found, include_good=False)
     verdicts = {env: preflight_verdict(found, env) for env in ("dev", "ci", "staging", "prod")}
     assert verdicts == {"dev": "holds", "ci": "holds", "staging": "inconclusive", "prod": "inconclusive"}
 
@@ -246,7 +246,7 @@ def test_the_rows_that_people_watch_are_told() -> None:
 def test_before_a_deploy_an_old_backup_is_bad_in_production_and_told_elsewhere() -> None:
     old = host(vault={"newest": BACKUP, "newest_proven": {**BACKUP, "taken": "2025-12-01T00:00:00+00:00"}})
     assert wrong("deploy", old) == []
-    assert "732" in preflight_text(lines("deploy", old), every=False) or "hours old" in preflight_text(
+    assert "732" in preflight_text(lines("deploy", old), include_good=False) or "hours old" in preflight_text(
         lines("deploy", old)
     )
     everywhere = {"environment": "prod", "settings_environment": "prod", "shell_environment": "prod"}
@@ -270,7 +270,7 @@ def test_bad_outweighs_unknown_and_nothing_is_inconclusive() -> None:
 
 
 def test_a_hint_stands_below_its_line() -> None:
-    text = preflight_text(lines("volume", host(volumes={})), every=False).splitlines()
+    text = preflight_text(lines("volume", host(volumes={})), include_good=False).splitlines()
     assert text[0].split()[:2] == ["FAIL", "labels"]
     assert text[1].strip().startswith("HINT: make deploy ENV=dev")
 

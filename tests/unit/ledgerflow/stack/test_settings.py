@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filter_plugins.stack import FilterModule
+from ledgerflow.findings import findings_text
 from ledgerflow.stack import settings as settings_module
-from ledgerflow.stack.settings import findings_text, parse_settings, settings_findings, settings_values
+from ledgerflow.stack.settings import parse_settings, settings_findings, settings_values
 
 ROOT = Path(__file__).resolve().parents[4]
 EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
