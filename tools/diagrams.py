@@ -32,9 +32,13 @@ def reachability_table(topology: Topology) -> str:
 
 
 def _row(source: Service, targets: list[tuple[Service, int]], topology: Topology) -> list[str]:
-    cells = ["·" if source is target else "yes" if source.reaches(target) else "-" for target, _port in targets]
-    outside = "yes" if set(source.networks) & topology.outside else "-"
-    return [f"**{source.name}**", *cells, "yes" if source.networks else "-", outside]
+    cells = ("·" if source is target else _mark(source.reaches(target)) for target, _port in targets)
+    outside = set(source.networks) & topology.outside
+    return [f"**{source.name}**", *cells, _mark(source.networks), _mark(outside)]
+
+
+def _mark(holds: object) -> str:
+    return "yes" if holds else "-"
 
 
 def with_table(page: str, table: str) -> str:

@@ -215,22 +215,25 @@ def _host_path(compose: Compose, owner: str, source: str, read_only: bool, line:
         compose.add("unknown", line, problem, _default_hint("path"), True)
         return
     for path in _resolved_paths(source, compose.directory):
-        if any(path == socket or (path not in ("/", "/var") and is_inside(socket, path)) for socket in SOCKETS):
+        if _reaches_socket(path):
             problem = f"{owner}: {path} gives the engine's socket away: whoever has it can remove any volume"
             compose.add("socket", line, problem, "leave it out; no container gets the engine's socket")
             return
-        for protected_path in (*compose.rules.paths, *HOST_PATHS):
-            if not read_only and (is_inside(path, protected_path) or is_inside(protected_path, path)):
-                problem = (
-                    f"{owner}: {source} is bound for writing and reaches {protected_path}, where protected data is"
-                )
-                compose.add(
-                    "bind",
-                    line,
-                    problem,
-                    f"mount the volume by its name, or bind another place; to read: {source}:…:ro",
-                )
-                return
+        if not read_only and (protected := _protected_path(compose.rules, path)):
+            problem = f"{owner}: {source} is bound for writing and reaches {protected}, where protected data is"
+            hint = f"mount the volume by its name, or bind another place; to read: {source}:…:ro"
+            compose.add("bind", line, problem, hint)
+            return
+
+
+def _reaches_socket(path: str) -> bool:
+    return any(path == socket or (path not in ("/", "/var") and is_inside(socket, path)) for socket in SOCKETS)
+
+
+def _protected_path(rules: Rules, path: str) -> str:
+    """The first protected path that this one reaches, or that reaches this one; else ""."""
+    places = (*rules.paths, *HOST_PATHS)
+    return next((place for place in places if is_inside(path, place) or is_inside(place, path)), "")
 
 
 def _resolved_paths(source: str, directory: str) -> list[str]:
@@ -359,10 +362,11 @@ def interpolate(text: str, variables: Mapping[str, str]) -> str:
             return "$"
         name = bare or braced
         variable = variables.get(name)
-        if operator in ("-", ":-"):
-            return variable if variable or (variable is not None and operator == "-") else interpolate(word, variables)
+        is_set = variable is not None if operator == "-" else bool(variable)
+        if operator in ("-", ":-") and not is_set:
+            return interpolate(word, variables)
         if operator in ("+", ":+"):
-            return interpolate(word, variables) if variable else ""
+            return interpolate(word, variables) if is_set else ""
         return _UNKNOWN if variable is None else variable
 
     return _VARIABLE.sub(value, text)

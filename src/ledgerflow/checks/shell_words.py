@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import tree_sitter_bash
@@ -230,18 +230,11 @@ class Scope:
         return name != "@"
 
     def _evaluated(self, assignments: Sequence[_Assignment]) -> list[Fields] | None:
-        bases: list[Fields] = []
-        for assignment in (assignment for assignment in assignments if not assignment.appends):
-            results_of_one = self._value(assignment)
-            if results_of_one is None:
-                return None
-            bases += results_of_one
-        appended: list[list[Fields]] = []
-        for assignment in (assignment for assignment in assignments if assignment.appends):
-            results_of_one = self._value(assignment)
-            if results_of_one is None:
-                return None
-            appended.append([(), *results_of_one])
+        set_values, appended_values = self._all_values(assignments, False), self._all_values(assignments, True)
+        if set_values is None or appended_values is None:
+            return None
+        bases = list(itertools.chain.from_iterable(set_values))
+        appended = [[(), *alternatives] for alternatives in appended_values]
         joined: list[Fields] = []
         is_array = any(assignment.array for assignment in assignments)
         for base in bases or [()]:
@@ -250,6 +243,12 @@ class Scope:
                 joined.append(words if is_array else ("".join(words),))
         joined = list(dict.fromkeys(joined))
         return joined if len(joined) <= MOST_VALUES else None
+
+    def _all_values(self, assignments: Sequence[_Assignment], appends: bool) -> list[list[Fields]] | None:
+        """The alternatives of each assignment that appends, or of each that does not; None where one is unknown."""
+        alternatives = [self._value(assignment) for assignment in assignments if assignment.appends is appends]
+        known = [values for values in alternatives if values is not None]
+        return known if len(known) == len(alternatives) else None
 
     def _value(self, assignment: _Assignment) -> list[Fields] | None:
         if not assignment.nodes:
@@ -293,24 +292,12 @@ class Scope:
         return list(dict.fromkeys(tuple(words or ()) for words in alternatives))
 
     def _piece(self, node: Node, quoted: bool) -> list[Fields]:
+        if reader := _PIECES.get(node.type):
+            return reader(self, node, quoted)
         text = text_of(node)
-        if node.type == "raw_string":
-            return [(_mark_later_text(text[1:-1], several=False),)]
-        if node.type == "ansi_c_string":
-            return [(_mark_later_text(_unescape(text[2:-1]), several=False),)]
-        if node.type in {"string", "translated_string"}:
-            return self.quoted_text(node)
-        if node.type in {"simple_expansion", "expansion"}:
-            return self._variable(node, quoted)
-        if node.type == "command_substitution":
-            return self._output(node, quoted)
-        if node.type == "arithmetic_expansion":
-            return [("0",)]
-        if node.type == "process_substitution":
-            return [("<()",)]
         if node.named_children and node.type not in {"word", "brace_expression"}:
             return [(unknown(text, several=not quoted),)]
-        literal = re.sub(r"\\(\n|.)", lambda match: "" if match[1] == "\n" else match[1], text, flags=re.DOTALL)
+        literal = re.sub(r"\\(\n|.)", lambda match: match[1].strip("\n"), text, flags=re.DOTALL)
         return [(_mark_later_text(literal, several=not quoted),)]
 
     def quoted_text(self, node: Node, raw: bool = False) -> list[Fields]:
@@ -353,24 +340,24 @@ class Scope:
         if name in _NUMBERS:
             return [("0",)]
         alternatives = self._looked_up(name, node)
-        default = [
-            child
-            for child in node.named_children
-            if child.type not in {"variable_name", "subscript", "special_variable_name"}
-        ]
-        readings = [self._as_words(words, name, index, quoted) for words in alternatives or []]
+        readings: list[Fields]
         if alternatives is None:
-            readings = [(unknown(text, several=not quoted or name == "@" or index == "@"),)]
+            readings = [(unknown(text, several=not quoted or "@" in {name, index}),)]
+        else:
+            readings = [self._as_words(words, name, index, quoted) for words in alternatives]
+        default = self._default(node, quoted)
+        nothing: Fields = ("",) if quoted else ()
         if operator in {"-", "="}:
-            readings += (
-                product(self.fields(child, quoted) for child in default) if default else [()] if not quoted else [("",)]
-            )
+            readings += default or [nothing]
         elif operator == "+":
-            readings = [
-                *(product(self.fields(child, quoted) for child in default) if default else []),
-                () if not quoted else ("",),
-            ]
+            readings = [*default, nothing]
         return list(dict.fromkeys(readings))
+
+    def _default(self, node: Node, quoted: bool) -> list[Fields]:
+        """The alternatives of the text behind the operator of `${NAME:-text}`; empty where there is no text."""
+        names = {"variable_name", "subscript", "special_variable_name"}
+        texts = [child for child in node.named_children if child.type not in names]
+        return product(self.fields(child, quoted) for child in texts) if texts else []
 
     def _looked_up(self, name: str, node: Node) -> list[Fields] | None:
         if name in {"@", "*"} or name.isdigit():
@@ -436,14 +423,26 @@ class Scope:
         arguments = command.children_by_field_name("argument")
         alternatives = product(self.fields(argument) for argument in arguments)
         if name == "echo":
-            return [" ".join(word for word in words if word not in {"-n", "-e", "-E"}) for words in alternatives]
+            return list(map(_echo_output, alternatives))
         if name == "printf":
-            return [_printf_output(words) for words in alternatives]
+            return list(map(_printf_output, alternatives))
         if name == "which" or (name == "command" and arguments and text_of(arguments[0]) == "-v"):
             return [words[-1] for words in alternatives if words]
         return None
 
 
+# How a piece of a word is read, by its node's type; a piece of any other type is a literal.
+_PIECES: Mapping[str, Callable[[Scope, Node, bool], list[Fields]]] = {
+    "raw_string": lambda _, node, _quoted: [(_mark_later_text(text_of(node)[1:-1], several=False),)],
+    "ansi_c_string": lambda _, node, _quoted: [(_mark_later_text(_unescape(text_of(node)[2:-1]), several=False),)],
+    "string": lambda scope, node, _quoted: scope.quoted_text(node),
+    "translated_string": lambda scope, node, _quoted: scope.quoted_text(node),
+    "simple_expansion": Scope._variable,
+    "expansion": Scope._variable,
+    "command_substitution": Scope._output,
+    "arithmetic_expansion": lambda _scope, _node, _quoted: [("0",)],
+    "process_substitution": lambda _scope, _node, _quoted: [("<()",)],
+}
 _EXPANDED = frozenset({"simple_expansion", "expansion", "command_substitution", "arithmetic_expansion"})
 
 
@@ -488,6 +487,10 @@ def _unescape(text: str) -> str:
         return text.encode("latin-1", "backslashreplace").decode("unicode_escape")
     except UnicodeDecodeError:
         return unknown(text, several=False)
+
+
+def _echo_output(words: Sequence[str]) -> str:
+    return " ".join(word for word in words if word not in {"-n", "-e", "-E"})
 
 
 def _printf_output(words: Sequence[str]) -> str:

@@ -177,25 +177,27 @@ def engine_mode(facts: Facts) -> dict[str, Any]:
 
     `reduced` says that this mode was asked for; an ordinary engine then is used like one that cannot be configured.
     """
-    reason = ""
-    if facts.get("desktop"):
-        reason = "Docker Desktop: its engine runs in a machine of its own"
-    elif facts.get("rootless"):
-        reason = "rootless engine: it belongs to one user, not to the host"
-    elif facts.get("system", "Linux") not in ("Linux", ""):
-        reason = f"{facts['system']}: the engine does not run on this host itself"
-    elif facts.get("reduced"):
-        reason = "asked for by engine_reduced"
+    reason = _reduced_reason(facts)
     if not reason:
         return asdict(Mode("full", "", [], "/etc/ledgerflow", "/srv", True, ""))
     config = _user_directory(facts, "xdg_config_home", ".config")
     promises = list(LOST_PROMISES)
     if facts.get("desktop"):
         promises.append("after a reboot: the engine starts when its user signs in, not by itself")
-    message = "\n".join(
-        [f"engine guard: NOT ACTIVE here ({reason})", *(f"  does not hold: {text}" for text in promises)]
-    )
-    return asdict(Mode("reduced", reason, promises, f"{config}/ledgerflow", "", False, message))
+    lines = [f"engine guard: NOT ACTIVE here ({reason})", *(f"  does not hold: {text}" for text in promises)]
+    return asdict(Mode("reduced", reason, promises, f"{config}/ledgerflow", "", False, "\n".join(lines)))
+
+
+def _reduced_reason(facts: Facts) -> str:
+    """Why an engine of ours cannot be configured here; "" where it can."""
+    system = facts.get("system") or "Linux"
+    reasons = {
+        "Docker Desktop: its engine runs in a machine of its own": facts.get("desktop"),
+        "rootless engine: it belongs to one user, not to the host": facts.get("rootless"),
+        f"{system}: the engine does not run on this host itself": system != "Linux",
+        "asked for by engine_reduced": facts.get("reduced"),
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
 
 
 def engine_place(facts: Facts, data_root: str) -> dict[str, Any]:
@@ -263,6 +265,10 @@ def _platform(engine: Facts, settings: Facts) -> Facts:
     return packages
 
 
+def _all_packages(platform: Facts) -> list[str]:
+    return [*platform["engine"], platform["compose"], platform["buildx"], *platform["extra"]]
+
+
 def _of_distribution(engine: Facts) -> bool:
     return engine.get("package") in ("docker.io", "")
 
@@ -296,7 +302,7 @@ def _plan_engine(plan: Plan, engine: Facts, settings: Facts) -> None:
             )
             plan.refusals.append(message("distribution", problem, "install Docker 20.10 or newer, then run this again"))
         else:
-            plan.packages += [*platform["engine"], platform["compose"], platform["buildx"], *platform["extra"]]
+            plan.packages += _all_packages(platform)
             plan.upgrade = bool(is_present)
     elif manage == "always":
         problem = f"{engine['package']} {engine.get('package_version', '')} is not the distribution's: not replaced"
@@ -304,7 +310,7 @@ def _plan_engine(plan: Plan, engine: Facts, settings: Facts) -> None:
             message("docker_engine_manage", problem, "set docker_engine_manage: auto to use it as it is")
         )
     elif engine.get("dpkg_interrupted") and not engine.get("running") and platform and _of_distribution(engine):
-        plan.packages += [*platform["engine"], platform["compose"], platform["buildx"], *platform["extra"]]
+        plan.packages += _all_packages(platform)
     plan.start = not engine.get("running")
 
 

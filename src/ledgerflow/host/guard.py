@@ -74,15 +74,21 @@ def data_root(host: Facts) -> str:
 
 def guard_command(host: Facts, settings: Facts) -> list[str]:
     """The command line of the service. `settings`: mode (decided), profile, state_files, hook."""
-    words = [f"--mode={settings['mode']}", f"--profile={settings['profile']}", f"--data-root={data_root(host)}"]
-    words += [f"--state-file={file}" for file in settings["state_files"]]
-    return [PROGRAM, "serve", *words, *(f"--hook={word}" for word in settings["hook"])]
+    state_files = [f"--state-file={file}" for file in settings["state_files"]]
+    return [PROGRAM, "serve", *_common_options(host, settings), *state_files, *_hook_options(settings)]
 
 
 def guard_check_command(host: Facts, settings: Facts) -> list[str]:
     """The command line of the check after each start of the engine. `settings`: mode (decided), profile, hook."""
-    words = [f"--mode={settings['mode']}", f"--profile={settings['profile']}", f"--data-root={data_root(host)}"]
-    return [PROGRAM, "check", "--existing", *words, *(f"--hook={word}" for word in settings["hook"])]
+    return [PROGRAM, "check", "--existing", *_common_options(host, settings), *_hook_options(settings)]
+
+
+def _common_options(host: Facts, settings: Facts) -> list[str]:
+    return [f"--mode={settings['mode']}", f"--profile={settings['profile']}", f"--data-root={data_root(host)}"]
+
+
+def _hook_options(settings: Facts) -> list[str]:
+    return [f"--hook={word}" for word in settings["hook"]]
 
 
 def unit_command(words: Sequence[str]) -> str:

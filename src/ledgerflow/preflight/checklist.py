@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ledgerflow.checks.compose import Finding as ComposeFinding
 from ledgerflow.checks.compose import Rules, check_text
 
 Facts = Mapping[str, Any]
@@ -77,9 +78,12 @@ def deploy_lines(probe: Facts, inputs: Facts, now: datetime) -> list[Line]:
 
 
 def _findings(id_: str, findings: Sequence[Facts], good: str) -> list[Line]:
-    return [make_line(id_, BAD, f"{finding['where']}: {finding['what']}", finding["hint"]) for finding in findings] or [
-        make_line(id_, OK, good)
-    ]
+    bad = [make_line(id_, BAD, f"{finding['where']}: {finding['what']}", finding["hint"]) for finding in findings]
+    return bad or [make_line(id_, OK, good)]
+
+
+def _protected(inputs: Facts) -> list[Facts]:
+    return [volume for volume in inputs["volumes"] if volume["protected"]]
 
 
 # --- lines of more than one checklist -------------------------------------------------------------------------------
@@ -112,18 +116,21 @@ def compose_lines(probe: Facts, inputs: Facts, required: bool) -> list[Line]:
     if inputs["compose"]["rc"] != 0:
         problem = f"compose files below {inputs['config_root']}: {_last_line(inputs['compose']['error'])}"
         return [make_line("compose", UNKNOWN, problem, f"ls -l {inputs['config_root']}")]
-    protected = [entry for entry in inputs["volumes"] if entry["protected"]]
-    paths = tuple(sorted({str(entry["path"]) for entry in protected if entry["path"]}))
-    rules = Rules(frozenset(str(entry["name"]) for entry in protected), paths)
-    findings = [
-        entry for path, text in files.items() for entry in check_text(text, path, str(Path(path).parent), rules)
-    ]
-    lines = [
-        make_line("compose", UNKNOWN if entry.unknown else BAD, f"{entry.where}:{entry.line}: {entry.what}", entry.hint)
-        for entry in findings
-    ]
+    lines = [_compose_line(found) for path, text in files.items() for found in _check_rendered(path, text, inputs)]
     good = f"{len(files)} compose files: volumes external, no database port, no bind over data"
     return lines or [make_line("compose", OK, good)]
+
+
+def _check_rendered(path: str, text: str, inputs: Facts) -> list[ComposeFinding]:
+    protected = _protected(inputs)
+    paths = {str(volume["path"]) for volume in protected if volume["path"]}
+    rules = Rules(frozenset(str(volume["name"]) for volume in protected), tuple(sorted(paths)))
+    return check_text(text, path, str(Path(path).parent), rules)
+
+
+def _compose_line(finding: ComposeFinding) -> Line:
+    verdict = UNKNOWN if finding.unknown else BAD
+    return make_line("compose", verdict, f"{finding.where}:{finding.line}: {finding.what}", finding.hint)
 
 
 def rendered_files(text: str) -> dict[str, str]:
@@ -173,7 +180,7 @@ def label_lines(probe: Facts, inputs: Facts, required: bool) -> list[Line]:
         return [make_line("labels", UNKNOWN, f"the engine does not answer: {probe['engine']['error']}", "docker info")]
     wrong = {name: findings for name, *findings in inputs["volume_findings"]}
     lines = []
-    for volume in [entry for entry in inputs["volumes"] if entry["protected"]]:
+    for volume in _protected(inputs):
         name = str(volume["name"])
         if name not in probe["volumes"]:
             hint = f"make deploy ENV={inputs['environment']} makes it anew from its directory"
@@ -205,38 +212,26 @@ def sentinel_lines(probe: Facts, inputs: Facts) -> list[Line]:
         )
     if lines:
         return lines
-    verdict, problem = (
-        (OK, f"{len(records)} directories are those recorded") if records else (NOTE, "none was made yet")
-    )
-    return [make_line("directories", verdict, problem)]
+    if not records:
+        return [make_line("directories", NOTE, "none was made yet")]
+    return [make_line("directories", OK, f"{len(records)} directories are those recorded")]
 
 
 def mount_lines(probe: Facts, inputs: Facts) -> list[Line]:
     """Only this stack's own containers hold its protected volumes."""
-    names = {str(entry["name"]) for entry in inputs["volumes"] if entry["protected"]}
+    names = {str(volume["name"]) for volume in _protected(inputs)}
     lines, mount_count = [], 0
     for container, facts in sorted(probe["containers"].items()):
-        for volume in sorted({mount["name"] for mount in facts["mounts"]} & names):
-            environment = facts["labels"].get("com.ledgerflow.environment", "none")
-            is_ours = container.startswith(f"{inputs['stack_id']}-") and environment == inputs["environment"]
-            mount_count += is_ours
-            if not is_ours:
-                problem = f"container {container} (environment {environment}, {facts['state']}) holds volume {volume}"
-                lines.append(
-                    make_line(
-                        "mounts",
-                        BAD,
-                        problem,
-                        f"docker inspect {container}; if it is not yours: docker stop {container}",
-                    )
-                )
-    return lines or [
-        make_line(
-            "mounts",
-            OK if mount_count else NOTE,
-            f"{mount_count} mounts of protected volumes, all by containers of this stack",
-        )
-    ]
+        volumes = sorted({mount["name"] for mount in facts["mounts"]} & names)
+        environment = facts["labels"].get("com.ledgerflow.environment", "none")
+        if container.startswith(f"{inputs['stack_id']}-") and environment == inputs["environment"]:
+            mount_count += len(volumes)
+            continue
+        holder = f"container {container} (environment {environment}, {facts['state']})"
+        hint = f"docker inspect {container}; if it is not yours: docker stop {container}"
+        lines += [make_line("mounts", BAD, f"{holder} holds volume {volume}", hint) for volume in volumes]
+    good = f"{mount_count} mounts of protected volumes, all by containers of this stack"
+    return lines or [make_line("mounts", OK if mount_count else NOTE, good)]
 
 
 # --- backups --------------------------------------------------------------------------------------------------------
@@ -290,7 +285,9 @@ def age_line(proven: Facts, inputs: Facts, now: datetime) -> Line:
     except (KeyError, ValueError, TypeError):
         return make_line("backup recent", UNKNOWN, f"its time cannot be read: {proven.get('taken')!r}", hint)
     age_text = f"{hours:.1f} hours old, the limit is {limit:g}"
-    return make_line("backup recent", OK if 0 <= hours <= limit else BAD, age_text, "" if 0 <= hours <= limit else hint)
+    if 0 <= hours <= limit:
+        return make_line("backup recent", OK, age_text)
+    return make_line("backup recent", BAD, age_text, hint)
 
 
 def size_line(proven: Facts, inputs: Facts) -> Line:
