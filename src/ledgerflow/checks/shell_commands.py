@@ -7,8 +7,9 @@ A module of its own because a check that looks for words in a script finds comme
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tree_sitter import Node
@@ -76,6 +77,17 @@ class _Input:
 
     line: int
     text: str | None
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A program that is about to run: its arguments, its line, and what it reads."""
+
+    program: str
+    arguments: Fields
+    line: int
+    inputs: Sequence[_Input]
+    depth: int
 
 
 @dataclass
@@ -297,41 +309,78 @@ def _run(
 
 
 def _run_inner(reader: _Reader, program: str, rest: Fields, line: int, inputs: Sequence[_Input], depth: int) -> None:
+    """The commands that a program runs."""
+    call = _Call(program, rest, line, inputs, depth)
     if program in {"runuser", "script", "sg"}:
-        _shell(reader, program, rest, line, inputs)
+        _run_shell(reader, call)
     if program in _WRAPPERS and not (program == "command" and rest[:1] in {("-v",), ("-V",)}):
-        split = [rest[place + 1] for place, word in enumerate(rest[:-1]) if word in {"-S", "--split-string"}]
-        if program == "env" and split:
-            _scripts(reader, split, line)
-        inner = _after_options(rest, _WRAPPERS[program], _WORDS_BEFORE.get(program, 0))
-        if program in _FEEDS and inner:
-            marker = [rest[place + 1] for place, word in enumerate(rest[:-1]) if word == "-I"]
-            marker += [word[2:] or "{}" for word in rest if re.match(r"-[Ii](?!$)|-i$", word)]
-            inner = inner[: inner.index(":::")] if ":::" in inner else inner
-            fed = tuple(_FED if word in marker else word for word in inner) if marker else (*inner, _FED)
-            _run(reader, fed, line, inputs, depth=depth + 1)
-        _run(reader, inner, line, inputs, depth=depth + 1)
-        if program == "watch":  # gives its words to a shell
-            _scripts(reader, [" ".join(inner)], line)
-        if inner and rest[: len(rest) - len(inner)][-1:] and rest[len(rest) - len(inner) - 1].startswith("-"):
-            # That option may be one with a value, which was taken for the command.
-            for place, word in enumerate(inner[1:], start=1):
-                if program_name(word) in _RUN_BY_WRAPPERS:
-                    _run(reader, inner[place:], line, inputs, depth=depth + 1)
-    elif program == "find":
-        for place, word in enumerate(rest):
-            if word in {"-exec", "-execdir", "-ok", "-okdir"}:
-                _run(reader, rest[place + 1 :], line, [], depth=depth + 1)
-    elif program in SHELLS or program in {"su", "ssh", "source", "."}:
-        _shell(reader, program, rest, line, inputs)
-    elif program == "eval":
-        _scripts(reader, [" ".join(rest)], line)
-    elif program == "trap" and rest:
-        _scripts(reader, [word for word in rest[:1] if word not in {"-", "--", "-p", "-l"}], line)
-    elif program in {"at", "batch"}:
-        _from_input(reader, inputs, line)
-    elif program == "alias":
-        _scripts(reader, [word.partition("=")[2] for word in rest], line)
+        _run_wrapped(reader, call)
+    elif handler := _RUNNERS.get(program):
+        handler(reader, call)
+
+
+def _run_wrapped(reader: _Reader, call: _Call) -> None:
+    """The command behind sudo, env, xargs and their like."""
+    rest, line, inputs = call.arguments, call.line, call.inputs
+    if call.program == "env":
+        _scripts(reader, _values_of(rest, {"-S", "--split-string"}), line)
+    inner = _after_options(rest, _WRAPPERS[call.program], _WORDS_BEFORE.get(call.program, 0))
+    if call.program in _FEEDS and inner:
+        inner = inner[: inner.index(":::")] if ":::" in inner else inner
+        _run(reader, _with_input(inner, rest), line, inputs, depth=call.depth + 1)
+    _run(reader, inner, line, inputs, depth=call.depth + 1)
+    if call.program == "watch":  # gives its words to a shell
+        _scripts(reader, [" ".join(inner)], line)
+    own = rest[: len(rest) - len(inner)]
+    if inner and own and own[-1].startswith("-"):
+        # That option may be one with a value, which was taken for the command.
+        for place, word in enumerate(inner[1:], start=1):
+            if program_name(word) in _RUN_BY_WRAPPERS:
+                _run(reader, inner[place:], line, inputs, depth=call.depth + 1)
+
+
+def _values_of(words: Fields, options: Collection[str]) -> list[str]:
+    """The word behind each of these options."""
+    return [value for option, value in itertools.pairwise(words) if option in options]
+
+
+def _with_input(command: Fields, rest: Fields) -> Fields:
+    """The command of xargs with a word of its input, where its -I or -i says, else at the end."""
+    markers = _values_of(rest, {"-I"}) + [word[2:] or "{}" for word in rest if re.match(r"-[Ii](?!$)|-i$", word)]
+    return tuple(_FED if word in markers else word for word in command) if markers else (*command, _FED)
+
+
+def _run_found(reader: _Reader, call: _Call) -> None:
+    for place, word in enumerate(call.arguments):
+        if word in {"-exec", "-execdir", "-ok", "-okdir"}:
+            _run(reader, call.arguments[place + 1 :], call.line, [], depth=call.depth + 1)
+
+
+def _run_shell(reader: _Reader, call: _Call) -> None:
+    _shell(reader, call.program, call.arguments, call.line, call.inputs)
+
+
+def _run_eval(reader: _Reader, call: _Call) -> None:
+    _scripts(reader, [" ".join(call.arguments)], call.line)
+
+
+def _run_trap(reader: _Reader, call: _Call) -> None:
+    _scripts(reader, [word for word in call.arguments[:1] if word not in {"-", "--", "-p", "-l"}], call.line)
+
+
+def _run_at(reader: _Reader, call: _Call) -> None:
+    _from_input(reader, call.inputs, call.line)
+
+
+def _run_alias(reader: _Reader, call: _Call) -> None:
+    _scripts(reader, [word.partition("=")[2] for word in call.arguments], call.line)
+
+
+# Programs that run commands without being wrappers.
+_RUNNERS: Mapping[str, Callable[[_Reader, _Call], None]] = {
+    "find": _run_found, "eval": _run_eval, "trap": _run_trap, "at": _run_at, "batch": _run_at, "alias": _run_alias,
+    **dict.fromkeys((*SHELLS, "su", "ssh", "source", "."), _run_shell),
+}  # fmt: skip
 
 
 def _shell(reader: _Reader, program: str, rest: Fields, line: int, inputs: Sequence[_Input]) -> None:
