@@ -1,7 +1,7 @@
 """The worlds that others are copied from: with the images, with hosts' images, with a deployed stack.
 
 A module of its own because it decides when one is stale. A template's name ends with a hash of all it was made from, so
-it is made once for each content; the newest three of a kind are kept, as branches are changed back and forth.
+it is made once for each content; the last used of a kind are kept, as branches are changed back and forth.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -21,7 +20,7 @@ import yaml
 from tools.bed import worlds
 from tools.bed.worlds import ROOT, BedError, Wish
 
-KEPT, GENERATIONS = 3, 8
+KEPT, GENERATIONS = 4, 8
 MADE = ("__pycache__", ".egg-info")  # folders that Python and its installers write between the sources
 FORMAT = "3."  # of the templates themselves: counted up when a world is laid out in another way
 REFERENCES = ROOT / "build/results/images.json"  # what the parts of the tests are given
@@ -56,15 +55,15 @@ def contents(names: Sequence[str]) -> list[bytes]:
     return [part for path in files for part in (str(path.relative_to(ROOT)).encode(), path.read_bytes())]
 
 
-def image_references() -> list[str]:
-    """What the images would be called, by their content: the same rule that the role images builds by."""
+def image_references() -> dict[str, str]:
+    """What each image is called, by its content: the same rule that the role images builds by."""
     from ledgerflow.stack.images import images_plan  # loads Ansible: not for who only runs a command in a world
 
     options = {
         "root": str(ROOT), "source": "debian", "registry": "", "mirror": "", "security_mirror": "", "digests": "pinned",
     }  # fmt: skip
     versions = yaml.safe_load((ROOT / "images/versions.yml").read_text())
-    return sorted(images_plan(versions, IMAGES, options)["refs"].values())
+    return dict(sorted(images_plan(versions, IMAGES, options)["refs"].items()))
 
 
 def templates_directory() -> Path:
@@ -75,9 +74,19 @@ def templates_directory() -> Path:
 
 
 def of_kind(kind: str) -> list[Path]:
-    """The templates of a kind, the newest first."""
-    templates = templates_directory().glob(f"{kind}-{FORMAT}*")
-    return sorted(templates, key=lambda path: path.stat().st_mtime, reverse=True)
+    """The templates of a kind, the last used first."""
+    return sorted(templates_directory().glob(f"{kind}-{FORMAT}*"), key=last_used, reverse=True)
+
+
+def use_record(template: Path) -> Path:
+    """The file whose time says when a template was last used: beside it, as a template must not change under a copy."""
+    return template.with_name(f".{template.name}.used")
+
+
+def last_used(template: Path) -> float:
+    """Seconds of the epoch; when it was made, if nothing used it since."""
+    record = use_record(template)
+    return (record if record.exists() else template).stat().st_mtime
 
 
 def retire(kind: str) -> None:
@@ -86,6 +95,7 @@ def retire(kind: str) -> None:
     for path in templates_directory().glob(f"{kind}-*"):
         if path not in keep:
             shutil.rmtree(path, ignore_errors=True)
+            use_record(path).unlink(missing_ok=True)
 
 
 def make(kind: str, key: str, wish: Wish) -> Path:
@@ -93,11 +103,10 @@ def make(kind: str, key: str, wish: Wish) -> Path:
     place = templates_directory() / f"{kind}-{FORMAT}{key}"
     with (templates_directory() / f".{kind}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two parts that need it: the second waits and finds it made
-        if place.is_dir():
-            os.utime(place)
-        else:
+        if not place.is_dir():
             build(kind, place, wish)
             retire(kind)
+        use_record(place).touch()
     return place
 
 
@@ -119,16 +128,18 @@ def images() -> Path:
     Made from the newest one before it, so that a change builds only what it changed; each GENERATIONS from nothing, as
     what no image needs any more is never removed.
     """
-    key = digest([reference.encode() for reference in image_references()] + contents(IMAGE_SOURCES))
+    references = image_references()
+    key = digest([reference.encode() for reference in sorted(references.values())] + contents(IMAGE_SOURCES))
     before = next((path for path in of_kind("images") if generation(path) < GENERATIONS), None)
-    play = [str(ROOT / "scripts/play"), "test_images", "-e", f"test_images_wanted={','.join(IMAGES)}"]
-    place = make("images", key, Wish(("env", "ENV=ci", "YES=1", *play), template=before, network=True))
+    play = f"ENV=ci YES=1 {ROOT / 'scripts/play'} test_images -e test_images_wanted={','.join(IMAGES)}"
+    # What is kept under this key has just these images: a source that changed meanwhile gives others, and no template.
+    check = f"docker image inspect --format '{{{{.Id}}}}' {' '.join(references.values())}"
+    place = make("images", key, Wish(("bash", "-euc", f"{play}; {check}"), template=before, network=True))
     note = place / "images.json"
     if not note.exists():
-        references = json.loads(REFERENCES.read_text())
-        note.write_text(json.dumps({"generation": generation(before) + 1 if before else 1, "images": references}))
+        note.write_text(json.dumps({"generation": generation(before) + 1 if before else 1}))
     REFERENCES.parent.mkdir(parents=True, exist_ok=True)
-    REFERENCES.write_text(json.dumps(json.loads(note.read_text())["images"], indent=2, sort_keys=True) + "\n")
+    REFERENCES.write_text(json.dumps(references, indent=2) + "\n")
     return place
 
 

@@ -159,7 +159,8 @@ def report(outcomes: list[Outcome], seconds: float) -> int:
     print("\n" + "\n".join(row(outcome) for outcome in outcomes))
     for skip in total.skipped:
         print(f"skipped: {skip}")
-    print(f"{'all':26}{seconds:8.1f} s\n")
+    used = sum(outcome.processor_seconds for outcome in outcomes)
+    print(f"{'all':26}{seconds:8.1f} s {used:8.1f} s of a core\n")
     print(f"left to the nightly soak: {', '.join(soak.WHAT)}")
     closing = [
         *(f"failed: {failure}" for failure in failures(outcomes)),

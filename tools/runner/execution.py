@@ -21,6 +21,7 @@ from tools.runner.parts import PYTHON, ROOT, Part
 
 BUILD = ROOT / "build"
 TAIL_LINES = 60
+POLL_SECONDS = 0.2
 RUNNING: set[subprocess.Popen[bytes]] = set()
 STOPPED = threading.Event()
 # make's own variables must not reach what the tests start.
@@ -32,12 +33,21 @@ MAKE_VARIABLES = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a part ended."""
+    """How a part ended; `processor_seconds` is what it and all that it started used, 0.0 where nothing ran."""
 
     part: Part
     counts: Counts
     seconds: float
     code: int
+    processor_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A part's process at its end: exit code, 124 when its time ran out, 127 when it could not be started."""
+
+    code: int
+    processor_seconds: float = 0.0
 
 
 def part_environment(part: Part) -> dict[str, str]:
@@ -68,8 +78,28 @@ def stop(child: subprocess.Popen[bytes]) -> None:
             continue
 
 
-def execute(part: Part, log: Path) -> int:
-    """Runs the part into its log; 124 when its time ran out, 127 when it could not be started."""
+def processor_seconds(pid: int) -> float:
+    """What a process and its ended children used, by `/proc/PID/stat`, fields 14 to 17 (man proc); 0.0 without it."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(int(ticks) for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+
+
+def wait_for(child: subprocess.Popen[bytes], seconds: float) -> Ended:
+    """Waits and leaves the ended process for `Popen` to collect, as what it used is gone with it."""
+    deadline = time.monotonic() + seconds
+    while os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
+        if time.monotonic() > deadline:
+            raise subprocess.TimeoutExpired(child.args, seconds)
+        time.sleep(POLL_SECONDS)
+    used = processor_seconds(child.pid)
+    return Ended(child.wait(), used)
+
+
+def execute(part: Part, log: Path) -> Ended:
+    """Runs the part into its log."""
     with log.open("wb") as output:
         try:
             child = subprocess.Popen(
@@ -78,13 +108,13 @@ def execute(part: Part, log: Path) -> int:
             )  # fmt: skip
         except OSError as error:
             output.write(f"{part.name}: could not be started: {error}\n".encode())
-            return 127
+            return Ended(127)
         RUNNING.add(child)
         try:
-            return child.wait(part.minutes * 60)
+            return wait_for(child, part.minutes * 60)
         except subprocess.TimeoutExpired:
             output.write(f"\n{part.name}: stopped after its limit of {part.minutes} minutes\n".encode())
-            return 124
+            return Ended(124)
         finally:
             RUNNING.discard(child)
             if child.poll() is None:
@@ -106,11 +136,13 @@ def run(part: Part) -> Outcome:
         report.unlink(missing_ok=True)
     print(f"{part.name}: …", flush=True)
     started = time.monotonic()
-    code = execute(part, log)
-    outcome = Outcome(part, count(part, code, report), time.monotonic() - started, code)
+    ended = execute(part, log)
+    counts = count(part, ended.code, report)
+    outcome = Outcome(part, counts, time.monotonic() - started, ended.code, ended.processor_seconds)
     if outcome.counts.failed:
         tail = log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
-        print(f"--- {part.name}: exit {code}, the end of {log.relative_to(ROOT)}:\n" + "\n".join(tail), flush=True)
+        heading = f"--- {part.name}: exit {ended.code}, the end of {log.relative_to(ROOT)}:"
+        print("\n".join([heading, *tail]), flush=True)
     print(row(outcome), flush=True)
     return outcome
 
@@ -126,7 +158,8 @@ def block(part: Part, cause: str) -> Outcome:
 def row(outcome: Outcome) -> str:
     """One row of the closing table."""
     counts, skipped = outcome.counts, len(outcome.counts.skipped)
-    text = f"{outcome.part.name:26}{outcome.seconds:8.1f} s {counts.passed:6} passed {counts.failed:4} failed"
+    times = f"{outcome.seconds:8.1f} s {outcome.processor_seconds:8.1f} s of a core"
+    text = f"{outcome.part.name:26}{times} {counts.passed:6} passed {counts.failed:4} failed"
     return text + (f" {skipped:4} skipped" if skipped else "")
 
 

@@ -198,6 +198,19 @@ def test_it_ends_with_the_plain_sum(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert cli.main(["--fast"]) == 0
 
 
+def test_a_part_s_row_counts_the_processor_time_of_what_its_process_started(build: Path) -> None:
+    busy = "import time\nwhile time.process_time() < 0.5: pass"
+    outcome = execution.run(
+        Part(
+            "busy",
+            (sys.executable, "-c", f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {busy!r}])"),
+            1,
+        )
+    )
+    assert 0.5 <= outcome.processor_seconds < 20
+    assert f"{outcome.processor_seconds:.1f} s of a core" in execution.row(outcome)
+
+
 @pytest.mark.parametrize(
     ("options", "measured"),
     [([], True), (["--fast"], False), (["--only", "good"], False), (["--changed", "HEAD"], False)],
