@@ -35,7 +35,7 @@ class FilterModule:
             "guard_mode": guard.guard_mode,
             "guard_plan": guard.guard_plan,
             "guard_shell_command": guard.shell_command,
-            "guard_ungranted": guard.grant_errors,
+            "guard_grant_errors": guard.grant_errors,
             "guard_unit_command": guard.unit_command,
             "guard_volumes_to_unlock": guard.volumes_to_unlock,
             "guard_without_stack": guard.without_stack,

@@ -130,11 +130,11 @@ class Engine:
     def docker(self, *arguments: str) -> str:
         """The docker command line on this engine; its stdout."""
         environment = {**os.environ, "DOCKER_HOST": f"unix://{self.socket}"}
-        done = subprocess.run(
+        process = subprocess.run(
             ["docker", *arguments], env=environment, capture_output=True, text=True, timeout=180, check=False
         )
-        assert done.returncode == 0, f"docker {arguments}: {done.stderr}\n{done.stdout}"
-        return done.stdout.strip()
+        assert process.returncode == 0, f"docker {arguments}: {process.stderr}\n{process.stdout}"
+        return process.stdout.strip()
 
     def inside(self, work: Callable[[], T]) -> T:
         """What `work` gives in the engine's network namespace, where its published ports are."""
@@ -181,8 +181,8 @@ class Engine:
         with (self.place / "dockerd.log").open("ab") as log:
             process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=log, text=True)
         assert process.stdout is not None
-        with process.stdout as said:
-            if said.readline() != "up\n":
+        with process.stdout as output:
+            if output.readline() != "up\n":
                 raise EngineError(f"no namespaces for an engine: exit {process.wait()}")
         return process
 
@@ -235,12 +235,12 @@ class Engine:
 def engine(*options: str, data: Path | None = None) -> Iterator[Engine]:
     """A running engine, without images unless it has another's data root; removed whatever happened."""
     place = tempfile.mkdtemp(prefix="lf-engine-")  # not below pytest's: a socket's path must be short
-    made = Engine(Path(place), options, data)
+    started = Engine(Path(place), options, data)
     try:
-        made.start()
-        yield made
+        started.start()
+        yield started
     finally:
-        made.remove()
+        started.remove()
 
 
 @dataclass
@@ -257,9 +257,9 @@ class EngineStack(Stack):
     def images(self) -> list[str]:
         """References of the services' images, made by the machine's engine where it has not got them."""
         source = {"images_source": self.settings["IMAGES_SOURCE"], "images_state_dir": "/etc/ledgerflow/images"}
-        made = Host(self.directory / "images").run(SERVICE_IMAGES, **source)
-        assert made.status == 0, made.text[-4000:]
-        return [made.refs[name] for name in SERVICE_IMAGES]
+        build = Host(self.directory / "images").run(SERVICE_IMAGES, **source)
+        assert build.status == 0, build.text[-4000:]
+        return [build.refs[name] for name in SERVICE_IMAGES]
 
     def remove(self) -> None:
         """The engine is removed with all it ran; this is what lay outside of it."""

@@ -48,7 +48,7 @@ class World:
         environment = {**os.environ, "DOCKER_HOST": f"unix://{self.engine.socket}"}
         if self.engine.version == "20.10":
             environment["DOCKER_API_VERSION"] = "1.41"
-        done = subprocess.run(
+        process = subprocess.run(
             ["docker", *arguments],
             env=environment,
             capture_output=True,
@@ -57,19 +57,19 @@ class World:
             check=False,
             input=stdin,
         )
-        self.said.append(done.stdout + done.stderr)
-        return done
+        self.said.append(process.stdout + process.stderr)
+        return process
 
     def ok(self, *arguments: str, **more: Any) -> str:
         """The same, which has to succeed."""
-        done = self.cli(*arguments, **more)
-        assert done.returncode == 0, f"docker {arguments}: {done.stderr}{done.stdout}"
-        return done.stdout.strip()
+        process = self.cli(*arguments, **more)
+        assert process.returncode == 0, f"docker {arguments}: {process.stderr}{process.stdout}"
+        return process.stdout.strip()
 
     def raw(self, text: str | bytes, seconds: float = 10) -> str:
         """Bytes typed into the engine's socket; all it answers until it closes."""
         data = text.encode() if isinstance(text, str) else text
-        found = b""
+        answer = b""
         with socket.socket(socket.AF_UNIX) as plain:
             plain.settimeout(seconds)
             plain.connect(self.engine.socket)
@@ -77,8 +77,8 @@ class World:
                 plain.sendall(data)
             with suppress(OSError):
                 while chunk := plain.recv(65536):
-                    found += chunk
-        self.said.append(found.decode(errors="replace"))
+                    answer += chunk
+        self.said.append(answer.decode(errors="replace"))
         return self.said[-1]
 
     def http(self, method: str, uri: str, body: bytes | None = None, *headers: str) -> str:
@@ -149,9 +149,9 @@ class World:
 
     def lost(self) -> list[str]:
         """Volumes whose sentinel is not what it was, or whose record has gone."""
-        gone = [name for name, file in self.sentinels().items() if not file.exists() or file.read_text() != TEXT]
+        damaged = [name for name, file in self.sentinels().items() if not file.exists() or file.read_text() != TEXT]
         records = {VICTIM, BACKED, self.anonymous} - set(self.volumes())
-        return sorted({*gone, *("anonymous" if name == self.anonymous else name for name in records)})
+        return sorted({*damaged, *("anonymous" if name == self.anonymous else name for name in records)})
 
     def volumes(self) -> list[str]:
         listed = self.http("GET", "/volumes")
@@ -178,7 +178,7 @@ class World:
     def declaration(self, owner: Mapping[str, Any], **more: Any) -> dict[str, Any]:
         """The volumes with the owner's grants, as changed; `more`: a grant beside it, by volume."""
         backed = {"type": "none", "o": "bind", "device": str(self.backing)}
-        grants = {name: [one] for name, one in more.items()}
+        grants = {name: [grant] for name, grant in more.items()}
         common = {"environment": "dev", "labels": {PROTECT: "true"}, "profile": self.engine.profile or "standard"}
         return {
             "schema": 2,
@@ -200,8 +200,8 @@ class World:
             return
         file = self.engine.place / "declare.json"
         file.write_text(json.dumps(self.declaration(owner or {}, **more)))
-        done = self.engine.guard("declare", str(file))
-        assert done.returncode == 0, done.stderr
+        process = self.engine.guard("declare", str(file))
+        assert process.returncode == 0, process.stderr
 
     @contextmanager
     def granted(self, **more: Any) -> Iterator[None]:
@@ -254,8 +254,8 @@ class World:
     def _make_anonymous(self) -> None:
         """An anonymous volume that is protected: only a label given at its creation can do that."""
         self.ok("create", "--name", ANONYMOUS, "--mount", f"type=volume,dst=/x,volume-label={PROTECT}=true", "tiny")
-        told = self.ok("inspect", "--format", "{{range .Mounts}}{{.Name}}{{end}}", ANONYMOUS)
-        self.anonymous = told.strip()
+        volume = self.ok("inspect", "--format", "{{range .Mounts}}{{.Name}}{{end}}", ANONYMOUS)
+        self.anonymous = volume.strip()
 
     def remove_foreigners(self) -> None:
         names = re.findall(r'"Names":\["/([^"]+)"', self.http("GET", "/containers/json?all=1"))

@@ -52,8 +52,8 @@ def has_old_engine() -> bool:
         return True
     if shutil.which("apt-cache") is None:
         return False
-    told = subprocess.run(["apt-cache", "madison", "docker.io"], capture_output=True, text=True, check=False)
-    return "| 20.10." in told.stdout
+    listing = subprocess.run(["apt-cache", "madison", "docker.io"], capture_output=True, text=True, check=False)
+    return "| 20.10." in listing.stdout
 
 
 def _make_folder(place: Path) -> Path:
@@ -75,11 +75,11 @@ def build_zipapp() -> Path:
 
 def rootfs(file: Path) -> None:
     """A tar archive of a shell and a few programs of this host with the libraries they need."""
-    wanted = [Path(os.path.realpath(str(shutil.which(name)))) for name in PROGRAMS]
-    told = subprocess.run(["ldd", *map(str, wanted)], capture_output=True, text=True, check=True).stdout
+    programs = [Path(os.path.realpath(str(shutil.which(name)))) for name in PROGRAMS]
+    told = subprocess.run(["ldd", *map(str, programs)], capture_output=True, text=True, check=True).stdout
     libraries = {path for path in re.findall(r"(/[^\s:]+\.so[^\s:]*)", told)}
     with tarfile.open(file, "w") as archive:
-        for name, path in zip(PROGRAMS, wanted, strict=True):
+        for name, path in zip(PROGRAMS, programs, strict=True):
             archive.add(path, arcname=f"bin/{name}")
         for library in sorted(libraries):
             archive.add(os.path.realpath(library), arcname=library.lstrip("/"))
@@ -130,8 +130,8 @@ class GuardedEngine(Engine):
         if self._namespaces is None:
             self._namespaces = self._new_namespaces()
             self.run_inside("mount", "-t", "tmpfs", "-o", "mode=0700", "tmpfs", PLUGINS)
-            wanted = {"authorization-plugins": ["ledgerguard"]} if self.profile and self.in_daemon_json else {}
-            (self.place / "daemon.json").write_text(json.dumps(wanted))
+            daemon_options = {"authorization-plugins": ["ledgerguard"]} if self.profile and self.in_daemon_json else {}
+            (self.place / "daemon.json").write_text(json.dumps(daemon_options))
         if self.profile and self._guard is None:
             self.start_guard()
         super().start(*options)
@@ -140,9 +140,9 @@ class GuardedEngine(Engine):
         """SIGHUP; with `plugins` as what daemon.json says from now on."""
         if plugins is not None:
             (self.place / "daemon.json").write_text(json.dumps({"authorization-plugins": plugins}))
-        seen = self._reloads()
+        before = self._reloads()
         subprocess.run([*self._inside(), "kill", "-HUP", (self.place / "dockerd.pid").read_text()], check=True)
-        self._wait_for(lambda: self._reloads() > seen, "the engine did not reload")
+        self._wait_for(lambda: self._reloads() > before, "the engine did not reload")
 
     def _reloads(self) -> int:
         return (self.place / "dockerd.log").read_text(errors="replace").count("Reloaded configuration")
@@ -202,15 +202,15 @@ def own_engine(version: str, profile: str, runner: Sequence[str] = (), **more: o
     """A running engine with the tiny image in it as `tiny`; removed whatever happened."""
     place = Path(tempfile.mkdtemp(prefix="lf-guard-"))
     archive = None if runner else build_zipapp()
-    chosen = tuple(runner) or (SYSTEM_PYTHON, "-I", str(archive))
-    made = GuardedEngine(place, version=version, profile=profile, runner=chosen, **more)  # type: ignore[arg-type]
+    command = tuple(runner) or (SYSTEM_PYTHON, "-I", str(archive))
+    guarded = GuardedEngine(place, version=version, profile=profile, runner=command, **more)  # type: ignore[arg-type]
     try:
-        made.start()
+        guarded.start()
         rootfs(place / "rootfs.tar")
-        made.docker("import", "--change", 'CMD ["sleep", "100000"]', str(place / "rootfs.tar"), "tiny")
-        yield made
+        guarded.docker("import", "--change", 'CMD ["sleep", "100000"]', str(place / "rootfs.tar"), "tiny")
+        yield guarded
     finally:
-        made.remove()
+        guarded.remove()
         if archive:
             shutil.rmtree(archive.parent)
 

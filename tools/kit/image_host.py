@@ -56,21 +56,21 @@ class Host:
         self.base, self.runs = base, 0
         self.state, self.work = base / "state", base / "work"
 
-    def run(self, wanted: list[str], *entries: str, **variables: Any) -> Result:
+    def run(self, names: list[str], *entries: str, **variables: Any) -> Result:
         self.runs += 1
-        private, told = self.base / f"run{self.runs}", self.base / f"told{self.runs}"
+        private, report = self.base / f"run{self.runs}", self.base / f"told{self.runs}"
         private.mkdir(parents=True)
         (private / "play.yml").write_text(PLAY)
         bundle = next((os.environ[name] for name in ("PIP_CERT", "SSL_CERT_FILE") if os.environ.get(name)), "")
-        given = {
-            "images_wanted": wanted,
+        image_variables = {
+            "images_wanted": names,
             "images_source": "debian",
             "images_state_dir": str(self.state),
             "images_work_dir": str(self.work),
             "images_ca_bundle": bundle,
             "ansible_python_interpreter": sys.executable,
             "entries": list(entries) or ["main"],
-            "told": str(told),
+            "told": str(report),
             **variables,
         }
         outcome = ansible_runner.run(
@@ -78,11 +78,11 @@ class Host:
             project_dir=str(ROOT),
             playbook=str(private / "play.yml"),
             inventory="localhost ansible_connection=local",
-            extravars=given,
+            extravars=image_variables,
             envvars=ENVIRONMENT,
             quiet=True,
         )
         text = "\n".join(str(event.get("stdout", "")) for event in outcome.events)
         modules = [event["event_data"]["task_action"] for event in outcome.events if event["event"] == "runner_on_ok"]
-        refs = json.loads(told.read_text()) if told.exists() else {}
+        refs = json.loads(report.read_text()) if report.exists() else {}
         return Result(outcome.rc, sum((outcome.stats or {}).get("changed", {}).values()), text, refs, modules)

@@ -35,12 +35,12 @@ def free_ports(count: int) -> list[int]:
     """Ports of loopback that the kernel says are free, all different."""
     with_sockets = [socket.socket() for _ in range(count)]
     try:
-        for each in with_sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in with_sockets]
+        for bound_socket in with_sockets:
+            bound_socket.bind(("127.0.0.1", 0))
+        return [bound_socket.getsockname()[1] for bound_socket in with_sockets]
     finally:
-        for each in with_sockets:
-            each.close()
+        for bound_socket in with_sockets:
+            bound_socket.close()
 
 
 @dataclass
@@ -123,9 +123,10 @@ class Stack:
 
     def extra_variables(self, **more: Any) -> dict[str, Any]:
         """What a playbook is given beside the inventory."""
-        own = {"settings_file": str(self.settings_file), "host_facts_socket": self.socket}
-        own["volume_guard_mode"] = "off"  # whatever the environment: a test's stack never guards the machine's engine
-        return {**own, **self.variables, **more}
+        settings = {"settings_file": str(self.settings_file), "host_facts_socket": self.socket}
+        # Whatever the environment: a test's stack never guards the machine's engine.
+        settings["volume_guard_mode"] = "off"
+        return {**settings, **self.variables, **more}
 
     def play(self, playbook: str, cmdline: str = "", **variables: Any) -> Run:
         """Runs a playbook through ansible-runner; its log is kept in build/logs."""
@@ -134,7 +135,7 @@ class Stack:
         private = self.directory / f"run{self.runs}"
         private.mkdir(parents=True)
         started = time.monotonic()
-        result = ansible_runner.run(
+        outcome = ansible_runner.run(
             private_data_dir=str(private),
             project_dir=str(REPOSITORY),
             playbook=f"playbooks/{playbook}.yml",
@@ -144,17 +145,17 @@ class Stack:
             cmdline=cmdline or None,
             quiet=True,
         )
-        text = "\n".join(event.get("stdout", "") for event in result.events)
+        text = "\n".join(event.get("stdout", "") for event in outcome.events)
         LOGS.mkdir(parents=True, exist_ok=True)
         (LOGS / f"deploy-test-{self.id}-{self.runs}-{playbook}.log").write_text(text)
         changed = [
             event["event_data"]["task"]
-            for event in result.events
+            for event in outcome.events
             if event["event"] == "runner_on_ok" and event["event_data"]["res"].get("changed")
         ]
-        stats = result.stats or {}
+        stats = outcome.stats or {}
         shutil.rmtree(private / "artifacts", ignore_errors=True)
-        return Run(result.rc, sum(stats.get("changed", {}).values()), changed, text, time.monotonic() - started)
+        return Run(outcome.rc, sum(stats.get("changed", {}).values()), changed, text, time.monotonic() - started)
 
     def deploy(self, **variables: Any) -> Run:
         """A deploy that must end well."""
@@ -165,7 +166,7 @@ class Stack:
 
     def docker(self, *arguments: str, check: bool = True, stdin: str | None = None) -> str:
         """The docker command line on this stack's engine; its stdout."""
-        done = subprocess.run(
+        process = subprocess.run(
             ["docker", *arguments],
             env={**os.environ, "DOCKER_HOST": f"unix://{self.socket}"},
             capture_output=True,
@@ -174,8 +175,8 @@ class Stack:
             timeout=180,
             check=False,
         )
-        assert not check or done.returncode == 0, f"docker {arguments}: {done.stderr}\n{done.stdout}"
-        return done.stdout.strip()
+        assert not check or process.returncode == 0, f"docker {arguments}: {process.stderr}\n{process.stdout}"
+        return process.stdout.strip()
 
     def said(self, service: str, since: float | None = None) -> str:
         """What a service said since then (seconds of the epoch; from the beginning), on standard error too."""
@@ -255,21 +256,21 @@ class Stack:
     @contextmanager
     def requests(self, path: str = "/readyz") -> Iterator[Requests]:
         """Asks the app through Caddy ten times a second until the block ends."""
-        seen, stop = Requests(), threading.Event()
+        counts, stop = Requests(), threading.Event()
 
         def ask() -> None:
             while not stop.wait(0.1):
-                seen.total += 1
+                counts.total += 1
                 try:
                     with urllib.request.urlopen(self.url(path=path), timeout=20) as answer:
                         answer.read()
                 except OSError as error:
-                    seen.failed.append(str(error))
+                    counts.failed.append(str(error))
 
         thread = threading.Thread(target=ask)
         thread.start()
         try:
-            yield seen
+            yield counts
         finally:
             stop.set()
             thread.join()
@@ -302,6 +303,6 @@ def warm_stack(settings_file: Path, directory: Path) -> Stack:
 
 def deployment(stack: Stack) -> dict[str, Any]:
     """What state/deployment.json says."""
-    value = json.loads((stack.config / "state/deployment.json").read_text())
-    assert isinstance(value, dict)
-    return value
+    document = json.loads((stack.config / "state/deployment.json").read_text())
+    assert isinstance(document, dict)
+    return document

@@ -136,12 +136,12 @@ def run(part: Part) -> Outcome:
         report.unlink(missing_ok=True)
     print(f"{part.name}: …", flush=True)
     started = time.monotonic()
-    ended = execute(part, log)
-    counts = count(part, ended.code, report)
-    outcome = Outcome(part, counts, time.monotonic() - started, ended.code, ended.processor_seconds)
+    ending = execute(part, log)
+    counts = count(part, ending.code, report)
+    outcome = Outcome(part, counts, time.monotonic() - started, ending.code, ending.processor_seconds)
     if outcome.counts.failed:
         tail = log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
-        heading = f"--- {part.name}: exit {ended.code}, the end of {log.relative_to(ROOT)}:"
+        heading = f"--- {part.name}: exit {ending.code}, the end of {log.relative_to(ROOT)}:"
         print("\n".join([heading, *tail]), flush=True)
     print(row(outcome), flush=True)
     return outcome

@@ -242,13 +242,13 @@ def port_facts(ports: list[int], containers: Facts) -> Facts:
     """For each wanted port that is taken: the address, the program and, where it is one, the container."""
     published = {port["PublicPort"]: name for name, container in containers.items() for port in container["ports"]}
     listeners = _listeners()
-    taken = {}
+    by_port = {}
     for port in ports:
         if port in listeners or port in published:
             address, inode = listeners.get(port, ("", ""))
             owner = _socket_owner(inode) if inode else ""
-            taken[str(port)] = {"address": address, "program": owner, "container": published.get(port, "")}
-    return taken
+            by_port[str(port)] = {"address": address, "program": owner, "container": published.get(port, "")}
+    return by_port
 
 
 def tree_digest(root: Path) -> str:

@@ -245,7 +245,7 @@ def observe(files: list[str]) -> Facts:
         "asked": asked(before, status) if engine["running"] else None,
         "flags": _engine_flags(),
         "options": installed_options("\n".join(_text(path) for path in STARTERS)),
-        "plugins": [str(one) for one in plugins] if isinstance(plugins, list) else [],
+        "plugins": [str(plugin) for plugin in plugins] if isinstance(plugins, list) else [],
         "reload_pending": Path(RELOAD_PENDING).exists(),
         "data_root": data_root,
         "engine": engine,

@@ -7,6 +7,7 @@ says. What cannot be known that way is a finding too (`unknown`), never a pass.
 
 from __future__ import annotations
 
+import itertools
 import os.path
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -184,15 +185,12 @@ def _service(compose: Compose, name: str, service: Mapping[str, yaml.Node], line
     mounts = list(_mounts(compose, service))
     for mount in mounts:
         _mount(compose, name, mount)
-    for volume_mount in [mount for mount in mounts if mount.kind == "volume" and mount.source in compose.protected]:
-        for cover in mounts:
-            if cover is not volume_mount and is_inside(cover.target, volume_mount.target):
-                what = (
-                    f"service {name}: {cover.source or 'a mount'} on {cover.target} covers volume {volume_mount.source}"
-                )
-                compose.add(
-                    "covered", cover.line, what, f"mount it elsewhere: {volume_mount.target} is the volume's own place"
-                )
+    volumes = [mount for mount in mounts if mount.kind == "volume" and mount.source in compose.protected]
+    for volume, cover in itertools.product(volumes, mounts):
+        if cover is not volume and is_inside(cover.target, volume.target):
+            problem = f"service {name}: {cover.source or 'a mount'} on {cover.target} covers volume {volume.source}"
+            hint = f"mount it elsewhere: {volume.target} is the volume's own place"
+            compose.add("covered", cover.line, problem, hint)
     _ports(compose, name, service, line)
 
 

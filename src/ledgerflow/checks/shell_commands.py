@@ -331,8 +331,8 @@ def _run_wrapped(reader: _Reader, call: _Call) -> None:
     _run(reader, inner, line, inputs, depth=call.depth + 1)
     if call.program == "watch":  # gives its words to a shell
         _scripts(reader, [" ".join(inner)], line)
-    own = rest[: len(rest) - len(inner)]
-    if inner and own and own[-1].startswith("-"):
+    options = rest[: len(rest) - len(inner)]
+    if inner and options and options[-1].startswith("-"):
         # That option may be one with a value, which was taken for the command.
         for place, word in enumerate(inner[1:], start=1):
             if program_name(word) in _RUN_BY_WRAPPERS:
@@ -341,7 +341,7 @@ def _run_wrapped(reader: _Reader, call: _Call) -> None:
 
 def _values_of(words: Fields, options: Collection[str]) -> list[str]:
     """The word behind each of these options."""
-    return [value for option, value in itertools.pairwise(words) if option in options]
+    return [following for option, following in itertools.pairwise(words) if option in options]
 
 
 def _with_input(command: Fields, rest: Fields) -> Fields:

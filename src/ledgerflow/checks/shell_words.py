@@ -247,8 +247,8 @@ class Scope:
     def _all_values(self, assignments: Sequence[_Assignment], appends: bool) -> list[list[Fields]] | None:
         """The alternatives of each assignment that appends, or of each that does not; None where one is unknown."""
         alternatives = [self._value(assignment) for assignment in assignments if assignment.appends is appends]
-        known = [values for values in alternatives if values is not None]
-        return known if len(known) == len(alternatives) else None
+        known_fields = [fields for fields in alternatives if fields is not None]
+        return known_fields if len(known_fields) == len(alternatives) else None
 
     def _value(self, assignment: _Assignment) -> list[Fields] | None:
         if not assignment.nodes:
@@ -346,11 +346,11 @@ class Scope:
         else:
             readings = [self._as_words(words, name, index, quoted) for words in alternatives]
         default = self._default(node, quoted)
-        nothing: Fields = ("",) if quoted else ()
+        empty: Fields = ("",) if quoted else ()
         if operator in {"-", "="}:
-            readings += default or [nothing]
+            readings += default or [empty]
         elif operator == "+":
-            readings = [*default, nothing]
+            readings = [*default, empty]
         return list(dict.fromkeys(readings))
 
     def _default(self, node: Node, quoted: bool) -> list[Fields]:

@@ -116,7 +116,7 @@ def compose_lines(probe: Facts, inputs: Facts, required: bool) -> list[Line]:
     if inputs["compose"]["rc"] != 0:
         problem = f"compose files below {inputs['config_root']}: {_last_line(inputs['compose']['error'])}"
         return [make_line("compose", UNKNOWN, problem, f"ls -l {inputs['config_root']}")]
-    lines = [_compose_line(found) for path, text in files.items() for found in _check_rendered(path, text, inputs)]
+    lines = [_compose_line(finding) for path, text in files.items() for finding in _check_rendered(path, text, inputs)]
     good = f"{len(files)} compose files: volumes external, no database port, no bind over data"
     return lines or [make_line("compose", OK, good)]
 

@@ -279,7 +279,7 @@ def images_places(images: Iterable[Item]) -> list[dict[str, str]]:
     return [{"place": _place(image)} for image in images if image["how"] == "pull" and not image["digest"]]
 
 
-def images_digests_asked(answers: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+def images_resolved_digests(answers: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """Digest by place, from the manifests that `docker buildx imagetools inspect` shows, as a looped command does."""
     resolved = (answer for answer in answers if not answer["rc"])
     return {answer["__images_item"]["place"]: str(json.loads(answer["stdout"])["digest"]) for answer in resolved}

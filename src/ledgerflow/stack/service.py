@@ -178,7 +178,7 @@ def service_changed(description: Description, probe: Mapping[str, Any], sources:
     return recorded.get("inputs") != service_inputs(description, sources) or not secrets_stored(description, probe)
 
 
-def service_stands(description: Description, probe: Mapping[str, Any], stack: Stack, sources: str) -> bool:
+def service_is_current(description: Description, probe: Mapping[str, Any], stack: Stack, sources: str) -> bool:
     """Whether the host already has exactly this service, running and healthy, so that nothing need be done.
 
     Every part is looked at afresh by the probe: the recorded fingerprint must match the inputs, the rendered files

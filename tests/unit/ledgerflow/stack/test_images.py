@@ -244,7 +244,7 @@ def test_only_digests_that_nothing_pins_are_asked_for(tree: Path) -> None:
 
 def test_everything_is_pulled_by_digest(tree: Path) -> None:
     made = items(tree, "base", "door", source="registry")
-    asked = images.images_digests_asked([answer("docker.io/library/door:2", OTHER)])
+    asked = images.images_resolved_digests([answer("docker.io/library/door:2", OTHER)])
     assert images.images_pulls(made.values(), asked) == [
         {"from": f"docker.io/library/debian@{DIGEST}", "ref": made["base"]["ref"]},
         {"from": f"docker.io/library/door@{OTHER}", "ref": made["door"]["ref"]},
@@ -275,7 +275,7 @@ def test_what_the_registry_refuses_is_told_by_image_and_its_last_word() -> None:
         "the registry answers: not found",
         "the registry answers: nothing",
     ]
-    assert images.images_digests_asked(results) == {"r/door:2": OTHER}
+    assert images.images_resolved_digests(results) == {"r/door:2": OTHER}
 
 
 @pytest.mark.parametrize(

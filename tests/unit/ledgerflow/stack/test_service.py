@@ -21,7 +21,7 @@ from ledgerflow.stack.service import (
     service_changed,
     service_fingerprints,
     service_inputs,
-    service_stands,
+    service_is_current,
     service_start_script,
     tree_content_digest,
 )
@@ -276,7 +276,7 @@ def standing() -> dict[str, Any]:
 
 
 def test_a_service_nothing_has_happened_to_stands() -> None:
-    assert service_stands(description(), standing(), STACK, SOURCES)
+    assert service_is_current(description(), standing(), STACK, SOURCES)
     assert not service_changed(description(), standing(), SOURCES)
 
 
@@ -297,7 +297,7 @@ HAPPENINGS: dict[str, Change] = {
 def test_a_service_something_has_happened_to_does_not_stand_and_is_not_another_one(happening: str) -> None:
     facts = standing()
     HAPPENINGS[happening](facts)
-    assert not service_stands(description(), facts, STACK, SOURCES)
+    assert not service_is_current(description(), facts, STACK, SOURCES)
     assert service_changed(description(), facts, SOURCES) == (happening == "the record is gone")
 
 
@@ -305,10 +305,10 @@ def test_a_service_something_has_happened_to_does_not_stand_and_is_not_another_o
 def test_where_a_guard_is_a_service_stands_only_if_it_is_declared(held: dict[str, Any]) -> None:
     made, facts = description(**held), standing()
     facts["fingerprints"]["cache"]["inputs"] = service_inputs(made, SOURCES)
-    assert service_stands(made, facts, STACK, SOURCES)
+    assert service_is_current(made, facts, STACK, SOURCES)
     for declared in ([], ["queue"], ["cache", "queue"]):
         facts["declarations"] = declared
-        assert service_stands(made, facts, {**STACK, "guarded": True}, SOURCES) is ("cache" in declared)
+        assert service_is_current(made, facts, {**STACK, "guarded": True}, SOURCES) is ("cache" in declared)
     assert not service_changed(made, facts, SOURCES)
 
 
@@ -319,7 +319,7 @@ def test_a_service_whose_secret_is_gone_from_the_store_is_made_anew_and_one_that
     facts["fingerprints"]["cache"]["inputs"] = service_inputs(made, SOURCES)
     for there, stands in ([], False), (["queue"], False), (["name", "queue"], True), (["name", "queue", "x"], True):
         facts["secrets"] = there
-        assert service_stands(made, facts, STACK, SOURCES) is stands
+        assert service_is_current(made, facts, STACK, SOURCES) is stands
         assert service_changed(made, facts, SOURCES) is not stands
 
 
@@ -328,7 +328,7 @@ def test_a_service_whose_secret_is_gone_from_the_store_is_made_anew_and_one_that
     ({}, "digest of another role"),
 ])  # fmt: skip
 def test_another_description_or_other_sources_are_another_service(changes: dict[str, Any], sources: str) -> None:
-    assert not service_stands(description(**changes), standing(), STACK, sources)
+    assert not service_is_current(description(**changes), standing(), STACK, sources)
     assert service_changed(description(**changes), standing(), sources)
 
 
@@ -463,7 +463,7 @@ def test_by_itself_the_script_looks_where_the_configuration_is_mounted() -> None
 def test_ansible_finds_the_filters_by_these_names() -> None:
     names = {
         "compose_project", "service_changed", "service_fingerprints", "service_inputs",
-        "service_stands", "service_start_script", "tree_content_digest",
+        "service_is_current", "service_start_script", "tree_content_digest",
     }  # fmt: skip
     assert set(FilterModule().filters()) >= names
 
