@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 try:
-    from ledgerflow.smoke import statements
+    from ledgerflow.smoke import report, statements
 except ModuleNotFoundError as error:
     # SystemExit, because Ansible reports other errors here as a warning and goes on without the filters.
     raise SystemExit(f"{__file__}: {error}\nHINT: scripts/bootstrap, then .venv/bin/ansible-playbook") from error
@@ -19,6 +19,6 @@ class FilterModule:
         """Name in playbooks → function."""
         return {
             "sample_statements": statements.sample_statements,
-            "smoke_comparison": statements.smoke_comparison,
-            "smoke_markdown": statements.smoke_markdown,
+            "smoke_comparison": report.smoke_comparison,
+            "smoke_markdown": report.smoke_markdown,
         }
