@@ -1,4 +1,4 @@
-# Every task a person or a workflow runs. Recipes are thin: the work is in playbooks/, scripts/ and tests/.
+# Every task a person or a workflow runs. Recipes are thin: the work is in playbooks/, src/, tools/ and tests/.
 #   ## after a target: shown by `make`      #: after a target: shown by `make help-all` only
 # Only make's command line sets these: a forgotten `export ENV=prod` in a shell must not choose where a deploy goes.
 ENV = dev
@@ -51,7 +51,7 @@ status: ## containers, health, ports, volumes with their labels, the last proven
 
 logs: ## all services' logs merged by time (SERVICE= SINCE=10m LEVEL=warning)
 	@scripts/bootstrap
-	@$(PYTHON) -m scripts.logs
+	@$(PYTHON) -m ledgerflow.play.logs
 
 health-check: ## asks every service whether it is ready; fails if one is not
 	@scripts/play health_check --judge
@@ -76,7 +76,7 @@ preflight: ## the owner's checklist, line by line (OP=volume, database or deploy
 
 check-volumes: ## compose files, scripts and workflows: nothing here may lose a protected volume (FILE=compose.yml JSON=1)
 	@scripts/bootstrap
-	@$(PYTHON) -m scripts.check_volumes $(if $(JSON),--json) $(FILE)
+	@$(PYTHON) -m ledgerflow.checks.volumes $(if $(JSON),--json) $(FILE)
 
 # --- the data --------------------------------------------------------------------------------------------------------
 backup: ## takes a backup of the database now
@@ -118,7 +118,7 @@ restore-smoke: ## statement → rows → backup → restore → equal, in a data
 # --- the code --------------------------------------------------------------------------------------------------------
 lint: ## ruff, mypy, ansible-lint, yamllint, shellcheck, workflows, documents (ONLY=step)
 	@scripts/bootstrap
-	@$(PYTHON) -m scripts.lint
+	@$(PYTHON) -m tools.lint
 
 test: ## everything that guards a push, in worlds of its own (ONLY=part CHANGED=origin/main)
 	@scripts/bootstrap
@@ -132,7 +132,7 @@ soak: #: what is too long for every push, hours of it; goes on where it was stop
 	@scripts/bootstrap
 	@$(PYTHON) -m tools.runner --soak
 
-mutants: #: changes decisions one at a time and lists those that no test notices (ONLY=guard,vault,roles,scripts)
+mutants: #: changes decisions one at a time and lists those that no test notices (ONLY=guard,vault,flow,roles,tools)
 	@scripts/bootstrap
 	@$(PYTHON) -m tools.mutation.cli $(subst $(comma), ,$(ONLY))
 
@@ -146,31 +146,31 @@ guard-matrix: #: every attempt on a protected volume: no guard, standard, strict
 
 docs: #: writes the generated parts: the roles' tables, the pictures
 	@scripts/bootstrap
-	@$(PYTHON) -m scripts.diagrams
-	@$(PYTHON) -m scripts.role_docs
+	@$(PYTHON) -m tools.diagrams
+	@$(PYTHON) -m tools.role_docs
 
 bootstrap: #: installs the hashed packages that every target needs; done by each of them when it is due
 	@scripts/bootstrap
 
 deploy-candidate: #: for workflows: refuses a commit that ci did not pass, or that is not main's head
-	@python3 -m scripts.deploy_candidate
+	@python3 -m tools.deploy_candidate
 
 deploy-inputs: #: writes key, known hosts, vault password and inventory for a deploy over ssh from DEPLOY_… (ENV=staging)
 	@scripts/bootstrap
-	@$(PYTHON) -m scripts.remote_inputs write "$(ENV)"
+	@$(PYTHON) -m ledgerflow.play.remote_inputs write "$(ENV)"
 
 deploy-inputs-remove: #: removes what deploy-inputs wrote (ENV=staging)
 	@scripts/bootstrap
-	@$(PYTHON) -m scripts.remote_inputs remove "$(ENV)"
+	@$(PYTHON) -m ledgerflow.play.remote_inputs remove "$(ENV)"
 
 deploy-inputs-pack: #: prints inventory/ENV and .env.ENV as one line, the secret DEPLOY_INVENTORY (ENV=staging)
 	@scripts/bootstrap
-	@$(PYTHON) -m scripts.remote_inputs pack "$(ENV)"
+	@$(PYTHON) -m ledgerflow.play.remote_inputs pack "$(ENV)"
 
 schedule-issue: #: for workflows: keeps one open issue while a schedule fails (NAME=restore-smoke OUTCOME=failure)
 	@scripts/bootstrap
-	@$(PYTHON) -m scripts.schedule_issue "$(NAME)" "$(OUTCOME)"
+	@$(PYTHON) -m tools.schedule_issue "$(NAME)" "$(OUTCOME)"
 
 update-deps: #: locks the newest versions that requirements/*.in allow; run the tests and look at the diff
 	@scripts/bootstrap
-	@scripts/update_deps
+	@tools/update_deps

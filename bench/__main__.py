@@ -15,7 +15,7 @@ from dataclasses import asdict
 
 from bench import figures, stack
 from bench.figures import Memory, Round, Timing
-from tests.deploy.stacks import REPOSITORY, Stack
+from tools.kit.stacks import REPOSITORY, Stack
 
 ROUNDS = 3
 
@@ -29,11 +29,11 @@ def main() -> int:
     except stack.MeasureError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2
-    switching_mb = next(each.limit_mb for each in memory if each.service.startswith("app-web"))
-    held = figures.demands(rounds, memory, switching_mb)
-    write(rounds, memory, switching_mb, held)
-    print("\n".join(["", *figures.demands_table(held), "", f"bench: {time.monotonic() - started:.0f} s"]))
-    return 1 if any(demand.bad for demand in held) else 0
+    switching_mb = next(service.limit_mb for service in memory if service.service.startswith("app-web"))
+    results = figures.demands(rounds, memory, switching_mb)
+    write(rounds, memory, switching_mb, results)
+    print("\n".join(["", *figures.demands_table(results), "", f"bench: {time.monotonic() - started:.0f} s"]))
+    return 1 if any(demand.bad for demand in results) else 0
 
 
 def measure_and_destroy(measured: Stack, count: int) -> tuple[list[Round], list[Memory]]:
@@ -54,7 +54,7 @@ def measure(measured: Stack, count: int) -> tuple[list[Round], list[Memory]]:
     for number in range(1, count + 1):
         stack.play(measured, "destroy", CONFIRM=measured.id)
         say(f"round {number} of {count}, load {os.getloadavg()[0]:.1f}")
-        timings = [(way, tell(way, each)) for way, each in ways(measured)]
+        timings = [(way, tell(way, timing)) for way, timing in ways(measured)]
         rounds.append(figures.one_round(timings))
         stack.use(measured)
         memory = stack.memory(measured)
@@ -91,23 +91,23 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
-def write(rounds: list[Round], memory: list[Memory], switching_mb: int, held: list[figures.Demand]) -> None:
+def write(rounds: list[Round], memory: list[Memory], switching_mb: int, results: list[figures.Demand]) -> None:
     """The result as data, and the measured parts of the documents."""
-    result = {
+    document = {
         "schema": 1,
         "cores": os.cpu_count(),
         "load": round(os.getloadavg()[0], 1),
-        "rounds": [{way: asdict(timing) for way, timing in each.items()} for each in rounds],
+        "rounds": [{way: asdict(timing) for way, timing in timed.items()} for timed in rounds],
         "ratios": {way: asdict(figures.ratio(rounds, way)) for way in figures.WAYS},
-        "memory": [asdict(each) for each in memory],
-        "demands": [asdict(each) for each in held],
+        "memory": [asdict(timed) for timed in memory],
+        "demands": [asdict(timed) for timed in results],
     }
     path = REPOSITORY / "build/results/bench.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result, indent=2) + "\n")
-    where = f"{len(rounds)} rounds on {os.cpu_count()} cores, in one run; medians of the rounds' own ratios."
+    path.write_text(json.dumps(document, indent=2) + "\n")
+    conditions = f"{len(rounds)} rounds on {os.cpu_count()} cores, in one run; medians of the rounds' own ratios."
     parts = {
-        "docs/bench.md": figures.document(rounds, memory, switching_mb, where),
+        "docs/bench.md": figures.document(rounds, memory, switching_mb, conditions),
         "README.md": figures.quote(rounds, memory, switching_mb),
     }
     for name, part in parts.items():

@@ -16,20 +16,20 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.plugins.v1+json
 
 def answer(plain: socket.socket) -> None:
     """One connection until it is closed."""
-    kept = b""
+    buffer = b""
     with plain:
         while True:
-            while b"\r\n\r\n" not in kept:
+            while b"\r\n\r\n" not in buffer:
                 if not (chunk := plain.recv(65536)):
                     return
-                kept += chunk
-            head, _, kept = kept.partition(b"\r\n\r\n")
+                buffer += chunk
+            head, _, buffer = buffer.partition(b"\r\n\r\n")
             length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0] or 0)
-            while len(kept) < length:
-                kept += plain.recv(65536)
-            kept = kept[length:]
-            said = ACTIVATED if b"/Plugin.Activate" in head else YES
-            plain.sendall(HEAD % len(said) + said)
+            while len(buffer) < length:
+                buffer += plain.recv(65536)
+            buffer = buffer[length:]
+            body = ACTIVATED if b"/Plugin.Activate" in head else YES
+            plain.sendall(HEAD % len(body) + body)
 
 
 def serve(path: str) -> None:
@@ -42,4 +42,4 @@ def serve(path: str) -> None:
 
 
 if __name__ == "__main__" and sys.argv[1] == "serve":
-    serve(next(each.partition("=")[2] for each in sys.argv if each.startswith("--socket=")))
+    serve(next(word.partition("=")[2] for word in sys.argv if word.startswith("--socket=")))

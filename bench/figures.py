@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from scripts import marked
+from tools import marked
 
 # The ways that are measured in each round, in this order, and what stands for them in the tables.
 WAYS = {
@@ -89,10 +89,10 @@ def one_round(timings: Sequence[tuple[str, Timing]]) -> Round:
 
 
 def _mean(several: Sequence[Timing]) -> Timing:
-    counts = [each.changed for each in several if each.changed is not None]
+    counts = [timing.changed for timing in several if timing.changed is not None]
     return Timing(
-        statistics.mean(each.seconds for each in several),
-        statistics.mean(each.processor_seconds for each in several),
+        statistics.mean(timing.seconds for timing in several),
+        statistics.mean(timing.processor_seconds for timing in several),
         max(counts) if counts else None,
     )
 
@@ -103,7 +103,7 @@ def ratio(rounds: Sequence[Round], way: str, base: str = BASE, processor: bool =
     def value(timing: Timing) -> float:
         return timing.processor_seconds if processor else timing.seconds
 
-    return spread([value(each[way]) / value(each[base]) for each in rounds])
+    return spread([value(round_[way]) / value(round_[base]) for round_ in rounds])
 
 
 def spread(ratios: Sequence[float]) -> Ratio:
@@ -113,15 +113,15 @@ def spread(ratios: Sequence[float]) -> Ratio:
 
 def median_seconds(rounds: Sequence[Round], way: str) -> float:
     """The middle of what was waited."""
-    return statistics.median(each[way].seconds for each in rounds)
+    return statistics.median(round_[way].seconds for round_ in rounds)
 
 
 def demands(rounds: Sequence[Round], memory: Sequence[Memory], switching_mb: int) -> list[Demand]:
     """What must hold; nothing measured holds nothing."""
-    changed = {way: [each[way].changed for each in rounds] for way in UNCHANGED}
+    changed = {way: [round_[way].changed for round_ in rounds] for way in UNCHANGED}
     waited = ratio(rounds, BASE, "cold").median if rounds else float("inf")
     computed = ratio(rounds, BASE, "cold", processor=True).median if rounds else float("inf")
-    used, limit = sum(each.used_mb for each in memory), sum(each.limit_mb for each in memory) + switching_mb
+    used, limit = sum(round_.used_mb for round_ in memory), sum(round_.limit_mb for round_ in memory) + switching_mb
     return [
         Demand(
             "a run with nothing to do changes nothing",
@@ -139,7 +139,7 @@ def demands(rounds: Sequence[Round], memory: Sequence[Memory], switching_mb: int
             "memory: what all containers may use, with both colours of the app",
             f"at most {LARGEST_MEMORY_MB} MB, and a limit on each",
             f"{limit} MB, of which {used:.0f} used",
-            bool(memory) and all(each.limit_mb > 0 for each in memory) and used <= limit <= LARGEST_MEMORY_MB,
+            bool(memory) and all(round_.limit_mb > 0 for round_ in memory) and used <= limit <= LARGEST_MEMORY_MB,
         ),
     ]
 
@@ -166,32 +166,32 @@ def ways_table(rounds: Sequence[Round]) -> list[str]:
 def memory_table(memory: Sequence[Memory], switching_mb: int) -> list[str]:
     """The table of memory, the largest first, with the sums."""
     lines = ["| service | used, MB | limit, MB |", "|---|--:|--:|"]
-    ordered = sorted(memory, key=lambda each: -each.used_mb)
-    lines += [f"| {each.service} | {each.used_mb:.0f} | {each.limit_mb} |" for each in ordered]
-    used, limit = sum(each.used_mb for each in memory), sum(each.limit_mb for each in memory)
+    ordered = sorted(memory, key=lambda container: -container.used_mb)
+    lines += [f"| {container.service} | {container.used_mb:.0f} | {container.limit_mb} |" for container in ordered]
+    used, limit = sum(container.used_mb for container in memory), sum(container.limit_mb for container in memory)
     lines.append(f"| **all** | **{used:.0f}** | **{limit}** |")
     lines.append(f"| while a new version is switched to, the app's other colour too | | {limit + switching_mb} |")
     return lines
 
 
-def demands_table(held: Sequence[Demand]) -> list[str]:
+def demands_table(results: Sequence[Demand]) -> list[str]:
     """What was demanded and what was seen."""
     lines = ["| demanded | | seen | |", "|---|---|---|---|"]
-    return lines + [f"| {d.name} | {d.wanted} | {d.seen} | {d.verdict} |" for d in held]
+    return lines + [f"| {d.name} | {d.wanted} | {d.seen} | {d.verdict} |" for d in results]
 
 
-def document(rounds: Sequence[Round], memory: Sequence[Memory], switching_mb: int, where: str) -> str:
+def document(rounds: Sequence[Round], memory: Sequence[Memory], switching_mb: int, conditions: str) -> str:
     """The measured part of docs/bench.md."""
-    held = demands(rounds, memory, switching_mb)
-    parts = [where, "", *ways_table(rounds), "", *memory_table(memory, switching_mb), "", *demands_table(held)]
+    results = demands(rounds, memory, switching_mb)
+    parts = [conditions, "", *ways_table(rounds), "", *memory_table(memory, switching_mb), "", *demands_table(results)]
     return "\n".join(parts)
 
 
 def quote(rounds: Sequence[Round], memory: Sequence[Memory], switching_mb: int) -> str:
     """What the README says: ratios, and memory against its limit."""
-    share, used = ratio(rounds, BASE, "cold"), sum(each.used_mb for each in memory)
+    share, used = ratio(rounds, BASE, "cold"), sum(container.used_mb for container in memory)
     serial, parallel = ratio(rounds, BASE, "compose_serial"), ratio(rounds, BASE, "compose_parallel")
-    limit = sum(each.limit_mb for each in memory) + switching_mb
+    limit = sum(container.limit_mb for container in memory) + switching_mb
     rows = [
         ("a deploy with nothing to do / the same with its accelerations off", f"{share.median:.2f}"),
         ("the same / `docker compose up -d` of all projects, one after the other", f"{serial.median:.2f}"),
@@ -199,7 +199,7 @@ def quote(rounds: Sequence[Round], memory: Sequence[Memory], switching_mb: int) 
         ("a fresh stack, images there / a deploy with nothing to do", f"{ratio(rounds, 'fresh').median:.1f}"),
         ("memory the whole stack uses / may use / of 4 GB", f"{used:.0f} / {limit} / {LARGEST_MEMORY_MB} MB"),
     ]
-    lines = [f"| {label} | {value} |" for label, value in rows]
+    lines = [f"| {label} | {figure} |" for label, figure in rows]
     return "\n".join(
         ["| | |", "|---|--:|", *lines, "", "All of it, and what was tried: [docs/bench.md](docs/bench.md)."]
     )

@@ -25,9 +25,9 @@ from pathlib import Path
 
 from bench import figures
 from bench.figures import Demand
-from scripts import marked
-from tests.guard.own import SYSTEM_PYTHON, GuardedEngine, own_engine
-from tests.guard.world import OTHER, VICTIM, World
+from tools import marked
+from tools.kit.guard_world import OTHER, VICTIM, World
+from tools.kit.guarded_engine import SYSTEM_PYTHON, GuardedEngine, own_engine
 
 ROOT = Path(__file__).resolve().parent.parent
 START, END = "<!-- bench-guard:start -->", "<!-- bench-guard:end -->"
@@ -94,16 +94,16 @@ def main() -> int:
     except (OSError, subprocess.SubprocessError, RuntimeError, AssertionError) as error:
         print(f"bench: the guard could not be measured: {error}", file=sys.stderr)
         return 2
-    held = demands(costs, loads["with"], memory)
-    document = "\n".join([*table(costs, loads, memory), "", *figures.demands_table(held)])
+    results = demands(costs, loads["with"], memory)
+    document = "\n".join([*table(costs, loads, memory), "", *figures.demands_table(results)])
     place = ROOT / "docs/bench.md"
     place.write_text(marked.between_markers(place.read_text(), document, START, END))
-    result = {"schema": 1, "load": os.getloadavg()[0], "costs": [asdict(cost) for cost in costs],
+    run_figures = {"schema": 1, "load": os.getloadavg()[0], "costs": [asdict(cost) for cost in costs],
               "loads": {name: asdict(load) for name, load in loads.items()}, "memory_mb": memory,
-              "demands": [asdict(each) for each in held]}  # fmt: skip
-    (ROOT / "build/results/bench-guard.json").write_text(json.dumps(result, indent=2) + "\n")
+              "demands": [asdict(demand) for demand in results]}  # fmt: skip
+    (ROOT / "build/results/bench-guard.json").write_text(json.dumps(run_figures, indent=2) + "\n")
     print(document)
-    return 1 if any(demand.bad for demand in held) else 0
+    return 1 if any(demand.bad for demand in results) else 0
 
 
 def measure() -> tuple[list[Cost], dict[str, Load], float]:
@@ -127,14 +127,14 @@ def measure() -> tuple[list[Cost], dict[str, Load], float]:
 
 def cost(kind: str, ways: Sequence[Callable[[], float]], count: int) -> Cost:
     """`ways`: without, with, and with one that only says yes; each in turn, so that load meets all."""
-    seen: list[list[float]] = [[] for _ in ways]
+    samples: list[list[float]] = [[] for _ in ways]
     for way in ways:
         way()
     for number in range(count):
-        for which in range(len(ways)) if number % 2 else reversed(range(len(ways))):
-            seen[which].append(ways[which]() * 1000)
-    without, guarded, least = (statistics.median(each) for each in seen)
-    p99 = [statistics.quantiles(each, n=100)[98] for each in seen[:2]]
+        for index in range(len(ways)) if number % 2 else reversed(range(len(ways))):
+            samples[index].append(ways[index]() * 1000)
+    without, guarded, least = (statistics.median(sample) for sample in samples)
+    p99 = [statistics.quantiles(sample, n=100)[98] for sample in samples[:2]]
     return Cost(kind, without, guarded - without, least - without, *p99)
 
 
@@ -175,10 +175,10 @@ def load(world: World) -> Load:
 
     def client() -> tuple[int, int]:
         calls = wrong = 0
-        with closing(Client(world.engine)) as kept:
+        with closing(Client(world.engine)) as connection:
             while not stop.is_set():
                 for method, path, body, status in expected:
-                    wrong += kept.call(method, path, body) != status
+                    wrong += connection.call(method, path, body) != status
                     calls += 1
         return calls, wrong
 
@@ -187,37 +187,37 @@ def load(world: World) -> Load:
         running = [several.submit(client) for _ in range(CLIENTS)]
         stop.wait(LOAD_SECONDS)
         stop.set()
-        done = [each.result() for each in running]
+        counts = [future.result() for future in running]
         seconds = time.monotonic() - started
-    return Load(sum(calls for calls, _ in done) / seconds, sum(wrong for _, wrong in done))
+    return Load(sum(calls for calls, _ in counts) / seconds, sum(wrong for _, wrong in counts))
 
 
 def demands(costs: Sequence[Cost], guarded: Load, memory: float) -> list[Demand]:
-    found = [
-        Demand(f"added to {KINDS[each.kind]}, median", f"at most {LIMITS[each.kind]:.1f} ms", f"{each.added:.2f} ms",
-               each.added <= LIMITS[each.kind],
-               f"a plugin that only says yes adds {each.least:.2f} ms" if each.least > LIMITS[each.kind] else "")
-        for each in costs if each.kind in LIMITS
+    results = [
+        Demand(f"added to {KINDS[cost_.kind]}, median", f"at most {LIMITS[cost_.kind]:.1f} ms", f"{cost_.added:.2f} ms",
+               cost_.added <= LIMITS[cost_.kind],
+               f"a plugin that only says yes adds {cost_.least:.2f} ms" if cost_.least > LIMITS[cost_.kind] else "")
+        for cost_ in costs if cost_.kind in LIMITS
     ]  # fmt: skip
-    found.append(Demand("the guard's memory after it", f"at most {MEMORY_MB} MB", f"{memory:.0f} MB",
+    results.append(Demand("the guard's memory after it", f"at most {MEMORY_MB} MB", f"{memory:.0f} MB",
                         0 < memory <= MEMORY_MB))  # fmt: skip
-    wanted_rate = f"at least {LEAST_CALLS:,} calls a second, none answered wrongly"
-    found.append(Demand(f"{CLIENTS} clients with the guard", wanted_rate, f"{guarded.rate:,.0f}, {guarded.wrong} wrong",
+    rate = f"at least {LEAST_CALLS:,} calls a second, none answered wrongly"
+    results.append(Demand(f"{CLIENTS} clients with the guard", rate, f"{guarded.rate:,.0f}, {guarded.wrong} wrong",
                         guarded.rate >= LEAST_CALLS and guarded.wrong == 0))  # fmt: skip
-    return found
+    return results
 
 
 def table(costs: Sequence[Cost], loads: dict[str, Load], memory: float) -> list[str]:
     lines = ["| call | with the guard / without | without | added, and by a plugin that only says yes |"
              " 99 % are below, without → with |", "|---|--:|--:|--:|--:|"]  # fmt: skip
-    for each in costs:
-        cells = (KINDS[each.kind], f"**{each.ratio:.2f}**", f"{each.without:.2f} ms",
-                 f"{each.added:.2f}, {each.least:.2f} ms",
-                 f"{each.without_p99:.1f} → {each.with_p99:.1f} ms")  # fmt: skip
+    for cost_ in costs:
+        cells = (KINDS[cost_.kind], f"**{cost_.ratio:.2f}**", f"{cost_.without:.2f} ms",
+                 f"{cost_.added:.2f}, {cost_.least:.2f} ms",
+                 f"{cost_.without_p99:.1f} → {cost_.with_p99:.1f} ms")  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     share = loads["with"].rate / loads["without"].rate
-    told = f"{loads['with'].rate:,.0f} calls a second with the guard, {share:.2f} of those without"
-    return [*lines, "", f"{CLIENTS} clients at once: {told}. The guard's memory: {memory:.0f} MB."]
+    load_text = f"{loads['with'].rate:,.0f} calls a second with the guard, {share:.2f} of those without"
+    return [*lines, "", f"{CLIENTS} clients at once: {load_text}. The guard's memory: {memory:.0f} MB."]
 
 
 if __name__ == "__main__":

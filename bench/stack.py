@@ -18,7 +18,7 @@ from contextlib import closing
 from pathlib import Path
 
 from bench.figures import Memory, Timing
-from tests.deploy.stacks import REPOSITORY, Stack
+from tools.kit.stacks import REPOSITORY, Stack
 
 NAME = "tbench"
 LIMIT_SECONDS = 900
@@ -39,7 +39,7 @@ def new_stack() -> Stack:
 def play(stack: Stack, playbook: str, **variables: str) -> Timing:
     """One playbook as make runs it (`variables` are make's), timed."""
     stack.write_settings()
-    given = {
+    make_variables = {
         "ENV": stack.environment,
         "STACK": stack.name,
         "SETTINGS": str(stack.settings_file),
@@ -47,20 +47,22 @@ def play(stack: Stack, playbook: str, **variables: str) -> Timing:
         **variables,
     }
     started, before = time.monotonic(), _processor_seconds()
-    done = subprocess.run(
+    process = subprocess.run(
         ["scripts/play", playbook],
         cwd=REPOSITORY,
-        env={**os.environ, **given},
+        env={**os.environ, **make_variables},
         capture_output=True,
         text=True,
         timeout=LIMIT_SECONDS,
         check=False,
     )
     seconds = time.monotonic() - started
-    if done.returncode != 0:
+    if process.returncode != 0:
         log = f"build/logs/{playbook}-{stack.id}.log"
-        raise MeasureError(f"{playbook}: ended with {done.returncode}\n{done.stdout[-2000:]}{done.stderr}\nHINT: {log}")
-    return Timing(seconds, _processor_seconds() - before, _changed(done.stdout))
+        raise MeasureError(
+            f"{playbook}: ended with {process.returncode}\n{process.stdout[-2000:]}{process.stderr}\nHINT: {log}"
+        )
+    return Timing(seconds, _processor_seconds() - before, _count_changes(process.stdout))
 
 
 def compose_up(stack: Stack, at_once: bool) -> Timing:
@@ -119,7 +121,7 @@ def _processor_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _changed(output: str) -> int:
+def _count_changes(output: str) -> int:
     """The recap's count of changes; there must be one."""
     counts = re.findall(r"^\S+ +: ok=\d+ +changed=(\d+)", output, re.MULTILINE)
     if not counts:

@@ -47,22 +47,27 @@ def main() -> int:
     except (OSError, subprocess.SubprocessError, KeyError, ValueError) as error:
         print(f"bench: the vault could not be measured: {error}", file=sys.stderr)
         return 2
-    held = [demand for size in sizes for demand in demands(size["rows"], size["rounds"])]
+    results = [demand for size in sizes for demand in demands(size["rows"], size["rounds"])]
     document = "\n".join([f"{rounds} rounds on {os.cpu_count()} cores, in one run.", "", *table(sizes), "",
-                          *figures.demands_table(held)])  # fmt: skip
+                          *figures.demands_table(results)])  # fmt: skip
     place = ROOT / "docs/bench.md"
     place.write_text(figures.between_markers(place.read_text(), document, START, END))
-    result = {"schema": 1, "load": os.getloadavg()[0], "sizes": sizes, "demands": [asdict(each) for each in held]}
-    (ROOT / "build/results/bench-vault.json").write_text(json.dumps(result, indent=2) + "\n")
+    run_figures = {
+        "schema": 1,
+        "load": os.getloadavg()[0],
+        "sizes": sizes,
+        "demands": [asdict(demand) for demand in results],
+    }
+    (ROOT / "build/results/bench-vault.json").write_text(json.dumps(run_figures, indent=2) + "\n")
     print(document)
-    return 1 if any(demand.bad for demand in held) else 0
+    return 1 if any(demand.bad for demand in results) else 0
 
 
 def image() -> str:
     """The vault's image, made if it is not there."""
-    given = {**os.environ, "ENV": "ci", "YES": "1", "STACK": "", "SETTINGS": ""}
+    environment = {**os.environ, "ENV": "ci", "YES": "1", "STACK": "", "SETTINGS": ""}
     argv = ["scripts/play", "test_images", "-e", "test_images_wanted=vault"]
-    subprocess.run(argv, cwd=ROOT, env=given, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(argv, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
     return str(json.loads((ROOT / "build/results/images.json").read_text())["vault"])
 
 
@@ -72,44 +77,44 @@ def measure(reference: str, rounds: int) -> list[dict[str, Any]]:
     argv += ["--cap-drop", "ALL", "--user", "5432:5432", "--volume", "/scratch", "--tmpfs", "/tmp:mode=1777"]  # noqa: S108  - inside the container
     argv += ["--memory", "2g", "--volume", f"{ROOT / 'bench/vault_container'}:/bench:ro", "--entrypoint", "python3"]
     inside = ["/bench/measure.py", str(rounds), *map(str, SIZES)]
-    done = subprocess.run([*argv, reference, *inside], capture_output=True, text=True, timeout=3600, check=False)
-    if done.returncode:
-        raise ValueError(f"ended with {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    found: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    process = subprocess.run([*argv, reference, *inside], capture_output=True, text=True, timeout=3600, check=False)
+    if process.returncode:
+        raise ValueError(f"ended with {process.returncode}\n{process.stdout[-2000:]}{process.stderr[-2000:]}")
+    sizes: list[dict[str, Any]] = json.loads(process.stdout.splitlines()[-1])
+    return sizes
 
 
-def ratio(rounds: Sequence[Round], way: str, what: str = "seconds", of: str = "") -> figures.Ratio:
-    """Each round's own, so that load is in both halves of it; `what`: seconds, processor, or start (`of` seconds)."""
+def ratio(rounds: Sequence[Round], way: str, figure: str = "seconds", of: str = "") -> figures.Ratio:
+    """Each round's own, so that load is in both halves of it; `figure`: seconds, processor, or start (`of` seconds)."""
     base = WAYS[way][1]
-    return figures.spread([each[way][what] / each[base][of or what] for each in rounds])
+    return figures.spread([round_[way][figure] / round_[base][of or figure] for round_ in rounds])
 
 
 def demands(rows: int, rounds: Sequence[Round]) -> list[Demand]:
     """What issue 3 demands at this size."""
-    found = []
+    results = []
     for way, (label, base, most, aim) in WAYS.items():
         if most is not None:
-            seen = ratio(rounds, way).median
-            found.append(Demand(f"{rows:,} rows, {label}", f"at most {most:.2f} of {COMMON[base]}, aim {aim:.2f}",
-                                f"{seen:.2f}", seen <= most, _beyond(rounds, way, most)))  # fmt: skip
-    memory = max(each[way]["own_mb"] for each in rounds for way in ("counted", "hashed", "proof", "proof_hourly"))
-    found.append(Demand(f"{rows:,} rows, the vault's own process", f"at most {LARGEST_MB} MB", f"{memory:.0f} MB",
+            median = ratio(rounds, way).median
+            results.append(Demand(f"{rows:,} rows, {label}", f"at most {most:.2f} of {COMMON[base]}, aim {aim:.2f}",
+                                f"{median:.2f}", median <= most, _against_dump(rounds, way, most)))  # fmt: skip
+    memory = max(round_[way]["own_mb"] for round_ in rounds for way in ("counted", "hashed", "proof", "proof_hourly"))
+    results.append(Demand(f"{rows:,} rows, the vault's own process", f"at most {LARGEST_MB} MB", f"{memory:.0f} MB",
                         0 < memory <= LARGEST_MB))  # fmt: skip
     if rows == min(SIZES):
-        seconds = statistics.median(each["proof"]["after_start"] for each in rounds)
-        wanted = f"at most {LONGEST_SECONDS:.0f} s after the server's start"
-        found.append(Demand(f"{rows:,} rows, proof", wanted, f"{seconds:.2f} s", 0 < seconds <= LONGEST_SECONDS))
-    return found
+        seconds = statistics.median(round_["proof"]["after_start"] for round_ in rounds)
+        expectation = f"at most {LONGEST_SECONDS:.0f} s after the server's start"
+        results.append(Demand(f"{rows:,} rows, proof", expectation, f"{seconds:.2f} s", 0 < seconds <= LONGEST_SECONDS))
+    return results
 
 
-def _beyond(rounds: Sequence[Round], way: str, most: float) -> str:
+def _against_dump(rounds: Sequence[Round], way: str, most: float) -> str:
     """What every such way must do, where that alone takes longer than what is demanded of the whole."""
     if WAYS[way][1] == "dump":
-        what, floor = "`pg_dump > /dev/null`", ratio(rounds, "dump_limit").median
+        baseline, floor = "`pg_dump > /dev/null`", ratio(rounds, "dump_limit").median
     else:
-        what, floor = "the throw-away server's start", ratio(rounds, way, "start", "seconds").median
-    return f"{what} alone is {floor:.2f}" if floor > most else ""
+        baseline, floor = "the throw-away server's start", ratio(rounds, way, "start", "seconds").median
+    return f"{baseline} alone is {floor:.2f}" if floor > most else ""
 
 
 def table(sizes: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -117,10 +122,11 @@ def table(sizes: Iterable[Mapping[str, Any]]) -> list[str]:
     lines.append("|--:|---|---|--:|--:|--:|--:|")
     for size in sizes:
         for way, (label, base, _, _) in WAYS.items():
-            seen = ratio(size["rounds"], way)
-            seconds = statistics.median(each[way]["seconds"] for each in size["rounds"])
-            cells = (f"{size['rows']:,}", label, COMMON[base], f"**{seen.median:.2f}**",
-                     f"{seen.least:.2f} … {seen.largest:.2f}", f"{ratio(size['rounds'], way, 'processor').median:.2f}",
+            measured = ratio(size["rounds"], way)
+            seconds = statistics.median(round_[way]["seconds"] for round_ in size["rounds"])
+            cells = (f"{size['rows']:,}", label, COMMON[base], f"**{measured.median:.2f}**",
+                     f"{measured.least:.2f} … {measured.largest:.2f}",
+                     f"{ratio(size['rounds'], way, 'processor').median:.2f}",
                      f"{seconds:.2f}")  # fmt: skip
             lines.append(f"| {' | '.join(cells)} |")
     return lines

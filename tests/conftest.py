@@ -17,7 +17,7 @@ from hypothesis import settings
 from tests.soaked import pytest_collection_modifyitems  # noqa: F401 pytest calls it
 
 if TYPE_CHECKING:
-    from tests.deploy.stacks import Stack
+    from tools.kit.stacks import Stack
 
 # How long an example takes says what else the machine does.
 settings.register_profile("untimed", deadline=None)
@@ -40,7 +40,7 @@ def bed() -> None:
 def stack(bed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A deployed stack with one account and one transaction in it: the template's, or a warm one of a developer."""
     from tests.deploy import template
-    from tests.deploy.stacks import warm_stack
+    from tools.kit.stacks import warm_stack
 
     if warm := os.environ.get("LEDGERFLOW_TEST_STACK"):  # a person's short loop: the settings file of a stack that runs
         yield warm_stack(Path(warm), tmp_path_factory.mktemp("warm"))

@@ -55,8 +55,8 @@ def one_size(rows: int, rounds: int) -> dict[str, object]:
         f'environment = "ci"\nbackup_prefix = "bench"\n[database]\nhost = "{PLACE}"\nname = "{database}"\n'
         f'user = "ledger_backup"\n[places]\nbackups = "{place}/backups"\nscratch = "{place}/scratch"\n'
     )
-    told = [one_round(database, place) for _ in range(rounds)]
-    return {"rows": rows, "rounds": told}
+    rounds_ = [one_round(database, place) for _ in range(rounds)]
+    return {"rows": rows, "rounds": rounds_}
 
 
 def one_round(database: str, place: Path) -> dict[str, dict[str, float]]:
@@ -71,17 +71,17 @@ def one_round(database: str, place: Path) -> dict[str, dict[str, float]]:
         "proof": f"{python} -m ledgervault {vault} prove newest --json",
         "proof_hourly": f"{python} -m ledgervault {vault} prove newest --indexes definitions --json",
     }
-    found = {}
+    timings = {}
     for name, command in ways.items():
         if name == "restore":
             run(["dropdb", "--if-exists", "copy"])
             run(["createdb", "-T", "template0", "copy"])
         os.sync()  # what the way before has still to write is not this one's
-        found[name] = timed(command)
-    return found
+        timings[name] = run_timed(command)
+    return timings
 
 
-def timed(command: str) -> dict[str, float]:
+def run_timed(command: str) -> dict[str, float]:
     """Seconds, and the most memory of the vault's own process in MB (0 where it is not the vault's)."""
     started, before = time.monotonic(), processor_seconds()
     child = subprocess.Popen(["bash", "-c", f"exec {command}" if "ledgervault" in command else command],
@@ -93,9 +93,9 @@ def timed(command: str) -> dict[str, float]:
     seconds = time.monotonic() - started
     if child.returncode:
         raise SystemExit(f"{command}: ended with {child.returncode}\n{output[-2000:]}")
-    told = json.loads(output) if output.startswith("{") else {}
-    figures = told.get("figures") or {}
-    memory = figures.get("own_rss_mb") or (usage.ru_maxrss / 1024 if "counted.py" in command or told else 0.0)
+    report = json.loads(output) if output.startswith("{") else {}
+    figures = report.get("figures") or {}
+    memory = figures.get("own_rss_mb") or (usage.ru_maxrss / 1024 if "counted.py" in command or report else 0.0)
     after_start = figures.get("restore_seconds", 0.0) + figures.get("compare_seconds", 0.0)
     used = processor_seconds() - before
     start = figures.get("start_seconds", 0.0)
@@ -110,9 +110,9 @@ def processor_seconds() -> float:
 
 
 def run(argv: list[str]) -> None:
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(argv)}: {done.stderr[-2000:]}")
+    process = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(argv)}: {process.stderr[-2000:]}")
 
 
 if __name__ == "__main__":

@@ -142,7 +142,7 @@ def host_image(release: str) -> str:
 def engine_image(release: str) -> str:
     """A host on which the role docker_engine has been applied."""
     plain = host_image(release)
-    filters = [ROOT / "filter_plugins" / name for name in ("engine.py", "apt_suites.py")]
+    filters = [ROOT / "filter_plugins/host.py", *(ROOT / "src/ledgerflow/host").glob("*.py")]
     role = [ROOT / "roles/docker_engine" / part for part in ("defaults", "library", "tasks", "vars")]
     content = [plain.encode(), *content_of(*role, HERE / "engine.yml", *filters)]
     tag = f"{REPOSITORY}/{release}-engine:{digest(content)}"

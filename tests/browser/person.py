@@ -9,7 +9,7 @@ import re
 
 from playwright.sync_api import ConsoleMessage, Page
 
-from tests.deploy.stacks import REPOSITORY, Stack
+from tools.kit.stacks import REPOSITORY, Stack
 
 SCREENSHOTS = REPOSITORY / "build/screenshots"
 

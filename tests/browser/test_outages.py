@@ -9,7 +9,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from tests.browser.person import sign_in
-from tests.deploy.stacks import Stack
+from tools.kit.stacks import Stack
 
 OUTAGE_SECONDS = float(os.environ.get("LEDGERFLOW_OUTAGE_SECONDS", "20"))  # a minute in `make soak`
 

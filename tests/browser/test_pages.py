@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.person import Complaints, identify, picture, sign_in
-from tests.deploy.stacks import REPOSITORY, Stack
+from tools.kit.stacks import REPOSITORY, Stack
 
 BANK_FILE = REPOSITORY.parent / "shared/data/statements/dcool_wells_fargo.csv"
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-import guarded as hosts
-from stacks import Stack, new_stack
+from tests.deploy import guarded as hosts
+from tools.kit.stacks import Stack, new_stack
 
 
 @pytest.fixture(scope="session", autouse=True)

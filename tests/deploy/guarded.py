@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
-from remote import ENVIRONMENT, Remote, remote
-from stacks import LOGS
+from tests.deploy.remote import ENVIRONMENT, Remote, remote
+from tools.kit.stacks import LOGS
 
 ROW, PHOTO = "the row that must survive", "data/photo.bin"
 SDK = ("docker", "requests", "urllib3", "idna", "certifi", "charset_normalizer")

@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
-from stacks import LOGS, REPOSITORY
 
-from tests.integration.image_host import Host
 from tests.runbooks import Runbook
+from tools.kit.image_host import Host
+from tools.kit.stacks import LOGS, REPOSITORY
 
 IMAGES = ["postgres", "redis", "searxng", "app", "caddy", "vault", "adminer"]  # the last one for a dev stack beside it
 HOSTS = [sys.executable, str(REPOSITORY / "molecule/shared/hosts.py")]

@@ -16,7 +16,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from stacks import REPOSITORY, Stack
+from tools.kit.stacks import REPOSITORY, Stack
 
 
 @dataclass(frozen=True, order=True)

@@ -10,7 +10,7 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.deploy.stacks import Stack
+from tools.kit.stacks import Stack
 
 PLACE = Path("/srv/test-stack")
 RECORD = PLACE / "stack.json"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engines import EngineStack, engine
+from tools.kit.engines import EngineStack, engine
 
 
 def test_networks_without_addresses_are_refused_with_the_way_out(tmp_path: Path) -> None:

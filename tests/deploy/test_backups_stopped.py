@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from stacks import Stack
+from tools.kit.stacks import Stack
 
 RED_SECONDS = 180  # three health checks in a row, on a machine with other work
 

@@ -7,7 +7,8 @@ import urllib.request
 from contextlib import closing
 
 import pytest
-from stacks import Stack, deployment
+
+from tools.kit.stacks import Stack, deployment
 
 
 def test_every_service_is_healthy_and_the_summary_says_how_to_get_in(stack: Stack) -> None:

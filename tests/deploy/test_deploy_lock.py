@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stacks import REPOSITORY, Stack
-from test_kills import below
+
+from tests.deploy.test_kills import below
+from tools.kit.stacks import REPOSITORY, Stack
 
 # A migration that runs until the test lets it end.
 WAITING = """

@@ -15,7 +15,8 @@ import urllib.parse
 import urllib.request
 
 import pytest
-from stacks import REPOSITORY, Stack
+
+from tools.kit.stacks import REPOSITORY, Stack
 
 ROW = "the row that must survive"
 SEEN = "the row that must"  # a page marks the word that was searched for
@@ -83,7 +84,7 @@ def idle(stack: Stack) -> float:
 
 def test_a_healthy_stack_writes_nothing_at_level_warning(stack: Stack, idle: float) -> None:
     environ = {**os.environ, "ENV": stack.environment, "STACK": stack.name, "SINCE": str(int(idle) + 1)}
-    argv = [sys.executable, "-m", "scripts.logs"]
+    argv = [sys.executable, "-m", "ledgerflow.play.logs"]
     levels = {
         level: subprocess.run(argv, env={**environ, "LEVEL": level}, cwd=REPOSITORY, capture_output=True, text=True)
         for level in ("warning", "info")

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from stacks import REPOSITORY, Stack
+
+from tools.kit.stacks import REPOSITORY, Stack
 
 WEB = ["gunicorn", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", "--threads", "4"]
 WEB += ["--worker-tmp-dir", "/dev/shm", "--no-control-socket", "app:app"]

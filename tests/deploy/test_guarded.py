@@ -11,8 +11,9 @@ import re
 import time
 
 import pytest
-from guarded import ROW, Guarded
-from remote import ENVIRONMENT
+
+from tests.deploy.guarded import ROW, Guarded
+from tests.deploy.remote import ENVIRONMENT
 
 REFUSED = "ledgerguard"  # the plugin's name is in each refusal that the engine hands on
 RESTARTS, CLIENTS = 20, 8

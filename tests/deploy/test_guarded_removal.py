@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import pytest
 import yaml
-from guarded import Guarded
-from remote import ENVIRONMENT
 
+from tests.deploy.guarded import Guarded
+from tests.deploy.remote import ENVIRONMENT
 from tests.terminal import answered
 
 QUESTION = "Type DESTROY to go on"

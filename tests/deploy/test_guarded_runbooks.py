@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from guarded import ROW, Guarded
-from remote import ENVIRONMENT
 
+from tests.deploy.guarded import ROW, Guarded
+from tests.deploy.remote import ENVIRONMENT
 from tests.runbooks import Runbook
 
 RECREATE, INCIDENT = Runbook("recreate-volume.md"), Runbook("incident.md")

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from engines import Browser, Engine, EngineStack, engine
 
 from tests.deploy import template
+from tools.kit.engines import Browser, Engine, EngineStack, engine
 
 ROW = "the row that must survive"
 HEALTHY_SECONDS = 150

@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from stacks import LOGS, REPOSITORY, Stack
+
+from tools.kit.stacks import LOGS, REPOSITORY, Stack
 
 KILLS = int(os.environ.get("LEDGERFLOW_KILLS", "1"))
 SEED = int(os.environ.get("LEDGERFLOW_SEED", "20261120"))

@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from stacks import REPOSITORY, Stack
 
 from ledgerguard.ledger_docker.arguments import read_command
 from ledgerguard.ledger_docker.judgement import ALLOW, judge
 from ledgerguard.ledger_docker.looks import Looker
+from tools.kit.stacks import REPOSITORY, Stack
 
 ENTRY = "import sys; from ledgerguard.ledger_docker.cli import main; sys.exit(main())"
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stacks import REPOSITORY, Stack
 
 from tests.terminal import answered
+from tools.kit.stacks import REPOSITORY, Stack
 
 ROW = "the row that must survive"
 QUESTION = "Type DESTROY to go on"

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stacks import Run, Stack
+
+from tools.kit.stacks import Run, Stack
 
 
 def checked(stack: Stack, operation: str, folder: Path) -> tuple[Run, dict[str, Any], str]:

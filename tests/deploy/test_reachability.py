@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from reach import Outside, Reached, a_machine_outside, listening, reach, server
-from stacks import REPOSITORY, Stack
+
+from tests.deploy.reach import Outside, Reached, a_machine_outside, listening, reach, server
+from tools.kit.stacks import REPOSITORY, Stack
 
 PAGE = REPOSITORY / "docs/architecture.md"
 HOST, OUTSIDE = "the host", "outside"

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stacks import LOGS, REPOSITORY, Run, Stack
+
+from tools.kit.stacks import LOGS, REPOSITORY, Run, Stack
 
 SOCKET = Path("/var/run/docker.sock")
 PROTECTED = ("db_data", "redis_data", "media", "caddy_data", "backups")

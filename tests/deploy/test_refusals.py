@@ -19,8 +19,9 @@ from typing import Any
 from unittest import mock
 
 import pytest
-import secret_scan
-from stacks import Run, Stack, free_ports, new_stack
+
+from tests.deploy import secret_scan
+from tools.kit.stacks import Run, Stack, free_ports, new_stack
 
 Everything = dict[str, Any]
 

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from remote import ENVIRONMENT, SITE, Checkout, Remote, blocks, command, remote
-from stacks import REPOSITORY
+
+from tests.deploy.remote import ENVIRONMENT, SITE, Checkout, Remote, blocks, command, remote
+from tools.kit.stacks import REPOSITORY
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from stacks import REPOSITORY, Stack
+
+from tools.kit.stacks import REPOSITORY, Stack
 
 BANK_FILE = REPOSITORY.parent / "shared/data/statements/dcool_wells_fargo.csv"
 

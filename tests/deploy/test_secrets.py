@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import secret_scan
-from secret_scan import Finding, search
-from stacks import Stack, deployment
+
+from tests.deploy import secret_scan
+from tests.deploy.secret_scan import Finding, search
+from tools.kit.stacks import Stack, deployment
 
 # Debian's searx and SearXNG know their own key from the environment only; it opens no door but their own.
 KNOWN_FROM_THE_ENVIRONMENT = {"searxng_secret"}

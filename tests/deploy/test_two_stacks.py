@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from stacks import REPOSITORY, Stack, new_stack
 
-from tests.integration.image_host import Host
 from tests.integration.registry import Registry
+from tools.kit.image_host import Host
+from tools.kit.stacks import REPOSITORY, Stack, new_stack
 
 PULLED = ["base", "redis", "caddy", "searxng", "adminer"]
 WANTED = [*PULLED, "postgres", "vault", "app"]

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from stacks import Stack
+
+from tools.kit.stacks import Stack
 
 
 @pytest.fixture(autouse=True)

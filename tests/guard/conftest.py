@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.guard.own import has_old_engine, own_engine
-from tests.guard.world import World
+from tools.kit.guard_world import World
+from tools.kit.guarded_engine import has_old_engine, own_engine
 
 
 @pytest.fixture(scope="session", autouse=True)

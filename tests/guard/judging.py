@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import dataclass
 
 from tests.guard.attempts import Attempt
-from tests.guard.world import World
+from tools.kit.guard_world import World
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from tests.guard.attempts import ALLOWED, ATTEMPTS, TWINS, Attempt
 from tests.guard.judging import Found, outcome
-from tests.guard.own import own_engine
-from tests.guard.world import World
+from tools.kit.guard_world import World
+from tools.kit.guarded_engine import own_engine
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/guard-matrix.md"
 VERSIONS = ("26.1", "20.10")

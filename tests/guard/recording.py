@@ -158,10 +158,10 @@ def main(argv: list[str]) -> int:
         return serve(argv[argv.index("serve") :])
     from tests.guard.attempts import ATTEMPTS, TWINS
     from tests.guard.judging import outcome
-    from tests.guard.own import own_engine, zipped
-    from tests.guard.world import World
+    from tools.kit.guard_world import World
+    from tools.kit.guarded_engine import build_zipapp, own_engine
 
-    archive = zipped()
+    archive = build_zipapp()
     with own_engine("26.1", "standard", (sys.executable, str(Path(__file__)), str(archive))) as engine:
         world = World(engine)
         world.prepare()

@@ -6,7 +6,7 @@ import pytest
 
 from tests.guard.attempts import ALLOWED, ATTEMPTS, REFUSED, TWINS, Attempt
 from tests.guard.judging import outcome
-from tests.guard.world import World
+from tools.kit.guard_world import World
 
 
 def _id(one: Attempt) -> str:

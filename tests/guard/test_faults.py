@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.guard.own import GuardedEngine, own_engine
-from tests.guard.world import DENIED, OTHER, OWNER, VICTIM, World
+from tools.kit.guard_world import DENIED, OTHER, OWNER, VICTIM, World
+from tools.kit.guarded_engine import GuardedEngine, own_engine
 
 DEADLINE = 2.0
 pytestmark = pytest.mark.timeout(90)

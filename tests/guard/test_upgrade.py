@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from filter_plugins.declarations import network_declarations, service_declarations
-from filter_plugins.service import compose_project
-from tests.guard.own import has_old_engine, own_engine
-from tests.guard.world import PROTECT, World
-from tests.unit.filter_plugins.test_compose_requests import SERVICES, STACK, as_schema_1, described
+from ledgerflow.stack.declarations import network_declarations, service_declarations
+from ledgerflow.stack.service import compose_project
+from tests.unit.ledgerflow.stack.test_compose_requests import SERVICES, STACK, as_schema_1, described
+from tools.kit.guard_world import PROTECT, World
+from tools.kit.guarded_engine import has_old_engine, own_engine
 
 VOLUMES, NETWORKS = ("db_data", "media", "caddy_data", "backups"), ("data", "app", "search", "edge")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from filter_plugins.service import compose_project
+from ledgerflow.stack.service import compose_project
 
 STACK = {
     "id": "t000000-ci",

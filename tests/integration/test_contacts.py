@@ -10,7 +10,7 @@ from typing import Any
 
 import ansible_runner
 
-from tests.integration.image_host import ENVIRONMENT, ROOT
+from tools.kit.image_host import ENVIRONMENT, ROOT
 
 PLAY = f"[{{hosts: all, gather_facts: false, tasks: [import_tasks: {ROOT}/playbooks/tasks/contacts.yml]}}]"
 PERSON = {"name": "Eve", "reach": "eve@ledger.test", "for": "operator"}

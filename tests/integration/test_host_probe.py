@@ -19,7 +19,7 @@ import pytest
 from docker.errors import DockerException
 from docker.models.containers import Container
 
-from filter_plugins.host import port_findings
+from ledgerflow.host.readiness import port_findings
 from roles.host_facts.library.host_probe import probe
 
 SOCKET = "/var/run/docker.sock"

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.integration.image_host import Host
 from tests.integration.registry import Registry, docker
+from tools.kit.image_host import Host
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -13,7 +13,7 @@ from typing import Any
 import ansible_runner
 import pytest
 
-from tests.integration.image_host import ENVIRONMENT, ROOT
+from tools.kit.image_host import ENVIRONMENT, ROOT
 
 ITEMS = [{"name": "data", "internal": True}, {"name": "edge", "internal": False}]
 PLAY = """

@@ -13,8 +13,8 @@ from secrets import token_hex
 import ansible_runner
 import pytest
 
-from tests.integration.image_host import ENVIRONMENT, ROOT, Host
 from tests.integration.registry import docker
+from tools.kit.image_host import ENVIRONMENT, ROOT, Host
 
 ENGINE = {
     "name": "ledger",

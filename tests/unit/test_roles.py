@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from scripts import role_docs
+from tools import role_docs
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,12 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from runner import ROOT, Job, machine, working_tree
-
-from scripts import remote_inputs
-from tests.integration.image_host import Host
+from ledgerflow.play import remote_inputs
+from tests.workflows.runner import ROOT, Job, machine, working_tree
+from tools.kit.image_host import Host
 
 WORKFLOWS = ROOT / ".github/workflows"
 NewJob = Callable[..., Job]

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from expressions import fill, holds
+
+from tests.workflows.expressions import fill, holds
 
 ROOT = Path(__file__).resolve().parents[2]
 EDGE = {

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import WORKFLOWS, NewJob
-from expressions import holds
-from runner import EDGE, GIVEN, STAND_INS, WORKSPACE, Done, Job
 
 from tests.runbooks import Runbook
+from tests.workflows.conftest import WORKFLOWS, NewJob
+from tests.workflows.expressions import holds
+from tests.workflows.runner import EDGE, GIVEN, STAND_INS, WORKSPACE, Done, Job
 
 GITHUB = "http://127.0.0.1:8765"
-# GitHub's issues, as far as scripts/schedule_issue.py asks; on the job's machine, which has no network.
+# GitHub's issues, as far as tools/schedule_issue.py asks; on the job's machine, which has no network.
 ISSUES = """
 import json
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -31,7 +31,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200); self.end_headers(); self.wfile.write(json.dumps(value).encode())
 HTTPServer(("127.0.0.1", 8765), Handler).serve_forever()
 """
-# One branch and the runs of ci, as far as scripts/deploy_candidate.py asks. A second one ends, as the port is taken.
+# One branch and the runs of ci, as far as tools/deploy_candidate.py asks. A second one ends, as the port is taken.
 CANDIDATE = """
 import json, pathlib
 from http.server import BaseHTTPRequestHandler, HTTPServer

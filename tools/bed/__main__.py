@@ -30,28 +30,28 @@ def read_options(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def world_wish(given: argparse.Namespace) -> Wish:
+def world_wish(options: argparse.Namespace) -> Wish:
     """What the options ask a world to be."""
     place = templates.templates_directory()
-    source = place / given.source if given.source else None
+    source = place / options.source if options.source else None
     return Wish(
-        argv=tuple(given.argv),
-        template=templates.KINDS[given.template]() if given.template else source,
-        engine=given.engine,
-        network=given.network,
-        keep_as=place / given.keep_as if given.keep_as else None,
+        argv=tuple(options.argv),
+        template=templates.KINDS[options.template]() if options.template else source,
+        engine=options.engine,
+        network=options.network,
+        keep_as=place / options.keep_as if options.keep_as else None,
     )
 
 
-def act(given: argparse.Namespace) -> int:
+def act(options: argparse.Namespace) -> int:
     """Does what the options say; its exit code."""
-    if given.command == "sweep":
+    if options.command == "sweep":
         print(f"test bed: removed {', '.join(worlds.sweep()) or 'nothing: no killed run left a world'}")
         return 0
-    if given.command == "make":
-        print(f"test bed: {Path(templates.KINDS[given.kind]()).name}")
+    if options.command == "make":
+        print(f"test bed: {Path(templates.KINDS[options.kind]()).name}")
         return 0
-    return worlds.run(world_wish(given))
+    return worlds.run(world_wish(options))
 
 
 def leave(number: int, _frame: object) -> None:

@@ -46,7 +46,7 @@ class Settings:
 
 def run(*argv: str | Path) -> None:
     """A program that must succeed."""
-    subprocess.run([str(each) for each in argv], check=True)
+    subprocess.run([str(word) for word in argv], check=True)
 
 
 # --- directories ----------------------------------------------------------------------------------------------------
@@ -54,13 +54,13 @@ def run(*argv: str | Path) -> None:
 
 def mount_overlay(settings: Settings, lower: Path) -> None:
     """Mounts one directory's overlay at its place below `<world>/root`."""
-    made = layout.overlay(settings.world, lower)
-    shutil.rmtree(made.work, ignore_errors=True)
-    for directory in (made.upper, made.work, made.mount_point):
+    overlay = layout.overlay(settings.world, lower)
+    shutil.rmtree(overlay.work, ignore_errors=True)
+    for directory in (overlay.upper, overlay.work, overlay.mount_point):
         directory.mkdir(parents=True, exist_ok=True)
-    shutil.copystat(lower, made.upper)
-    os.chown(made.upper, lower.stat().st_uid, lower.stat().st_gid)
-    subprocess.run(made.argv(), check=True)
+    shutil.copystat(lower, overlay.upper)
+    os.chown(overlay.upper, lower.stat().st_uid, lower.stat().st_gid)
+    subprocess.run(overlay.argv(), check=True)
 
 
 def mirror(settings: Settings, directory: Path) -> None:
@@ -74,7 +74,7 @@ def mirror(settings: Settings, directory: Path) -> None:
             with suppress(FileExistsError):
                 (place / child.name).symlink_to(child.readlink())
     folders = [child for child in children if child.is_dir() and not child.is_symlink()]
-    overlaid, deeper = layout.mirrored(folders, settings.worlds)
+    overlaid, deeper = layout.split_for_mirror(folders, settings.worlds)
     for child in overlaid:
         mount_overlay(settings, child)
     for child in deeper:
@@ -140,8 +140,8 @@ def write_etc(settings: Settings) -> None:
     (etc / "docker").mkdir(exist_ok=True)
     # A template's copy brings the template's: the control group is the world's own.
     before = etc / "docker/daemon.json"
-    kept = json.loads(before.read_text()) if before.exists() else {}
-    before.write_text(json.dumps({**kept, **layout.daemon_json(settings.world)}, indent=2) + "\n")
+    originals = json.loads(before.read_text()) if before.exists() else {}
+    before.write_text(json.dumps({**originals, **layout.daemon_json(settings.world)}, indent=2) + "\n")
 
 
 # --- network and engine ---------------------------------------------------------------------------------------------
@@ -212,10 +212,10 @@ def run_command(argv: tuple[str, ...]) -> int:
 
 def main(text: str, ready: int, go: int) -> int:
     """`text` is the settings as JSON; writes to `ready` when a network may come, reads from `go` until it has."""
-    given = json.loads(text)
+    wish = json.loads(text)
     settings = Settings(
-        world=Path(given["world"]), worlds=Path(given["worlds"]), shown=tuple(map(Path, given["shown"])),
-        argv=tuple(given["argv"]), engine=given["engine"], network=given["network"], save=given["save"],
+        world=Path(wish["world"]), worlds=Path(wish["worlds"]), shown=tuple(map(Path, wish["shown"])),
+        argv=tuple(wish["argv"]), engine=wish["engine"], network=wish["network"], save=wish["save"],
     )  # fmt: skip
     build(settings)
     bring_up_loopback()

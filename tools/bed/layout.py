@@ -77,14 +77,14 @@ def is_private(path: Path) -> bool:
     return any(path.is_relative_to(private) for private in PRIVATE)
 
 
-def mirrored(children: Iterable[Path], worlds: Path) -> tuple[list[Path], list[Path]]:
+def split_for_mirror(children: Iterable[Path], worlds: Path) -> tuple[list[Path], list[Path]]:
     """Directories to overlay, and directories to mirror child by child because the worlds themselves lie below them.
 
     A directory cannot be the lower layer of an overlay whose upper layer lies inside of it (ELOOP).
     """
-    shown = [child for child in children if child != worlds and not is_hidden(child)]
-    deeper = [child for child in shown if worlds.is_relative_to(child) or child == Path("/var/lib")]
-    return [child for child in shown if child not in deeper], deeper
+    visible = [child for child in children if child != worlds and not is_hidden(child)]
+    deeper = [child for child in visible if worlds.is_relative_to(child) or child == Path("/var/lib")]
+    return [child for child in visible if child not in deeper], deeper
 
 
 def daemon_json(world: Path) -> dict[str, object]:

@@ -21,42 +21,43 @@ from tools.bed import worlds
 from tools.bed.worlds import ROOT, BedError, Wish
 
 KEPT, GENERATIONS = 4, 8
+MADE = ("__pycache__", ".egg-info")  # folders that Python and its installers write between the sources
 FORMAT = "3."  # of the templates themselves: counted up when a world is laid out in another way
 REFERENCES = ROOT / "build/results/images.json"  # what the parts of the tests are given
 IMAGES = (
     "postgres", "redis", "searxng", "caddy", "adminer", "app", "vault", "app-test", "vault-test", "registry", "runner",
 )  # fmt: skip
-IMAGE_SOURCES = ("roles/images", "roles/host_facts", "playbooks/test_images.yml", "filter_plugins/images.py")
+IMAGE_SOURCES = ("roles/images", "roles/host_facts", "playbooks/test_images.yml", "src/ledgerflow/stack/images.py")
 # What a deployed stack is made from. A file that is missing here would leave tests on yesterday's stack.
 STACK_SOURCES = (
     "ansible.cfg", "app", "filter_plugins", "images", "inventory", "playbooks", "plugins", "requirements", "roles",
-    "scripts", "src", ".env.example", "tests/deploy/stacks.py", "tests/deploy/template.py",
+    "scripts", "src", ".env.example", "tools/kit/stacks.py", "tests/deploy/template.py",
 )  # fmt: skip
 HOST_SOURCES = (
-    "molecule/shared", "roles/docker_engine", "filter_plugins/engine.py", "filter_plugins/apt_suites.py", "images",
+    "molecule/shared", "roles/docker_engine", "filter_plugins/host.py", "src/ledgerflow/host", "images",
 )  # fmt: skip
 HOST_RELEASES = ("trixie", "bookworm")
 
 
 def digest(parts: Iterable[bytes]) -> str:
     """Twelve hex digits of a sequence of contents."""
-    whole = hashlib.sha256()
+    total = hashlib.sha256()
     for part in parts:
-        whole.update(hashlib.sha256(part).digest())
-    return whole.hexdigest()[:12]
+        total.update(hashlib.sha256(part).digest())
+    return total.hexdigest()[:12]
 
 
 def contents(names: Sequence[str]) -> list[bytes]:
     """Names and bytes of all files below some paths of the repository, in a fixed order."""
     places = [ROOT / name for name in names]
     files = sorted(path for place in places for path in (place.rglob("*") if place.is_dir() else [place]))
-    files = [path for path in files if path.is_file() and "__pycache__" not in path.parts]
+    files = [path for path in files if path.is_file() and not any(part.endswith(MADE) for part in path.parts)]
     return [part for path in files for part in (str(path.relative_to(ROOT)).encode(), path.read_bytes())]
 
 
 def image_references() -> dict[str, str]:
     """What each image is called, by its content: the same rule that the role images builds by."""
-    from filter_plugins.images import images_plan  # loads Ansible: not for who only runs a command in a world
+    from ledgerflow.stack.images import images_plan  # loads Ansible: not for who only runs a command in a world
 
     options = {
         "root": str(ROOT), "source": "debian", "registry": "", "mirror": "", "security_mirror": "", "digests": "pinned",
@@ -114,9 +115,11 @@ def build(kind: str, place: Path, wish: Wish) -> None:
     argv = [sys.executable, "-m", "tools.bed", "run", f"--keep-as={place.name}"]
     argv += [f"--from={wish.template.name}"] if wish.template else []
     argv += ["--network"] if wish.network else []
-    done = subprocess.run([*argv, "--", *wish.argv], cwd=ROOT, check=False)
-    if done.returncode or not place.is_dir():
-        raise BedError(f"test bed: template {kind} could not be made (exit {done.returncode})\nHINT: see its log above")
+    process = subprocess.run([*argv, "--", *wish.argv], cwd=ROOT, check=False)
+    if process.returncode or not place.is_dir():
+        raise BedError(
+            f"test bed: template {kind} could not be made (exit {process.returncode})\nHINT: see its log above"
+        )
 
 
 def images() -> Path:
@@ -126,7 +129,7 @@ def images() -> Path:
     what no image needs any more is never removed.
     """
     references = image_references()
-    key = digest([each.encode() for each in sorted(references.values())] + contents(IMAGE_SOURCES))
+    key = digest([reference.encode() for reference in sorted(references.values())] + contents(IMAGE_SOURCES))
     before = next((path for path in of_kind("images") if generation(path) < GENERATIONS), None)
     play = f"ENV=ci YES=1 {ROOT / 'scripts/play'} test_images -e test_images_wanted={','.join(IMAGES)}"
     # What is kept under this key has just these images: a source that changed meanwhile gives others, and no template.

@@ -59,8 +59,8 @@ def filesystem(path: Path) -> str:
 
 def worlds_directory() -> Path:
     """Where worlds lie: `LEDGERFLOW_BEDS`, else the first place whose file system can carry an upper layer."""
-    given = os.environ.get("LEDGERFLOW_BEDS")
-    places = (Path(given),) if given else PLACES
+    configured = os.environ.get("LEDGERFLOW_BEDS")
+    places = (Path(configured),) if configured else PLACES
     for place in places:
         if filesystem(place) not in UNFIT:
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -74,7 +74,7 @@ def worlds_directory() -> Path:
 def search_path() -> str:
     """PATH with our own programs, and with the directories of administration, where dockerd and mount are."""
     parts = [str(ROOT / ".venv/bin"), *os.environ.get("PATH", "").split(os.pathsep)]
-    return os.pathsep.join([*parts, *(each for each in ADMINISTRATION if each not in parts)])
+    return os.pathsep.join([*parts, *(folder for folder in ADMINISTRATION if folder not in parts)])
 
 
 def image_variables(build: Path = ROOT / "build") -> dict[str, str]:
@@ -89,25 +89,25 @@ def image_variables(build: Path = ROOT / "build") -> dict[str, str]:
 def program_environment(build: Path = ROOT / "build") -> dict[str, str]:
     """Where programs of the tests find ours, in a world and beside one."""
     site = next(iter(sorted(ROOT.glob(".venv/lib/python3*/site-packages"))), ROOT)
-    ours = {
+    variables = {
         "PATH": search_path(),
         "ANSIBLE_COLLECTIONS_PATH": str(site),  # molecule looks elsewhere
         # Hundreds of Ansible processes: compiling each anew is a third of their start. Outside of the tree, whose
         # files are looked at for changes.
         "PYTHONPYCACHEPREFIX": str(build / "cache/pycache"),
     }
-    return {**ours, **image_variables(build)}
+    return {**variables, **image_variables(build)}
 
 
 def environment(world: Path) -> dict[str, str]:
     """What programs of a world see: the caller's environment, and where the world's own things are."""
-    ours = {
+    variables = {
         "LEDGERFLOW_BED": world.name,
         "LEDGERFLOW_BED_CGROUP": f"/{layout.CGROUP_PREFIX}{world.name}",
         "TMPDIR": "/tmp",  # noqa: S108 the world's own
         "DOCKER_HOST": "unix:///var/run/docker.sock",
     }
-    return {"OUT": str(ROOT / "build/results"), **os.environ, **program_environment(), **ours}
+    return {"OUT": str(ROOT / "build/results"), **os.environ, **program_environment(), **variables}
 
 
 def die_with_parent() -> None:
@@ -152,13 +152,13 @@ def copy_world(source: Path, target: Path) -> None:
     make = ["tar", "--create", *options, f"--directory={source}", *exclude, "."]
     take = ["tar", "--extract", *options, "--same-owner", "--preserve-permissions", f"--directory={target}"]
     with subprocess.Popen(make, stdout=subprocess.PIPE) as maker:
-        taken = subprocess.run(take, stdin=maker.stdout, check=False)
-    if maker.returncode or taken.returncode:
+        unpacking = subprocess.run(take, stdin=maker.stdout, check=False)
+    if maker.returncode or unpacking.returncode:
         raise BedError(f"test bed: {source} could not be copied\nHINT: df -h {target} (is the disk full?)")
     left_out.unlink()
     for start in range(0, len(shared), 200):
-        chosen = [str(layers / name) for name in shared[start : start + 200]]
-        subprocess.run(["cp", "-al", *chosen, str(target / engine / "overlay2")], check=True)
+        batch = [str(layers / name) for name in shared[start : start + 200]]
+        subprocess.run(["cp", "-al", *batch, str(target / engine / "overlay2")], check=True)
 
 
 def remove_world(world: Path) -> None:
@@ -209,9 +209,9 @@ def run(wish: Wish) -> int:
 
 def run_in(world: Path, wish: Wish) -> int:
     """Starts the world's first process, gives it a network, and waits."""
-    shown = [ROOT, *(path for path in [ROOT.parent / "shared"] if path.is_dir())]
+    visible = [ROOT, *(path for path in [ROOT.parent / "shared"] if path.is_dir())]
     settings = {
-        "world": str(world), "worlds": str(world.parent), "shown": [str(path) for path in shown],
+        "world": str(world), "worlds": str(world.parent), "shown": [str(path) for path in visible],
         "argv": list(wish.argv), "engine": wish.engine, "network": wish.network, "save": wish.keep_as is not None,
     }  # fmt: skip
     ready_read, ready_write = os.pipe()

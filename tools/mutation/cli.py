@@ -31,7 +31,6 @@ COPIED = (
     "images",
     "inventory",
     "roles",
-    "scripts",
     "src",
     "tests",
     "tools",
@@ -52,10 +51,9 @@ class Package:
 PACKAGES = {
     "guard": Package(("src/ledgerguard/*.py",), ("tests/unit/ledgerguard",)),
     "vault": Package(("src/ledgervault/*.py",), ("tests/unit/ledgervault",)),
-    "roles": Package(
-        ("filter_plugins/*.py", "roles/*/library/*.py"), ("tests/unit/filter_plugins", "tests/unit/roles")
-    ),
-    "scripts": Package(("scripts/*.py", "tools/runner/*.py"), ("tests/unit/scripts", "tests/unit/tools")),
+    "roles": Package(("roles/*/library/*.py",), ("tests/unit/roles",)),
+    "flow": Package(("src/ledgerflow/*/*.py",), ("tests/unit/ledgerflow", "tests/unit/filter_plugins")),
+    "tools": Package(("tools/*.py", "tools/runner/*.py"), ("tests/unit/tools",)),
 }
 
 
@@ -65,16 +63,16 @@ def draw(package: Package, count: int, seed: int) -> list[Mutant]:
     files = sorted(path for pattern in package.modules for path in ROOT.glob(pattern) if path.name != "__init__.py")
     stacks = []
     for path in files:
-        made = list(mutants(str(path.relative_to(ROOT)), path.read_text()))
-        chance.shuffle(made)
-        stacks.append(made)
-    drawn: list[Mutant] = []
+        candidates = list(mutants(str(path.relative_to(ROOT)), path.read_text()))
+        chance.shuffle(candidates)
+        stacks.append(candidates)
+    sample: list[Mutant] = []
     for stack in cycle(stacks):
-        if len(drawn) >= count or not any(stacks):
+        if len(sample) >= count or not any(stacks):
             break
         if stack:
-            drawn.append(stack.pop())
-    return drawn
+            sample.append(stack.pop())
+    return sample
 
 
 def is_killed(mutant: Mutant, tree: Path, tests: Sequence[str]) -> bool:
@@ -85,19 +83,22 @@ def is_killed(mutant: Mutant, tree: Path, tests: Sequence[str]) -> bool:
         ast.parse(mutant.text)
         place.write_text(mutant.text)
         argv = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", *tests]
-        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-        done = subprocess.run(argv, cwd=tree, env=environment, capture_output=True, timeout=LIMIT_SECONDS, check=False)
+        # The installed package is the original; the copy's comes first.
+        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(tree / "src")}
+        process = subprocess.run(
+            argv, cwd=tree, env=environment, capture_output=True, timeout=LIMIT_SECONDS, check=False
+        )
     except subprocess.TimeoutExpired:
         return True  # an endless loop is noticed by whoever waits
     finally:
         place.write_text(before)
-    return done.returncode != 0
+    return process.returncode != 0
 
 
 def run(name: str, count: int, seed: int, workers: int) -> dict[str, object]:
     """The score of a package, and its survivors."""
     package = PACKAGES[name]
-    drawn = draw(package, count, seed)
+    sample = draw(package, count, seed)
     trees: Queue[Path] = Queue()
     with tempfile.TemporaryDirectory(prefix="lf-mutants-") as aside, ThreadPoolExecutor(workers) as pool:
         for number in range(workers):
@@ -116,15 +117,15 @@ def run(name: str, count: int, seed: int, workers: int) -> dict[str, object]:
             finally:
                 trees.put(tree)
 
-        unchanged = Mutant(drawn[0].path, 0, "nothing", (ROOT / drawn[0].path).read_text())
+        unchanged = Mutant(sample[0].path, 0, "nothing", (ROOT / sample[0].path).read_text())
         if judge(unchanged):
             raise SystemExit(f"make mutants: the tests of {name} fail without a change\nHINT: make test ONLY=unit")
-        killed = list(pool.map(judge, drawn))
-    survivors = [f"{m.path}:{m.line}: {m.change}" for m, dead in zip(drawn, killed, strict=True) if not dead]
-    score = 100 * sum(killed) / len(drawn)
+        killed = list(pool.map(judge, sample))
+    survivors = [f"{m.path}:{m.line}: {m.change}" for m, dead in zip(sample, killed, strict=True) if not dead]
+    score = 100 * sum(killed) / len(sample)
     return {
         "package": name,
-        "mutants": len(drawn),
+        "mutants": len(sample),
         "killed": sum(killed),
         "score": round(score, 1),
         "survivors": survivors,
@@ -138,15 +139,15 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--seed", type=int, default=20261201)
     parser.add_argument("--workers", type=int, default=max(2, os.cpu_count() or 2))
-    given = parser.parse_args(argv)
+    options = parser.parse_args(argv)
     scores = []
-    for name in given.packages or PACKAGES:
+    for name in options.packages or PACKAGES:
         if name not in PACKAGES:
             print(f"make mutants: {name}: no such package\nHINT: one of {', '.join(PACKAGES)}")
             return 64
-        scores.append(run(name, given.count, given.seed, given.workers))
+        scores.append(run(name, options.count, options.seed, options.workers))
         print(f"{name}: {scores[-1]['killed']} of {scores[-1]['mutants']} killed ({scores[-1]['score']} %)", flush=True)
-        print("\n".join(f"  survived: {each}" for each in scores[-1]["survivors"]), flush=True)  # type: ignore[attr-defined]
+        print("\n".join(f"  survived: {survivor}" for survivor in scores[-1]["survivors"]), flush=True)  # type: ignore[attr-defined]
     (ROOT / "build/results").mkdir(parents=True, exist_ok=True)
     (ROOT / "build/results/mutants.json").write_text(json.dumps(scores, indent=2) + "\n")
     return 0 if all(float(str(score["score"])) >= GOAL for score in scores) else 1

@@ -35,13 +35,15 @@ def mutants(path: str, source: str) -> Iterator[Mutant]:
     tree = ast.parse(source)
     documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     annotations = {id(child) for node in ast.walk(tree) for part in _annotations(node) for child in ast.walk(part)}
-    for node in sorted(ast.walk(tree), key=lambda each: (getattr(each, "lineno", 0), getattr(each, "col_offset", 0))):
+    for node in sorted(
+        ast.walk(tree), key=lambda found_node: (getattr(found_node, "lineno", 0), getattr(found_node, "col_offset", 0))
+    ):
         if id(node) in documentation or id(node) in annotations:
             continue
         for change, replacement in _replacements(node):
             segment = ast.get_source_segment(source, node)
             if segment is not None and isinstance(node, ast.expr):
-                yield Mutant(path, node.lineno, change, _replaced(source, node, f"({ast.unparse(replacement)})"))
+                yield Mutant(path, node.lineno, change, _replace(source, node, f"({ast.unparse(replacement)})"))
 
 
 def _annotations(node: ast.AST) -> list[ast.AST]:
@@ -78,11 +80,11 @@ def _compare(node: ast.Compare) -> Iterator[tuple[str, ast.expr]]:
 
 
 def _bool(node: ast.BoolOp) -> Iterator[tuple[str, ast.expr]]:
-    other = ast.Or() if isinstance(node.op, ast.And) else ast.And()
-    yield f"{type(node.op).__name__} is {type(other).__name__}", ast.BoolOp(other, node.values)
+    opposite = ast.Or() if isinstance(node.op, ast.And) else ast.And()
+    yield f"{type(node.op).__name__} is {type(opposite).__name__}", ast.BoolOp(opposite, node.values)
     for index in range(len(node.values)):
-        left = [*node.values[:index], *node.values[index + 1 :]]
-        yield f"condition {index + 1} dropped", left[0] if len(left) == 1 else ast.BoolOp(node.op, left)
+        operands = [*node.values[:index], *node.values[index + 1 :]]
+        yield f"condition {index + 1} dropped", operands[0] if len(operands) == 1 else ast.BoolOp(node.op, operands)
 
 
 def _constant(node: ast.Constant) -> Iterator[tuple[str, ast.expr]]:
@@ -100,10 +102,10 @@ def _is_text(node: ast.BinOp) -> bool:
     )
 
 
-def _replaced(source: str, node: ast.expr, text: str) -> str:
+def _replace(source: str, node: ast.expr, text: str) -> str:
     """The source with one expression exchanged; offsets of Python's parser count bytes of a line."""
     lines = source.encode().splitlines(keepends=True)
     start = sum(map(len, lines[: node.lineno - 1])) + node.col_offset
     end = sum(map(len, lines[: (node.end_lineno or node.lineno) - 1])) + (node.end_col_offset or 0)
-    whole = source.encode()
-    return (whole[:start] + text.encode() + whole[end:]).decode()
+    encoded = source.encode()
+    return (encoded[:start] + text.encode() + encoded[end:]).decode()

@@ -13,10 +13,11 @@ import subprocess
 import sys
 import time
 
-from scripts import play, soak
-from scripts.junit import Counts
-from scripts.request import Refusal, Request, agreed
+from ledgerflow.play import run as play
+from ledgerflow.play.request import Refusal, Request, has_agreed
+from tools import soak
 from tools.bed import worlds
+from tools.junit import Counts
 from tools.runner import execution, schedule, selection
 from tools.runner.execution import Outcome, row
 from tools.runner.parts import GROUND, PYTHON, ROOT, Part, parts, soak_parts
@@ -30,18 +31,20 @@ def coverage_outcome() -> Outcome:
     """Puts together what every part covered, and holds it against the thresholds."""
     started, folder = time.monotonic(), execution.BUILD / "results"
     coverage = [PYTHON, "-m", "coverage"]
-    data = f"--data-file={folder / '.coverage'}"
+    data_file = f"--data-file={folder / '.coverage'}"
     files = sorted(str(path) for path in folder.glob(".coverage.*"))
-    combine = [*coverage, "combine", "--keep", data, *files]
+    combine = [*coverage, "combine", "--keep", data_file, *files]
     combined = subprocess.run(combine, cwd=ROOT, capture_output=True, text=True)
     failed, text = int(combined.returncode != 0), combined.stdout + combined.stderr
     for name, (include, least) in THRESHOLDS.items():
-        argv = [*coverage, "report", data, f"--include={include}", f"--fail-under={least}"]
-        done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True)
-        text += f"--- {name}, at least {least} %\n{done.stdout}{done.stderr}"
-        total = next((row.split()[-1] for row in done.stdout.splitlines() if row.startswith("TOTAL")), "not measured")
+        argv = [*coverage, "report", data_file, f"--include={include}", f"--fail-under={least}"]
+        process = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True)
+        text += f"--- {name}, at least {least} %\n{process.stdout}{process.stderr}"
+        total = next(
+            (row.split()[-1] for row in process.stdout.splitlines() if row.startswith("TOTAL")), "not measured"
+        )
         print(f"coverage of {name}: {total} (at least {least} %)", flush=True)
-        failed += done.returncode != 0
+        failed += process.returncode != 0
     (execution.BUILD / "logs/test-coverage.log").write_text(text)
     if failed:
         print("\n".join(text.splitlines()[-execution.TAIL_LINES :]), flush=True)
@@ -52,10 +55,10 @@ def coverage_outcome() -> Outcome:
 def failures(outcomes: list[Outcome]) -> list[str]:
     """`part: test: what it said first` of each failure, for whoever sees only the end of the output."""
     return [
-        f"{outcome.part.name}: {told}"
+        f"{outcome.part.name}: {message}"
         for outcome in outcomes
         if outcome.counts.failed
-        for told in outcome.counts.failures or (f"exit {outcome.code}",)
+        for message in outcome.counts.failures or (f"exit {outcome.code}",)
     ]
 
 
@@ -69,10 +72,10 @@ def prepare() -> None:
 
 def become_root(argv: list[str]) -> None:
     """Starts again by sudo: the tests deploy, and read what only root may read. Told and asked as a deploy is."""
-    decision = play.settle_rights(Request("test", yes=agreed(os.environ)))
+    decision = play.settle_rights(Request("test", yes=has_agreed(os.environ)))
     if decision.become:
-        kept = [f"PATH={os.environ['PATH']}", "PYTHONDONTWRITEBYTECODE=1"]
-        sudo = ["sudo", *([] if decision.password else ["-n"]), "--preserve-env", "env", *kept]
+        variables = [f"PATH={os.environ['PATH']}", "PYTHONDONTWRITEBYTECODE=1"]
+        sudo = ["sudo", *([] if decision.password else ["-n"]), "--preserve-env", "env", *variables]
         os.execvp("sudo", [*sudo, PYTHON, "-m", "tools.runner", *argv])  # noqa: S606 that is the point
 
 
@@ -86,10 +89,10 @@ def give_back() -> None:
             os.chown(path, int(uid), int(gid), follow_symlinks=False)
 
 
-def run_parts(chosen: list[Part]) -> list[Outcome]:
+def run_parts(selected: list[Part]) -> list[Outcome]:
     """Runs the parts in one queue."""
     return schedule.run_all(
-        chosen,
+        selected,
         WORKERS,
         execution.run,
         execution.block,
@@ -98,16 +101,16 @@ def run_parts(chosen: list[Part]) -> list[Outcome]:
     )
 
 
-def run_soak(chosen: list[Part]) -> list[Outcome]:
+def run_soak(selected: list[Part]) -> list[Outcome]:
     """What has not passed at this commit yet; what comes of it is remembered and written down."""
     now = soak.commit()
     passed = soak.passed_before(now)
-    for part in chosen:
+    for part in selected:
         if part.name in passed:
             print(f"{part.name}: passed at this commit before, not run again (rm {soak.RECORD.relative_to(ROOT)})")
-    outcomes = run_parts([part for part in chosen if part.name not in passed])
-    ours = [each for each in outcomes if each.part.name in soak.WHAT]
-    soak.record(now, {each.part.name: soak.outcome(each.counts, each.seconds) for each in ours})
+    outcomes = run_parts([part for part in selected if part.name not in passed])
+    soaked = [outcome for outcome in outcomes if outcome.part.name in soak.WHAT]
+    soak.record(now, {outcome.part.name: soak.outcome(outcome.counts, outcome.seconds) for outcome in soaked})
     return outcomes
 
 
@@ -136,16 +139,18 @@ def read_options(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def chosen_parts(given: argparse.Namespace) -> list[Part]:
+def chosen_parts(options: argparse.Namespace) -> list[Part]:
     """The parts of this run; ValueError says which option names none."""
-    chosen = choose(given.only, given.fast, given.soak)
-    if not chosen:
-        names = ", ".join(part.name for part in choose("", given.fast, given.soak))
-        raise ValueError(f"ONLY={given.only}: no such part\nHINT: one of: {names}")
-    if given.changed:
-        chosen = selection.select(selection.changed_paths(given.changed), chosen)
-        print(f"CHANGED={given.changed}: {len(chosen)} parts: {', '.join(part.name for part in chosen)}", flush=True)
-    return chosen
+    selected = choose(options.only, options.fast, options.soak)
+    if not selected:
+        names = ", ".join(part.name for part in choose("", options.fast, options.soak))
+        raise ValueError(f"ONLY={options.only}: no such part\nHINT: one of: {names}")
+    if options.changed:
+        selected = selection.select(selection.changed_paths(options.changed), selected)
+        print(
+            f"CHANGED={options.changed}: {len(selected)} parts: {', '.join(part.name for part in selected)}", flush=True
+        )
+    return selected
 
 
 def report(outcomes: list[Outcome], seconds: float) -> int:
@@ -157,7 +162,10 @@ def report(outcomes: list[Outcome], seconds: float) -> int:
     used = sum(outcome.processor_seconds for outcome in outcomes)
     print(f"{'all':26}{seconds:8.1f} s {used:8.1f} s of a core\n")
     print(f"left to the nightly soak: {', '.join(soak.WHAT)}")
-    closing = [*(f"failed: {each}" for each in failures(outcomes)), f"{total.passed} passed, {total.failed} failed"]
+    closing = [
+        *(f"failed: {failure}" for failure in failures(outcomes)),
+        f"{total.passed} passed, {total.failed} failed",
+    ]
     (execution.BUILD / "results/summary.txt").write_text("\n".join(closing) + "\n")
     print("\n".join(closing), flush=True)
     return 1 if total.failed or not total.passed else 0
@@ -165,14 +173,14 @@ def report(outcomes: list[Outcome], seconds: float) -> int:
 
 def main(argv: list[str]) -> int:
     """Returns 0 when everything passed."""
-    given = read_options(argv)
+    options = read_options(argv)
     try:
-        chosen = chosen_parts(given)
+        selected = chosen_parts(options)
     except ValueError as error:
         print(error)
         return USAGE
     prepare()
-    if any(part.prerequisites or part.name in GROUND for part in chosen):
+    if any(part.prerequisites or part.name in GROUND for part in selected):
         try:
             become_root(argv)
             print(f"test bed: removed {', '.join(worlds.sweep()) or 'nothing'} of killed runs", flush=True)
@@ -185,8 +193,8 @@ def main(argv: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, execution.stop_all)
     started = time.monotonic()
-    outcomes = run_soak(chosen) if given.soak else run_parts(chosen)
-    if is_whole(given.only, given.changed, given.fast, given.soak):
+    outcomes = run_soak(selected) if options.soak else run_parts(selected)
+    if is_whole(options.only, options.changed, options.fast, options.soak):
         outcomes.append(coverage_outcome())
     status = report(outcomes, time.monotonic() - started)
     give_back()

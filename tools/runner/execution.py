@@ -13,9 +13,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts import junit, play
-from scripts.junit import Counts
+from ledgerflow.play import run as play
+from tools import junit
 from tools.bed import worlds
+from tools.junit import Counts
 from tools.runner.parts import PYTHON, ROOT, Part
 
 BUILD = ROOT / "build"
@@ -52,8 +53,8 @@ class Ended:
 def part_environment(part: Part) -> dict[str, str]:
     """What a part sees: the caller's environment without make's variables, and where it leaves its results."""
     left_out = MAKE_VARIABLES | {"PYTHONDONTWRITEBYTECODE"}
-    kept = {name: value for name, value in os.environ.items() if name not in left_out}
-    return {**kept, "OUT": str(BUILD / "results"), **worlds.program_environment(BUILD), **part.environment}
+    inherited = {name: content for name, content in os.environ.items() if name not in left_out}
+    return {**inherited, "OUT": str(BUILD / "results"), **worlds.program_environment(BUILD), **part.environment}
 
 
 def command(part: Part) -> tuple[str, ...]:
@@ -135,12 +136,12 @@ def run(part: Part) -> Outcome:
         report.unlink(missing_ok=True)
     print(f"{part.name}: …", flush=True)
     started = time.monotonic()
-    ended = execute(part, log)
-    counts = count(part, ended.code, report)
-    outcome = Outcome(part, counts, time.monotonic() - started, ended.code, ended.processor_seconds)
+    ending = execute(part, log)
+    counts = count(part, ending.code, report)
+    outcome = Outcome(part, counts, time.monotonic() - started, ending.code, ending.processor_seconds)
     if outcome.counts.failed:
         tail = log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
-        heading = f"--- {part.name}: exit {ended.code}, the end of {log.relative_to(ROOT)}:"
+        heading = f"--- {part.name}: exit {ending.code}, the end of {log.relative_to(ROOT)}:"
         print("\n".join([heading, *tail]), flush=True)
     print(row(outcome), flush=True)
     return outcome

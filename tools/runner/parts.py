@@ -114,7 +114,7 @@ def ground() -> tuple[Part, ...]:
 def fast_parts() -> tuple[Part, ...]:
     """What needs no engine."""
     return (
-        Part("lint", (PYTHON, "-m", "scripts.lint"), 10, seconds=70, report="lint.xml", fast=True),
+        Part("lint", (PYTHON, "-m", "tools.lint"), 10, seconds=70, report="lint.xml", fast=True),
         pytest_part("unit guard", "tests/unit/ledgerguard", 10, seconds=50, fast=True),
         pytest_part("unit", "tests/unit --ignore=tests/unit/ledgerguard", 10, seconds=50, fast=True),
         pytest_part("workflows", "tests/workflows/test_workflows.py", 5, seconds=10, fast=True),

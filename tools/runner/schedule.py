@@ -14,24 +14,24 @@ from tools.runner.parts import Part
 Result = TypeVar("Result")
 
 
-def weights(chosen: Sequence[Part]) -> dict[str, int]:
+def weights(selection: Sequence[Part]) -> dict[str, int]:
     """Seconds from the start of each part to the end of the longest chain that waits for it."""
-    result: dict[str, int] = {}
+    by_name: dict[str, int] = {}
 
     def weight(part: Part) -> int:
-        if part.name not in result:
-            waiting = [weight(other) for other in chosen if part.name in other.prerequisites]
-            result[part.name] = part.seconds + max(waiting, default=0)
-        return result[part.name]
+        if part.name not in by_name:
+            waiting = [weight(dependent) for dependent in selection if part.name in dependent.prerequisites]
+            by_name[part.name] = part.seconds + max(waiting, default=0)
+        return by_name[part.name]
 
-    for part in chosen:
+    for part in selection:
         weight(part)
-    return result
+    return by_name
 
 
-def ready(waiting: Sequence[Part], ended: Collection[str], chosen: Collection[str]) -> list[Part]:
+def ready(waiting: Sequence[Part], finished: Collection[str], selection: Collection[str]) -> list[Part]:
     """The parts whose prerequisites have ended; one that was not chosen is taken as made before."""
-    return [part for part in waiting if all(name in ended or name not in chosen for name in part.prerequisites)]
+    return [part for part in waiting if all(name in finished or name not in selection for name in part.prerequisites)]
 
 
 def blocked(part: Part, passed: Mapping[str, bool]) -> str:
@@ -40,7 +40,7 @@ def blocked(part: Part, passed: Mapping[str, bool]) -> str:
 
 
 def run_all(
-    chosen: Sequence[Part],
+    selection: Sequence[Part],
     workers: int,
     start: Callable[[Part], Result],
     block: Callable[[Part, str], Result],
@@ -48,14 +48,14 @@ def run_all(
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> list[Result]:
     """Runs all parts; the results in the order of the parts. A part whose prerequisite failed is given to `block`."""
-    names, order = {part.name for part in chosen}, weights(chosen)
-    waiting = sorted(chosen, key=lambda part: -order[part.name])
-    results: dict[str, Result] = {}
+    names, order = {part.name for part in selection}, weights(selection)
+    waiting = sorted(selection, key=lambda part: -order[part.name])
+    by_name: dict[str, Result] = {}
     running: dict[Future[Result], Part] = {}
     with ThreadPoolExecutor(max(1, workers)) as pool:
         while waiting or running:
-            passed = {name: is_good(result) for name, result in results.items()}
-            for part in ready(waiting, results, names):
+            passed = {name: is_good(outcome) for name, outcome in by_name.items()}
+            for part in ready(waiting, by_name, names):
                 if is_stopped() or len(running) >= workers:
                     break
                 waiting.remove(part)
@@ -64,7 +64,7 @@ def run_all(
                 running[future] = part
             if not running:
                 break
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                results[running.pop(future).name] = future.result()
-    return [results[part.name] for part in chosen if part.name in results]
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                by_name[running.pop(future).name] = future.result()
+    return [by_name[part.name] for part in selection if part.name in by_name]

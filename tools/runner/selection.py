@@ -72,13 +72,13 @@ def reached(path: str) -> tuple[str, ...]:
 def close(names: Iterable[str], offered: Iterable[Part]) -> list[Part]:
     """The named parts with all that they stand on, in the order offered."""
     by_name = {part.name: part for part in offered}
-    pending, chosen = list(names), set[str]()
+    pending, closed = list(names), set[str]()
     while pending:
         name = pending.pop()
-        if name in by_name and name not in chosen:
-            chosen.add(name)
+        if name in by_name and name not in closed:
+            closed.add(name)
             pending.extend(by_name[name].prerequisites)
-    return [part for part in by_name.values() if part.name in chosen]
+    return [part for part in by_name.values() if part.name in closed]
 
 
 def select(paths: Iterable[str], offered: Iterable[Part]) -> list[Part]:
@@ -94,8 +94,8 @@ def changed_paths(base: str) -> list[str]:
     untracked = ["git", "ls-files", "--others", "--exclude-standard", "-z"]
     paths: list[str] = []
     for argv in (diff, untracked):
-        done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise ValueError(f"CHANGED={base}: {done.stderr.strip()}")
-        paths += [path for path in done.stdout.split("\0") if path]
+        process = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+        if process.returncode:
+            raise ValueError(f"CHANGED={base}: {process.stderr.strip()}")
+        paths += [path for path in process.stdout.split("\0") if path]
     return paths

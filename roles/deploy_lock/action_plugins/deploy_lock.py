@@ -53,8 +53,8 @@ def process_start(pid: int) -> str:
         except OSError:
             return ""
         return "" if fields[0] in "ZX" else fields[19]
-    done = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return done.stdout.strip()
+    process = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return process.stdout.strip()
 
 
 def _text(path: str, is_link: bool = False) -> str:
@@ -81,7 +81,7 @@ def make_claim(pid: int, is_local: bool, commit: str) -> dict[str, Any]:
         "boot": _text("/proc/sys/kernel/random/boot_id"),
         "namespace": _text("/proc/self/ns/pid", is_link=True),
     }
-    identity = "\0".join([socket.gethostname(), *(str(value) for value in process.values())])
+    identity = "\0".join([socket.gethostname(), *(str(fact) for fact in process.values())])
     playbooks = " ".join(Path(name).stem for name in context.CLIARGS.get("args", ()))
     return {
         "token": hashlib.sha256(identity.encode()).hexdigest()[:32],
@@ -151,14 +151,14 @@ def spawn(renewal: Renewal) -> tuple[int, int]:
             os._exit(0)
     os.close(writer)
     os.waitpid(child, 0)
-    end, said = time.monotonic() + FIRST_SECONDS, b""
-    while said.count(b"\n") < 2 and select.select([reader], [], [], max(0.0, end - time.monotonic()))[0]:
+    end, output = time.monotonic() + FIRST_SECONDS, b""
+    while output.count(b"\n") < 2 and select.select([reader], [], [], max(0.0, end - time.monotonic()))[0]:
         part = os.read(reader, 100)
         if not part:
             break
-        said += part
+        output += part
     os.close(reader)
-    numbers = [int(line) for line in said.decode().split()]
+    numbers = [int(line) for line in output.decode().split()]
     return (numbers[0] if numbers else 0), (numbers[1] if len(numbers) > 1 else 255)
 
 
@@ -167,9 +167,9 @@ def _renew_detached(renewal: Renewal, writer: int) -> None:
     if os.fork() != 0:
         return
     # Nothing that the run's end closes may stay open here, or whoever reads its output would wait for this process.
-    nothing = os.open(os.devnull, os.O_RDWR)
+    null_device = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
-        os.dup2(nothing, number)
+        os.dup2(null_device, number)
     for number in (int(name) for name in os.listdir("/dev/fd")):  # noqa: PTH208 names that are numbers, not paths
         if number > 2 and number != writer:
             with contextlib.suppress(OSError):
@@ -219,5 +219,5 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible publishes no ty
         if pid:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        where = f"deploy lock: its lease cannot be renewed over this connection ({self._connection.transport})"
-        return {"failed": True, "msg": f"{where}, status {status}\nHINT: run this without STRATEGY=mitogen"}
+        problem = f"deploy lock: its lease cannot be renewed over this connection ({self._connection.transport})"
+        return {"failed": True, "msg": f"{problem}, status {status}\nHINT: run this without STRATEGY=mitogen"}

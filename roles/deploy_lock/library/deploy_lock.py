@@ -116,12 +116,12 @@ class Place:
     def read(self) -> Record | None:
         """The record, None where there is none; ValueError where it is damaged."""
         try:
-            value = json.loads(self.record.read_text())
+            record = json.loads(self.record.read_text())
         except FileNotFoundError:
             return None
-        if not isinstance(value, dict) or not {"token", "process", "since"} <= set(value):
+        if not isinstance(record, dict) or not {"token", "process", "since"} <= set(record):
             raise ValueError(f"{self.record}: not a lock's record")
-        return value
+        return record
 
     def write(self, record: Record) -> None:
         """The renewal comes first: a lease that is read without one would have lapsed."""
@@ -180,8 +180,8 @@ def process_start(pid: int) -> str:
         except OSError:
             return ""
         return "" if fields[0] in "ZX" else fields[19]
-    done = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return done.stdout.strip()
+    process = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return process.stdout.strip()
 
 
 @dataclass(frozen=True)
@@ -273,8 +273,8 @@ def running_steps(socket_path: str, labels: Mapping[str, str]) -> list[str]:
     None where the engine does not answer or lacks its guard: the deploy that repairs it must not be kept out, and no
     deploy removes a step that runs.
     """
-    wanted = [f"{key}={value}" for key, value in labels.items()] + ["com.docker.compose.oneoff=True"]
-    filters = {"label": wanted, "status": ["running", "paused", "restarting"]}
+    label_filters = [f"{key}={label}" for key, label in labels.items()] + ["com.docker.compose.oneoff=True"]
+    filters = {"label": label_filters, "status": ["running", "paused", "restarting"]}
     query = urllib.parse.urlencode({"filters": json.dumps(filters)})
     connection = http.client.HTTPConnection("localhost")
     connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -288,7 +288,7 @@ def running_steps(socket_path: str, labels: Mapping[str, str]) -> list[str]:
         return []
     finally:
         connection.close()
-    return sorted(item["Names"][0].lstrip("/") for item in json.loads(body)) if answer.status == 200 else []
+    return sorted(container["Names"][0].lstrip("/") for container in json.loads(body)) if answer.status == 200 else []
 
 
 def refusal_text(stack: str, place: Place, judgement: Judgement) -> str:
@@ -301,18 +301,20 @@ def refusal_text(stack: str, place: Place, judgement: Judgement) -> str:
             f"{record.get('holder', '?')} ({process}), commit {record.get('commit') or 'unknown'}, "
             f"since {record['since']}"
         )
-    where = f"{stack} on {socket.gethostname()}"
+    stack_text = f"{stack} on {socket.gethostname()}"
     if judgement.kind == UNREADABLE:
-        return f"{where}: its lock is damaged ({judgement.detail})\nHINT: rm {place.record}, if no deploy is running"
+        return (
+            f"{stack_text}: its lock is damaged ({judgement.detail})\nHINT: rm {place.record}, if no deploy is running"
+        )
     if judgement.kind == STEP:
         return (
-            f"{where}: step {judgement.detail} is still running; it was started by {holder}, which has ended\n"
+            f"{stack_text}: step {judgement.detail} is still running; it was started by {holder}, which has ended\n"
             f"HINT: docker logs -f {judgement.detail.split(', ')[0]} shows it; wait for its end and run this again"
         )
     ends = f"the lock of a killed run ends within {LAPSE_SECONDS} s"
     if record is not None and judgement.kind == PROCESS and record["process"]["namespace"] != process_namespace():
         ends = f"its process cannot be seen from here; if it has ended: rm {place.record}"
-    return f"{where}: locked by {holder}\nHINT: wait for its end and run this again ({ends})"
+    return f"{stack_text}: locked by {holder}\nHINT: wait for its end and run this again ({ends})"
 
 
 def main() -> None:
@@ -329,21 +331,21 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    given = module.params
-    place = Place(Path(given["directory"]), given["stack"])
+    params = module.params
+    place = Place(Path(params["directory"]), params["stack"])
     if module.check_mode:
         module.exit_json(changed=False, path=str(place.record), lease=False)
     try:
-        if given["state"] == "released":
-            release(place, given["claim"]["token"])
+        if params["state"] == "released":
+            release(place, params["claim"]["token"])
         else:
-            steps = lambda: running_steps(given["socket"], given["step_labels"])  # noqa: E731 asked for as often as needed
-            take(place, given["claim"], steps, given["wait_seconds"])
+            steps = lambda: running_steps(params["socket"], params["step_labels"])  # noqa: E731 asked for as often as needed
+            take(place, params["claim"], steps, params["wait_seconds"])
     except Refusal as refusal:
-        module.fail_json(msg=refusal_text(given["stack"], place, refusal.judgement))
+        module.fail_json(msg=refusal_text(params["stack"], place, refusal.judgement))
     except (OSError, ValueError, KeyError) as error:
         module.fail_json(msg=f"{place.record}: cannot be locked: {error!r}\nHINT: make deploy asks for the rights")
-    lease = given["state"] == "taken" and not given["claim"]["process"]["local"]
+    lease = params["state"] == "taken" and not params["claim"]["process"]["local"]
     module.exit_json(changed=False, path=str(place.record), lease=lease)
 
 

@@ -3,7 +3,7 @@
 
 A module of its own because the answer is needed where no engine, no Docker library and no gathered facts may be there
 yet: it reads files, asks the engine's socket with the standard library only, and changes nothing. What follows from the
-answer is decided by the filters in filter_plugins/engine.py.
+answer is decided by the filters in src/ledgerflow/host/engine.py.
 """
 
 from __future__ import annotations
@@ -116,29 +116,34 @@ class _SocketConnection(http.client.HTTPConnection):
 def os_release(text: str) -> dict[str, str]:
     """The assignments of an os-release file without their quotes."""
     pairs = (line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
-    return {key.strip(): value.strip().strip("\"'") for key, value in pairs}
+    return {key.strip(): content.strip().strip("\"'") for key, content in pairs}
 
 
-def from_info(engine: Engine, info: dict[str, Any]) -> None:
+def from_info(engine: Engine, answer: dict[str, Any]) -> None:
     """Fill in what the engine's /info says."""
     engine.running = True
-    engine.version = str(info.get("ServerVersion", ""))
-    engine.security_options = list(info.get("SecurityOptions") or [])
+    engine.version = str(answer.get("ServerVersion", ""))
+    engine.security_options = list(answer.get("SecurityOptions") or [])
     engine.rootless = any("rootless" in option for option in engine.security_options)
-    engine.desktop = "docker desktop" in str(info.get("OperatingSystem", "")).lower()
-    engine.root_dir = str(info.get("DockerRootDir", ""))
-    engine.live_restore = bool(info.get("LiveRestoreEnabled", False))
-    engine.authorization = list((info.get("Plugins") or {}).get("Authorization") or [])
+    engine.desktop = "docker desktop" in str(answer.get("OperatingSystem", "")).lower()
+    engine.root_dir = str(answer.get("DockerRootDir", ""))
+    engine.live_restore = bool(answer.get("LiveRestoreEnabled", False))
+    engine.authorization = list((answer.get("Plugins") or {}).get("Authorization") or [])
 
 
 def candidate_sockets(environment: dict[str, str], home: str) -> list[str]:
     """The sockets an engine may listen on, in the order they are tried."""
-    named = environment.get("DOCKER_HOST", "")
-    if named:
-        return [named.removeprefix("unix://")] if named.startswith("unix://") else []
+    docker_host = environment.get("DOCKER_HOST", "")
+    if docker_host:
+        return [docker_host.removeprefix("unix://")] if docker_host.startswith("unix://") else []
     runtime = environment.get("XDG_RUNTIME_DIR", "")
-    own = [f"{runtime}/docker.sock"] if runtime else []
-    return ["/var/run/docker.sock", *own, f"{home}/.docker/run/docker.sock", f"{home}/.docker/desktop/docker.sock"]
+    user_sockets = [f"{runtime}/docker.sock"] if runtime else []
+    return [
+        "/var/run/docker.sock",
+        *user_sockets,
+        f"{home}/.docker/run/docker.sock",
+        f"{home}/.docker/desktop/docker.sock",
+    ]
 
 
 # Effects: reading files, the socket and the package database.
@@ -153,10 +158,10 @@ def _text(path: Path) -> str:
 
 def _output(*argv: str, any_status: bool = False) -> str:
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+        process = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return done.stdout.strip() if any_status or done.returncode == 0 else ""
+    return process.stdout.strip() if any_status or process.returncode == 0 else ""
 
 
 def ask(path: str, route: str) -> dict[str, Any] | None:
@@ -175,11 +180,11 @@ def ask(path: str, route: str) -> dict[str, Any] | None:
 
 def _see_engine(engine: Engine) -> None:
     for path in candidate_sockets(dict(os.environ), str(Path.home())):
-        info = ask(path, "/info")
+        answer = ask(path, "/info")
         # An engine that still starts answers /info with an empty version or an error: not running yet.
-        if info and info.get("ServerVersion"):
+        if answer and answer.get("ServerVersion"):
             engine.socket = path
-            from_info(engine, info)
+            from_info(engine, answer)
             return
 
 
@@ -187,12 +192,12 @@ def _see_binary(engine: Engine) -> None:
     engine.binary = shutil.which("dockerd", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin") or ""
     engine.installed = bool(engine.binary)
     if engine.installed and not engine.version:
-        found = re.search(r"version ([^,\s]+)", _output(engine.binary, "--version"))
-        engine.version = found.group(1) if found else ""
+        match = re.search(r"version ([^,\s]+)", _output(engine.binary, "--version"))
+        engine.version = match.group(1) if match else ""
     if shutil.which("docker"):
         engine.compose = _output("docker", "compose", "version", "--short")
-        found = re.search(r"\bv?(\d+\.\d+\S*)", _output("docker", "buildx", "version"))
-        engine.buildx = found.group(1) if found else ""
+        match = re.search(r"\bv?(\d+\.\d+\S*)", _output("docker", "buildx", "version"))
+        engine.buildx = match.group(1) if match else ""
 
 
 def _see_process(engine: Engine) -> None:

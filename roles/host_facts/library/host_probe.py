@@ -98,10 +98,10 @@ def engine_bytes(socket_path: str, route: str) -> bytes:
 
 def _output(*argv: str) -> str:
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
+        process = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    return process.stdout.strip() if process.returncode == 0 else ""
 
 
 def _read(path: Path) -> str | None:
@@ -141,41 +141,43 @@ def engine_facts(socket_path: str) -> Facts:
         "error": "",
     }
     try:
-        info = engine_get(socket_path, "/info")
+        answer = engine_get(socket_path, "/info")
     except (OSError, ValueError) as error:
         return {**facts, "error": str(error)}
-    options = info.get("SecurityOptions") or []
+    options = answer.get("SecurityOptions") or []
     return {
         **facts,
         "installed": True,
         "running": True,
-        "version": info.get("ServerVersion", ""),
+        "version": answer.get("ServerVersion", ""),
         "rootless": any("rootless" in option for option in options),
-        "desktop": "Docker Desktop" in info.get("OperatingSystem", ""),
+        "desktop": "Docker Desktop" in answer.get("OperatingSystem", ""),
         "security_options": options,
-        "root_dir": info.get("DockerRootDir", ""),
-        "live_restore": bool(info.get("LiveRestoreEnabled")),
+        "root_dir": answer.get("DockerRootDir", ""),
+        "live_restore": bool(answer.get("LiveRestoreEnabled")),
     }
 
 
-def _own_name(item: Facts) -> str:
+def _own_name(container: Facts) -> str:
     """A container's name without links to it (/other/alias); "" while it is being removed."""
-    return next((name[1:] for name in item.get("Names") or [] if name.count("/") == 1), "")
+    return next((name[1:] for name in container.get("Names") or [] if name.count("/") == 1), "")
 
 
-def _container(item: Facts) -> Facts:
-    status = str(item.get("Status", ""))
+def _container(container: Facts) -> Facts:
+    status = str(container.get("Status", ""))
     health = next((word for word in ("unhealthy", "healthy", "health: starting") if f"({word})" in status), "none")
     return {
-        "id": item["Id"],
-        "image": item["Image"],
-        "image_id": item["ImageID"],
-        "state": item["State"],
+        "id": container["Id"],
+        "image": container["Image"],
+        "image_id": container["ImageID"],
+        "state": container["State"],
         "health": health.replace("health: ", ""),
         "status": status,
-        "labels": item.get("Labels") or {},
-        "ports": [port for port in item.get("Ports") or [] if port.get("PublicPort")],
-        "mounts": [{"name": m.get("Name", ""), "target": m.get("Destination", "")} for m in item.get("Mounts") or []],
+        "labels": container.get("Labels") or {},
+        "ports": [port for port in container.get("Ports") or [] if port.get("PublicPort")],
+        "mounts": [
+            {"name": m.get("Name", ""), "target": m.get("Destination", "")} for m in container.get("Mounts") or []
+        ],
     }
 
 
@@ -185,7 +187,7 @@ def object_facts(socket_path: str) -> Facts:
     images = engine_get(socket_path, "/images/json")
     containers = engine_get(socket_path, "/containers/json?all=1")
     return {
-        "containers": {_own_name(item): _container(item) for item in containers if _own_name(item)},
+        "containers": {_own_name(container): _container(container) for container in containers if _own_name(container)},
         "volumes": {
             v["Name"]: {"driver": v["Driver"], "labels": v.get("Labels") or {}, "options": v.get("Options") or {}}
             for v in volumes
@@ -201,7 +203,7 @@ def object_facts(socket_path: str) -> Facts:
 
 def _listeners() -> dict[int, tuple[str, str]]:
     """Port → (address, socket inode) of each listening TCP socket, from /proc/net (v4 addresses readable)."""
-    found: dict[int, tuple[str, str]] = {}
+    listeners: dict[int, tuple[str, str]] = {}
     for name in ("tcp6", "tcp"):
         for line in (_read(Path("/proc/net") / name) or "").splitlines()[1:]:
             fields = line.split()
@@ -209,8 +211,8 @@ def _listeners() -> dict[int, tuple[str, str]]:
                 continue
             host, port = fields[1].rsplit(":", 1)
             address = socket.inet_ntoa(bytes.fromhex(host)[::-1]) if name == "tcp" else "[::]"
-            found[int(port, 16)] = (address, fields[9])
-    return found
+            listeners[int(port, 16)] = (address, fields[9])
+    return listeners
 
 
 def _socket_owner(inode: str) -> str:
@@ -223,30 +225,30 @@ def _socket_owner(inode: str) -> str:
     return ""
 
 
-def _holds(descriptors: Path, wanted: str) -> bool:
-    """Whether one of a process's descriptors is the file `wanted`; one that closes meanwhile is passed over."""
+def _holds(descriptors: Path, socket_link: str) -> bool:
+    """Whether one of a process's descriptors is the file `link`; one that closes meanwhile is passed over."""
     try:
         links = list(descriptors.iterdir())
     except OSError:
         return False
     for link in links:
         with contextlib.suppress(OSError):
-            if str(link.readlink()) == wanted:
+            if str(link.readlink()) == socket_link:
                 return True
     return False
 
 
 def port_facts(ports: list[int], containers: Facts) -> Facts:
     """For each wanted port that is taken: the address, the program and, where it is one, the container."""
-    published = {port["PublicPort"]: name for name, item in containers.items() for port in item["ports"]}
+    published = {port["PublicPort"]: name for name, container in containers.items() for port in container["ports"]}
     listeners = _listeners()
-    taken = {}
+    by_port = {}
     for port in ports:
         if port in listeners or port in published:
             address, inode = listeners.get(port, ("", ""))
             owner = _socket_owner(inode) if inode else ""
-            taken[str(port)] = {"address": address, "program": owner, "container": published.get(port, "")}
-    return taken
+            by_port[str(port)] = {"address": address, "program": owner, "container": published.get(port, "")}
+    return by_port
 
 
 def tree_digest(root: Path) -> str:
@@ -267,9 +269,9 @@ def tree_digest(root: Path) -> str:
 def volume_sentinels(socket_path: str, containers: Facts, prefix: str) -> Facts:
     """The sentinel in each volume that a container has mounted, running or not; of others nothing is known."""
     places = {
-        mount["name"].removeprefix(prefix): (item["id"], mount["target"])
-        for item in containers.values()
-        for mount in item["mounts"]
+        mount["name"].removeprefix(prefix): (container["id"], mount["target"])
+        for container in containers.values()
+        for mount in container["mounts"]
         if prefix and mount["name"].startswith(prefix)
     }
     return {name: _file_in(socket_path, *place) for name, place in sorted(places.items())}
@@ -316,32 +318,32 @@ def stack_facts(stack_dir: Path, data_dir: Path | None) -> Facts:
 
 def guard_facts(file: Path) -> Facts:
     """What the engine's guard last wrote of itself, and how many seconds ago; empty where it never did."""
-    told = _json_object(_read(file))
-    return {**told, "age_seconds": round(time.time() - file.stat().st_mtime)} if told else {}
+    status = _json_object(_read(file))
+    return {**status, "age_seconds": round(time.time() - file.stat().st_mtime)} if status else {}
 
 
 def weak_secrets(store: Path) -> Facts:
     """Secrets that role service would refuse, by name, with what may be told of them: never a part of the value."""
     weak = {}
     for entry in sorted(store.glob("*")):
-        value = _read(entry)
-        if value is not None and not strong(value):
-            weak[entry.name] = f"{len(value)} characters"
+        secret = _read(entry)
+        if secret is not None and not strong(secret):
+            weak[entry.name] = f"{len(secret)} characters"
     return weak
 
 
-def strong(value: str) -> bool:
+def strong(secret: str) -> bool:
     """The rule of roles/service/library/service_files.py, which is another module; a test holds them together."""
-    clean = value == value.strip() and value.isprintable() and "\ufffd" not in value
-    return clean and len(value) >= 16 and len(set(value)) >= 6
+    clean = secret == secret.strip() and secret.isprintable() and "\ufffd" not in secret
+    return clean and len(secret) >= 16 and len(set(secret)) >= 6
 
 
 def _json_object(text: str | None) -> Facts:
     try:
-        value = json.loads(text or "{}")
+        document = json.loads(text or "{}")
     except ValueError:
         return {}
-    return value if isinstance(value, dict) else {}
+    return document if isinstance(document, dict) else {}
 
 
 def images_state(directory: Path) -> dict[str, str]:
@@ -407,11 +409,11 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    given = module.params
-    stack_dir, images_dir = Path(given["stack_dir"]), Path(given["images_state_dir"])
-    data_dir = Path(given["data_dir"]) if given["data_dir"] else None
+    params = module.params
+    stack_dir, images_dir = Path(params["stack_dir"]), Path(params["images_state_dir"])
+    data_dir = Path(params["data_dir"]) if params["data_dir"] else None
     try:
-        facts = probe(given["socket"], stack_dir, data_dir, given["ports"], given["volume_prefix"], images_dir)
+        facts = probe(params["socket"], stack_dir, data_dir, params["ports"], params["volume_prefix"], images_dir)
     except (OSError, ValueError, KeyError) as error:
         module.fail_json(msg=f"host_probe: could not look at this host: {error!r}\nHINT: docker info")
     module.exit_json(changed=False, probe=facts)

@@ -45,14 +45,14 @@ def make(base: dict[str, Any], temporary: str, timeout_seconds: int) -> str:
     argv = [str(part) for part in base["argv"]]
     environment = {**os.environ, "TMPDIR": temporary, "SOURCE_DATE_EPOCH": EPOCH, "LC_ALL": "C"}
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             argv, env=environment, capture_output=True, text=True, timeout=timeout_seconds, stdin=subprocess.DEVNULL
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"{base['name']}: {error}"
-    if done.returncode:
-        tail = "\n".join((done.stdout + done.stderr).splitlines()[-40:])
-        return f"{tail}\n{base['name']}: mmdebstrap ended with status {done.returncode}"
+    if process.returncode:
+        tail = "\n".join((process.stdout + process.stderr).splitlines()[-40:])
+        return f"{tail}\n{base['name']}: mmdebstrap ended with status {process.returncode}"
     archive = Path(base["archive"])
     if not archive.is_file() or not archive.stat().st_size:
         return f"{base['name']}: mmdebstrap wrote nothing into {archive}"
@@ -69,15 +69,17 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    given: dict[str, Any] = module.params
+    params: dict[str, Any] = module.params
     if not module.check_mode:
         with ThreadPoolExecutor() as pool:
             wrong = list(
-                pool.map(lambda base: make(base, given["temporary"], given["timeout_seconds"]), given["bases"])
+                pool.map(lambda base: make(base, params["temporary"], params["timeout_seconds"]), params["bases"])
             )
         if any(wrong):
-            said = "\n".join(filter(None, wrong))
-            module.fail_json(msg=f"{said}\nHINT: the mirror in use is named above; another one: images_debian_mirror")
+            problems = "\n".join(filter(None, wrong))
+            module.fail_json(
+                msg=f"{problems}\nHINT: the mirror in use is named above; another one: images_debian_mirror"
+            )
     module.exit_json(changed=True)
 
 

@@ -47,22 +47,22 @@ EPOCH = 1_000_000_000
 
 def member(file: dict[str, str], content: bytes) -> tarfile.TarInfo:
     """What the archive says of one file: root's, at a time that changes with its content and with nothing else."""
-    info = tarfile.TarInfo(file["name"])
-    info.mtime = EPOCH + int(hashlib.sha256(content).hexdigest()[:7], 16)
-    info.uname = info.gname = "root"
+    header = tarfile.TarInfo(file["name"])
+    header.mtime = EPOCH + int(hashlib.sha256(content).hexdigest()[:7], 16)
+    header.uname = header.gname = "root"
     if file["link"]:
-        info.type, info.linkname, info.mode = tarfile.SYMTYPE, file["link"], 0o777
+        header.type, header.linkname, header.mode = tarfile.SYMTYPE, file["link"], 0o777
     else:
-        info.size, info.mode = len(content), int(file["mode"], 8)
-    return info
+        header.size, header.mode = len(content), int(file["mode"], 8)
+    return header
 
 
 def pack(root: Path, files: list[dict[str, str]], dest: Path) -> None:
     """Writes the archive beside its place and renames it, so that a killed run leaves no half one in its place."""
     dest.parent.mkdir(parents=True, exist_ok=True)
-    for left in dest.parent.glob("*.tar*"):  # of killed runs
-        if left.stat().st_mtime < time.time() - DAY:
-            left.unlink(missing_ok=True)
+    for leftover in dest.parent.glob("*.tar*"):  # of killed runs
+        if leftover.stat().st_mtime < time.time() - DAY:
+            leftover.unlink(missing_ok=True)
     partial = dest.with_name(dest.name + ".part")
     with tarfile.open(partial, "w") as archive:
         for file in files:
@@ -81,15 +81,15 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    given: dict[str, Any] = module.params
+    params: dict[str, Any] = module.params
     try:
         if not module.check_mode:
-            pack(Path(given["root"]), given["files"], Path(given["dest"]))
+            pack(Path(params["root"]), params["files"], Path(params["dest"]))
     except (OSError, tarfile.TarError) as error:
         module.fail_json(
-            msg=f"{given['dest']}: could not pack the build contexts: {error}\nHINT: ls -ld {given['root']}/build"
+            msg=f"{params['dest']}: could not pack the build contexts: {error}\nHINT: ls -ld {params['root']}/build"
         )
-    module.exit_json(changed=True, dest=given["dest"])
+    module.exit_json(changed=True, dest=params["dest"])
 
 
 if __name__ == "__main__":

@@ -121,33 +121,36 @@ class Seen:
 # Pure
 
 
-def decide(volume: Volume, seen: Seen, owner: int) -> Decision:
+def decide(volume: Volume, state: Seen, owner: int) -> Decision:
     """What has to be done; a refusal for everything that is not known to be good."""
-    fault = _unusable(volume, seen)
+    fault = _unusable(volume, state)
     if fault:
         return shared.refuse(volume, *fault)
-    if seen.record is not None:
-        fault = _against_record(volume, seen, seen.record) or _against_owner(volume, seen)
-        return shared.refuse(volume, *fault) if fault else _mended(volume, seen, owner)
-    if seen.sentinel is not None:
-        fault = _against_stranger(volume, seen.sentinel) or _against_owner(volume, seen)
-        return shared.refuse(volume, *fault) if fault else Decision("adopt", initialise=seen.data_filled)
-    fault = _against_new(volume, seen)
+    if state.record is not None:
+        fault = _against_record(volume, state, state.record) or _against_owner(volume, state)
+        return shared.refuse(volume, *fault) if fault else _mended(volume, state, owner)
+    if state.sentinel is not None:
+        fault = _against_stranger(volume, state.sentinel) or _against_owner(volume, state)
+        return shared.refuse(volume, *fault) if fault else Decision("adopt", initialise=state.data_filled)
+    fault = _against_new(volume, state)
     return shared.refuse(volume, *fault) if fault else Decision("create")
 
 
-def _unusable(volume: Volume, seen: Seen) -> tuple[str, str] | None:
+def _unusable(volume: Volume, state: Seen) -> tuple[str, str] | None:
     """A refusal for what is not a plain directory with plain files in it."""
-    if seen.link:
-        return f"{seen.link} is a symbolic link", f"mount the disk at {seen.link} (or bind it there) instead of linking"
-    places = ((volume.path, seen.directory, "directory"), (volume.data, seen.data, "directory"))
-    for path, entry, kind in (*places, (volume.sentinel, seen.sentinel_entry, "file")):
+    if state.link:
+        return (
+            f"{state.link} is a symbolic link",
+            f"mount the disk at {state.link} (or bind it there) instead of linking",
+        )
+    places = ((volume.path, state.directory, "directory"), (volume.data, state.data, "directory"))
+    for path, entry, kind in (*places, (volume.sentinel, state.sentinel_entry, "file")):
         if entry.kind not in ("missing", kind):
             return f"{path} is {entry.kind}, not a {kind}", f"ls -ld {path}; move it away if it is not needed"
     return None
 
 
-def _against_record(volume: Volume, seen: Seen, record: str) -> tuple[str, str] | None:
+def _against_record(volume: Volume, state: Seen, record: str) -> tuple[str, str] | None:
     """A refusal where the directory is not the one its record says."""
     if not shared.is_of(volume, record):
         return (
@@ -155,25 +158,25 @@ def _against_record(volume: Volume, seen: Seen, record: str) -> tuple[str, str] 
             f"restore the record from {volume.sentinel}, or correct the inventory's service of this volume",
         )
     mount = f"findmnt --target {volume.path}; mount the disk that holds it and run this again"
-    gone = f"If the data is gone for good, say so: rm -f {volume.record} {volume.initialised}"
-    made = shared.made(record)
-    if seen.directory.kind == "missing":
-        return f"{volume.path} does not exist, but {made}", f"{mount}. {gone}"
-    if not seen.entries:
-        return f"{volume.path} is empty, but {made}: is a disk not mounted?", f"{mount}. {gone}"
-    if seen.sentinel is None:
+    way_out = f"If the data is gone for good, say so: rm -f {volume.record} {volume.initialised}"
+    created = shared.made(record)
+    if state.directory.kind == "missing":
+        return f"{volume.path} does not exist, but {created}", f"{mount}. {way_out}"
+    if not state.entries:
+        return f"{volume.path} is empty, but {created}: is a disk not mounted?", f"{mount}. {way_out}"
+    if state.sentinel is None:
         back = f"install -o root -g root -m 0444 {volume.record} {volume.sentinel}"
         return (
-            f"{volume.sentinel} is missing, but {made}; the directory holds {shared.listed(seen.entries)}",
+            f"{volume.sentinel} is missing, but {created}; the directory holds {shared.listed(state.entries)}",
             f"if this is the right directory, put the sentinel back: {back}. Else: {mount}",
         )
-    if seen.sentinel != record:
+    if state.sentinel != record:
         return (
-            f"{volume.sentinel} is of another volume: {shared.named(seen.sentinel)}; {made}",
+            f"{volume.sentinel} is of another volume: {shared.named(state.sentinel)}; {created}",
             f"another disk or directory is in its place: {mount}",
         )
-    if seen.data.kind == "missing" and seen.initialised:
-        return f"{volume.data} does not exist, but its service has already started on it", f"{mount}. {gone}"
+    if state.data.kind == "missing" and state.initialised:
+        return f"{volume.data} does not exist, but its service has already started on it", f"{mount}. {way_out}"
     return None
 
 
@@ -187,41 +190,41 @@ def _against_stranger(volume: Volume, sentinel: str) -> tuple[str, str] | None:
     )
 
 
-def _against_owner(volume: Volume, seen: Seen) -> tuple[str, str] | None:
+def _against_owner(volume: Volume, state: Seen) -> tuple[str, str] | None:
     """A refusal where files are there that the service could not read: giving it the directory alone would not do."""
-    if not seen.data_filled or seen.data.uid == volume.uid:
+    if not state.data_filled or state.data.uid == volume.uid:
         return None
     return (
-        f"{volume.data} holds files and belongs to uid {seen.data.uid}, the service runs as {volume.uid}",
+        f"{volume.data} holds files and belongs to uid {state.data.uid}, the service runs as {volume.uid}",
         f"if the data is right: chown -R {volume.uid}:{volume.gid} {volume.data}",
     )
 
 
-def _against_new(volume: Volume, seen: Seen) -> tuple[str, str] | None:
+def _against_new(volume: Volume, state: Seen) -> tuple[str, str] | None:
     """A refusal where a new directory would lie over data, or in the place of lost data."""
-    if seen.initialised:
+    if state.initialised:
         return (
             f"{volume.initialised} says that its service has already started on it, but record and sentinel are gone",
             f"findmnt --target {volume.path}; mount the disk that holds it and run this again. "
             f"If the data is gone for good, say so: rm -f {volume.initialised}",
         )
     # An empty data/ and a half-written sentinel are what a killed run leaves.
-    foreign = set(seen.entries) - {shared.TEMPORARY, shared.DATA}
-    if foreign or seen.data_filled:
-        held = shared.listed(seen.entries)
+    foreign = set(state.entries) - {shared.TEMPORARY, shared.DATA}
+    if foreign or state.data_filled:
+        listing = shared.listed(state.entries)
         return (
-            f"{volume.path} holds {held} but no sentinel, and there is no record of it: foreign data",
+            f"{volume.path} holds {listing} but no sentinel, and there is no record of it: foreign data",
             f"move it away: mv {volume.path} {volume.path}.foreign; to bring data in: make adopt FROM=…",
         )
     return None
 
 
-def _mended(volume: Volume, seen: Seen, owner: int) -> Decision:
+def _mended(volume: Volume, state: Seen, owner: int) -> Decision:
     """Whether owners, modes or an empty data/ have to be put right."""
     right = (
-        (seen.directory.uid, seen.directory.mode) == (owner, 0o755)
-        and (seen.sentinel_entry.uid, seen.sentinel_entry.mode) == (owner, 0o444)
-        and seen.data == Entry("directory", volume.uid, volume.gid, volume.mode)
+        (state.directory.uid, state.directory.mode) == (owner, 0o755)
+        and (state.sentinel_entry.uid, state.sentinel_entry.mode) == (owner, 0o444)
+        and state.data == Entry("directory", volume.uid, volume.gid, volume.mode)
     )
     return Decision("none") if right else Decision("mend")
 
@@ -232,24 +235,24 @@ def _mended(volume: Volume, seen: Seen, owner: int) -> Decision:
 def entry_at(path: Path) -> Entry:
     """What lies at a path, links not followed."""
     try:
-        found = path.lstat()
+        status = path.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return Entry("missing")
     kinds = {stat.S_IFDIR: "directory", stat.S_IFREG: "file", stat.S_IFLNK: "a symbolic link"}
-    kind = kinds.get(stat.S_IFMT(found.st_mode), "something else")
-    return Entry(kind, found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode))
+    kind = kinds.get(stat.S_IFMT(status.st_mode), "something else")
+    return Entry(kind, status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
 
 
 def look(volume: Volume) -> Seen:
     """What is there of one volume."""
-    directory, data, sentinel = entry_at(volume.path), entry_at(volume.data), entry_at(volume.sentinel)
+    directory, data_entry, sentinel = entry_at(volume.path), entry_at(volume.data), entry_at(volume.sentinel)
     names = sorted(os.listdir(volume.path)) if directory.kind == "directory" else []  # noqa: PTH208 - names only
-    inside = os.listdir(volume.data) if data.kind == "directory" else []  # noqa: PTH208 - names only
+    inside = os.listdir(volume.data) if data_entry.kind == "directory" else []  # noqa: PTH208 - names only
     parts = (volume.base.parent, volume.base, volume.path)
     return Seen(
         directory=directory,
         entries=tuple(name for name in names if name not in shared.NOBODYS),
-        data=data,
+        data=data_entry,
         data_filled=bool(inside),
         sentinel_entry=sentinel,
         sentinel=shared.read_text(volume.sentinel) if sentinel.kind == "file" else None,
@@ -262,9 +265,9 @@ def look(volume: Volume) -> Seen:
 # Writing
 
 
-def carry_out(volume: Volume, decision: Decision, seen: Seen, owner: int) -> str:
+def carry_out(volume: Volume, decision: Decision, state: Seen, owner: int) -> str:
     """Do what was decided; returns the sentinel's text. Each step may be the last one of a killed run."""
-    text = seen.sentinel
+    text = state.sentinel
     make_directories(volume.path, owner)
     _own(volume.path, owner, owner, 0o755)
     with contextlib.suppress(FileExistsError):
@@ -276,7 +279,7 @@ def carry_out(volume: Volume, decision: Decision, seen: Seen, owner: int) -> str
     _own(volume.sentinel, owner, owner, 0o444)
     if decision.initialise:
         shared.write_whole(volume.initialised, "", owner)
-    if seen.record is None:
+    if state.record is None:
         shared.write_whole(volume.record, text, owner)
     return text
 
@@ -292,10 +295,10 @@ def make_directories(path: Path, owner: int) -> None:
 
 
 def _own(path: Path, uid: int, gid: int, mode: int) -> None:
-    found = entry_at(path)
-    if (found.uid, found.gid) != (uid, gid):
+    entry = entry_at(path)
+    if (entry.uid, entry.gid) != (uid, gid):
         os.chown(path, uid, gid, follow_symlinks=False)
-    if found.mode != mode:
+    if entry.mode != mode:
         path.chmod(mode)
 
 
@@ -310,22 +313,22 @@ def volumes_of(params: dict[str, Any]) -> list[Volume]:
 
 def converge(volumes: list[Volume], owner: int, check_mode: bool) -> tuple[list[str], list[dict[str, Any]]]:
     """(refusals, results). With a refusal, or in check mode, nothing has been changed."""
-    seen = {volume.name: look(volume) for volume in volumes}
-    decisions = {volume.name: decide(volume, seen[volume.name], owner) for volume in volumes}
+    states = {volume.name: look(volume) for volume in volumes}
+    decisions = {volume.name: decide(volume, states[volume.name], owner) for volume in volumes}
     refusals = [decision.reason for decision in decisions.values() if decision.action == "refuse"]
     if refusals:
         return refusals, []
-    results = []
+    outcomes = []
     for volume in volumes:
-        before, decision = seen[volume.name], decisions[volume.name]
+        before, decision = states[volume.name], decisions[volume.name]
         text = before.sentinel or ""
         if decision.action != "none" and not check_mode:
             text = carry_out(volume, decision, before, owner)
-        results.append(result_of(volume, decision, before, text))
-    return [], results
+        outcomes.append(result_of(volume, decision, before, text))
+    return [], outcomes
 
 
-def result_of(volume: Volume, decision: Decision, seen: Seen, text: str) -> dict[str, Any]:
+def result_of(volume: Volume, decision: Decision, state: Seen, text: str) -> dict[str, Any]:
     """One volume as it is handed back."""
     return {
         "name": volume.name,
@@ -333,7 +336,7 @@ def result_of(volume: Volume, decision: Decision, seen: Seen, text: str) -> dict
         "path": str(volume.path),
         "record": str(volume.record),
         "action": decision.action,
-        "initialised": seen.initialised or decision.initialise,
+        "initialised": state.initialised or decision.initialise,
         "sentinel": text,
     }
 
@@ -345,21 +348,21 @@ def main() -> None:
     if owner == 0 and os.geteuid() != 0 and not module.check_mode:
         module.fail_json(msg=f"protected volumes: this runs as uid {os.geteuid()}\nHINT: run as root, or with --become")
     try:
-        refusals, results = _converge_locked(volumes, owner, module.check_mode)
+        refusals, outcomes = _converge_locked(volumes, owner, module.check_mode)
     except OSError as error:
         reason = errno.errorcode.get(error.errno or 0, "")
         module.fail_json(msg=f"protected volumes: {error} ({reason})\nHINT: findmnt --target {module.params['root']}")
     if refusals:
         module.fail_json(msg="\n".join(refusals))
-    changed = any(result["action"] != "none" for result in results)
-    module.exit_json(changed=changed, volumes=results, diff=shared.difference(results, "path"))
+    changed = any(outcome["action"] != "none" for outcome in outcomes)
+    module.exit_json(changed=changed, volumes=outcomes, diff=shared.difference(outcomes, "path"))
 
 
 def _converge_locked(volumes: list[Volume], owner: int, check_mode: bool) -> tuple[list[str], list[dict[str, Any]]]:
     # First without a lock, which would already be a change: most runs end here.
-    refusals, results = converge(volumes, owner, check_mode=True)
-    if refusals or check_mode or all(result["action"] == "none" for result in results):
-        return refusals, results
+    refusals, outcomes = converge(volumes, owner, check_mode=True)
+    if refusals or check_mode or all(outcome["action"] == "none" for outcome in outcomes):
+        return refusals, outcomes
     make_directories(volumes[0].records, owner)
     with shared.locked(volumes[0].records):
         return converge(volumes, owner, check_mode)

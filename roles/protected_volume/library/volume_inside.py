@@ -142,18 +142,18 @@ class Seen:
 # Pure
 
 
-def decide(volume: Volume, seen: Seen) -> Decision:
+def decide(volume: Volume, state: Seen) -> Decision:
     """What has to be done; a refusal for everything that is not known to be good."""
-    inside = seen.inside or Inside()
-    if seen.exists and seen.inside is None:
+    inside = state.inside or Inside()
+    if state.exists and state.inside is None:
         return Decision("unknown")
-    if seen.record is not None:
-        fault = _against_record(volume, seen, inside, seen.record) or _against_owner(volume, inside)
+    if state.record is not None:
+        fault = _against_record(volume, state, inside, state.record) or _against_owner(volume, inside)
         return shared.refuse(volume, *fault) if fault else _mended(volume, inside)
     if inside.sentinel is not None:
         fault = _against_stranger(volume, inside.sentinel) or _against_owner(volume, inside)
         return shared.refuse(volume, *fault) if fault else Decision("adopt", initialise=inside.filled)
-    fault = _against_new(volume, seen, inside)
+    fault = _against_new(volume, state, inside)
     return shared.refuse(volume, *fault) if fault else Decision("create")
 
 
@@ -164,23 +164,23 @@ def _gone(volume: Volume) -> str:
     )
 
 
-def _against_record(volume: Volume, seen: Seen, inside: Inside, record: str) -> tuple[str, str] | None:
+def _against_record(volume: Volume, state: Seen, inside: Inside, record: str) -> tuple[str, str] | None:
     """A refusal where the volume is not the one its record says."""
     if not shared.is_of(volume, record):
         return (
             f"its record {volume.record} is of another volume: {shared.named(record)}",
             "restore the record from the volume's .ledgerflow.json, or correct the inventory's service of this volume",
         )
-    made = shared.made(record)
-    if not seen.exists:
-        return f"the engine does not have it, but {made}: somebody removed it", _gone(volume)
+    created = shared.made(record)
+    if not state.exists:
+        return f"the engine does not have it, but {created}: somebody removed it", _gone(volume)
     if not inside.entries:
-        return f"it is empty, but {made}: somebody removed it and made it anew", _gone(volume)
+        return f"it is empty, but {created}: somebody removed it and made it anew", _gone(volume)
     if inside.sentinel is None:
-        return f"no sentinel is in it, but {made}; it holds {shared.listed(inside.entries)}", _gone(volume)
+        return f"no sentinel is in it, but {created}; it holds {shared.listed(inside.entries)}", _gone(volume)
     if inside.sentinel != record:
-        return f"its sentinel is of another volume: {shared.named(inside.sentinel)}; {made}", _gone(volume)
-    if inside.data is None and seen.initialised:
+        return f"its sentinel is of another volume: {shared.named(inside.sentinel)}; {created}", _gone(volume)
+    if inside.data is None and state.initialised:
         return "data/ is not in it, but its service has already started on it", _gone(volume)
     return None
 
@@ -205,9 +205,9 @@ def _against_owner(volume: Volume, inside: Inside) -> tuple[str, str] | None:
     )
 
 
-def _against_new(volume: Volume, seen: Seen, inside: Inside) -> tuple[str, str] | None:
+def _against_new(volume: Volume, state: Seen, inside: Inside) -> tuple[str, str] | None:
     """A refusal where a new inside would lie over data, or in the place of lost data."""
-    if seen.initialised:
+    if state.initialised:
         return (
             f"{volume.initialised} says that its service has already started on it, but record and sentinel are gone",
             _gone(volume),
@@ -249,22 +249,22 @@ def read_look(text: str) -> dict[str, Inside]:
     lines = text.splitlines()
     if not lines or lines[-1] != END:
         raise EngineError(f"the look into the volumes was cut off: {text[-200:]!r}")
-    told: dict[str, dict[str, list[str]]] = {}
+    sections: dict[str, dict[str, list[str]]] = {}
     current: dict[str, list[str]] = {}
     for line in lines[:-1]:
-        key, _, value = line.partition(" ")
+        key, _, content = line.partition(" ")
         if key == "volume":
-            current = told.setdefault(value, {})
-        elif value or key != "entry":  # an empty directory is told as one empty entry
-            current.setdefault(key, []).append(value)
-    return {name: _inside(parts) for name, parts in told.items()}
+            current = sections.setdefault(content, {})
+        elif content or key != "entry":  # an empty directory is told as one empty entry
+            current.setdefault(key, []).append(content)
+    return {name: _inside(parts) for name, parts in sections.items()}
 
 
 def _inside(parts: dict[str, list[str]]) -> Inside:
-    data = parts["data"][0].split() if "data" in parts else []
+    numbers = parts["data"][0].split() if "data" in parts else []
     return Inside(
         entries=tuple(entry for entry in parts.get("entry", []) if entry not in shared.NOBODYS),
-        data=(int(data[0]), int(data[1]), int(data[2], 8)) if data else None,
+        data=(int(numbers[0]), int(numbers[1]), int(numbers[2], 8)) if numbers else None,
         filled="filled" in parts,
         sentinel="\n".join(parts["sentinel"]) + "\n" if "sentinel" in parts else None,
     )
@@ -276,23 +276,23 @@ def _inside(parts: dict[str, list[str]]) -> Inside:
 def run(argv: Sequence[str]) -> str:
     """What the engine's command line answers; EngineError where it fails or hangs."""
     try:
-        done = subprocess.run(argv, capture_output=True, timeout=LIMIT_SECONDS, check=False)
+        process = subprocess.run(argv, capture_output=True, timeout=LIMIT_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise EngineError(f"{argv[0]} {argv[1]}: {error}") from error
-    if done.returncode:
-        words = (done.stderr or done.stdout).decode(errors="replace").strip()
-        raise EngineError(f"{argv[0]} {argv[1]}: status {done.returncode}: {words}")
-    return done.stdout.decode(errors="replace")
+    if process.returncode:
+        words = (process.stderr or process.stdout).decode(errors="replace").strip()
+        raise EngineError(f"{argv[0]} {argv[1]}: status {process.returncode}: {words}")
+    return process.stdout.decode(errors="replace")
 
 
 def look(volumes: Sequence[Volume], image: str) -> dict[str, Seen]:
     """What is there of each volume. A mount of a volume that is not there would make it: the engine is asked first."""
     names = set(run(["docker", "volume", "ls", "--quiet"]).split())
-    there = [volume for volume in volumes if volume.docker_name in names]
-    inside = read_look(run(container_argv(there, image, LOOK, writes=False))) if there and image else {}
+    existing = [volume for volume in volumes if volume.docker_name in names]
+    inside = read_look(run(container_argv(existing, image, LOOK, writes=False))) if existing and image else {}
     return {
         volume.name: Seen(
-            exists=volume in there,
+            exists=volume in existing,
             inside=inside.get(volume.name),
             record=shared.read_text(volume.record),
             initialised=volume.initialised.exists(),
@@ -304,7 +304,7 @@ def look(volumes: Sequence[Volume], image: str) -> dict[str, Seen]:
 # Writing
 
 
-def carry_out(volumes: Sequence[Volume], decisions: dict[str, Decision], seen: dict[str, Seen], image: str) -> None:
+def carry_out(volumes: Sequence[Volume], decisions: dict[str, Decision], states: dict[str, Seen], image: str) -> None:
     """Do what was decided; each step may be the last one of a killed run."""
     changed = [volume for volume in volumes if decisions[volume.name].action != "none"]
     new = {volume.name: shared.new_sentinel(volume) for volume in changed if decisions[volume.name].action == "create"}
@@ -317,7 +317,7 @@ def carry_out(volumes: Sequence[Volume], decisions: dict[str, Decision], seen: d
             raise EngineError(f"volume {volume.docker_name} does not show the sentinel that was written into it")
         if decisions[volume.name].initialise:
             shared.write_whole(volume.initialised, "")
-        if seen[volume.name].record is None:
+        if states[volume.name].record is None:
             shared.write_whole(volume.record, inside.sentinel)
 
 
@@ -326,30 +326,30 @@ def carry_out(volumes: Sequence[Volume], decisions: dict[str, Decision], seen: d
 
 def converge(volumes: list[Volume], image: str, check_mode: bool) -> tuple[list[str], list[dict[str, Any]]]:
     """(refusals, results). With a refusal, or in check mode, nothing has been changed."""
-    seen = look(volumes, image)
-    decisions = {volume.name: decide(volume, seen[volume.name]) for volume in volumes}
+    states = look(volumes, image)
+    decisions = {volume.name: decide(volume, states[volume.name]) for volume in volumes}
     refusals = [decision.reason for decision in decisions.values() if decision.action == "refuse"]
     if not check_mode:
-        refusals += [_not_made(volume) for volume in volumes if not seen[volume.name].exists and not refusals]
+        refusals += [_not_made(volume) for volume in volumes if not states[volume.name].exists and not refusals]
     if refusals:
         return refusals, []
     if not check_mode and any(decision.action != "none" for decision in decisions.values()):
-        carry_out(volumes, decisions, seen, image)
-    return [], [result_of(volume, decisions[volume.name], seen[volume.name]) for volume in volumes]
+        carry_out(volumes, decisions, states, image)
+    return [], [result_of(volume, decisions[volume.name], states[volume.name]) for volume in volumes]
 
 
 def _not_made(volume: Volume) -> str:
     return f"volume {volume.docker_name}: the engine does not have it\nHINT: docker volume ls; run the deploy again"
 
 
-def result_of(volume: Volume, decision: Decision, seen: Seen) -> dict[str, Any]:
+def result_of(volume: Volume, decision: Decision, state: Seen) -> dict[str, Any]:
     """One volume as it is handed back; its sentinel is what the record now says."""
     return {
         "name": volume.name,
         "volume": volume.docker_name,
         "record": str(volume.record),
         "action": decision.action,
-        "initialised": seen.initialised or decision.initialise,
+        "initialised": state.initialised or decision.initialise,
         "sentinel": shared.read_text(volume.record) or "",
     }
 
@@ -361,15 +361,15 @@ def main() -> None:
     if not image and not module.check_mode:
         module.fail_json(msg="protected_volume_image: empty; nothing else looks into a volume\nHINT: name an image")
     try:
-        refusals, results = _converge_locked(volumes, image, module.check_mode)
+        refusals, outcomes = _converge_locked(volumes, image, module.check_mode)
     except EngineError as error:
         module.fail_json(msg=f"protected volumes: {error}\nHINT: docker info; then run this again")
     except OSError as error:
         module.fail_json(msg=f"protected volumes: {error}\nHINT: ls -la {module.params['state_dir']}")
     if refusals:
         module.fail_json(msg="\n".join(refusals))
-    diff = shared.difference(results, "volume")
-    module.exit_json(changed=bool(diff["after"]), volumes=results, diff=diff)
+    diff = shared.difference(outcomes, "volume")
+    module.exit_json(changed=bool(diff["after"]), volumes=outcomes, diff=diff)
 
 
 def _converge_locked(volumes: list[Volume], image: str, check_mode: bool) -> tuple[list[str], list[dict[str, Any]]]:

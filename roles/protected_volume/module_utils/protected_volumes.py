@@ -93,7 +93,7 @@ def declared(params: dict[str, Any]) -> list[dict[str, Any]]:
     """The fields of `Declared` for each volume of a module's arguments."""
     records = Path(params["state_dir"]) / "volumes"
     common = {"stack": params["stack"], "environment": params["environment"], "records": records}
-    return [{**common, **item, "mode": int(item["mode"], 8)} for item in params["volumes"]]
+    return [{**common, **volume, "mode": int(volume["mode"], 8)} for volume in params["volumes"]]
 
 
 def sentinel_text(volume: Declared, identifier: str, created: str) -> str:
@@ -134,12 +134,12 @@ def made(record: str) -> str:
 def is_of(volume: Declared, text: str) -> bool:
     """Whether a sentinel or record is this volume's."""
     content = parsed(text)
-    return bool(content.get("uuid")) and all(content.get(key) == value for key, value in volume.identity.items())
+    return bool(content.get("uuid")) and all(content.get(key) == expected for key, expected in volume.identity.items())
 
 
-def refuse(volume: Declared, what: str, hint: str) -> Decision:
+def refuse(volume: Declared, problem: str, hint: str) -> Decision:
     """A refusal that names the volume and the way out."""
-    return Decision("refuse", f"volume {volume.docker_name}: {what}\nHINT: {hint}")
+    return Decision("refuse", f"volume {volume.docker_name}: {problem}\nHINT: {hint}")
 
 
 def listed(entries: tuple[str, ...]) -> str:
@@ -186,7 +186,7 @@ def locked(directory: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def difference(results: list[dict[str, Any]], place: str) -> dict[str, str]:
+def difference(outcomes: list[dict[str, Any]], place: str) -> dict[str, str]:
     """What --diff shows; `place` is the key under which a result says where it is."""
-    told = [f"{item[place]}: {_DONE[item['action']]}\n" for item in results if item["action"] in _DONE]
-    return {"before": "", "after": "".join(told)}
+    lines = [f"{outcome[place]}: {_DONE[outcome['action']]}\n" for outcome in outcomes if outcome["action"] in _DONE]
+    return {"before": "", "after": "".join(lines)}

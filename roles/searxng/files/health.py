@@ -29,10 +29,10 @@ def asked(path: str, **headers: str) -> bytes:
     return answer.read()
 
 
-def main(wanted: list[str]) -> None:
+def main(engines: list[str]) -> None:
     asked("/healthz")
     loaded = {engine["name"] for engine in json.loads(asked("/config", Cookie=f"tokens={tokens()}"))["engines"]}
-    missing = sorted(set(wanted) - loaded)
+    missing = sorted(set(engines) - loaded)
     if missing:
         sys.exit(f"searxng: engines not loaded: {', '.join(missing)}")
 

@@ -80,9 +80,9 @@ MINIMUM_LENGTH = 16
 _REFERENCE = re.compile(r"\{(secret|url|sha256):([^{}]*)\}")
 _NAME = re.compile(r"[a-z0-9_]+")
 _FORMS: dict[str, Callable[[str], str]] = {
-    "secret": lambda value: value,
-    "url": lambda value: urllib.parse.quote(value, safe=""),
-    "sha256": lambda value: hashlib.sha256(value.encode()).hexdigest(),
+    "secret": lambda secret: secret,
+    "url": lambda secret: urllib.parse.quote(secret, safe=""),
+    "sha256": lambda secret: hashlib.sha256(secret.encode()).hexdigest(),
 }
 
 
@@ -102,17 +102,17 @@ def referenced(templates: Mapping[str, str]) -> list[str]:
     return names
 
 
-def filled(template: str, values: Mapping[str, str]) -> str:
+def filled(template: str, secrets_by_name: Mapping[str, str]) -> str:
     """The template with each reference replaced."""
-    return _REFERENCE.sub(lambda match: _FORMS[match[1]](values[match[2]]), template)
+    return _REFERENCE.sub(lambda match: _FORMS[match[1]](secrets_by_name[match[2]]), template)
 
 
 def write_file(path: Path, content: str, gid: int, mode: int, look_only: bool = False) -> bool:
     """Writes beside and renames, so that a kill leaves the old file or the new one; tells whether anything changed."""
     if path.is_file() and not path.is_symlink():
         status = path.stat()
-        same = (status.st_uid, status.st_gid, status.st_mode & 0o7777) == (os.geteuid(), gid, mode)
-        if same and path.read_bytes() == content.encode():
+        is_same = (status.st_uid, status.st_gid, status.st_mode & 0o7777) == (os.geteuid(), gid, mode)
+        if is_same and path.read_bytes() == content.encode():
             return False
     if look_only:
         return True
@@ -163,9 +163,9 @@ class Access:
         """The group of the service's files."""
         return os.getegid() if self.gid is None else self.gid
 
-    def mode(self, wanted: int) -> int:
-        """`wanted`, or where the group is not the service's: for others what it gives to the group."""
-        return wanted | (wanted >> 3 & 0o7) if self.gid is None else wanted
+    def mode(self, requested: int) -> int:
+        """`requested`, or where the group is not the service's: for others what it gives to the group."""
+        return requested | (requested >> 3 & 0o7) if self.gid is None else requested
 
 
 def stored(
@@ -174,39 +174,39 @@ def stored(
     """The secret's value and whether it had to be written to the store."""
     path, group = store / name, os.getegid()
     if name in provided:
-        value = _strong(str(provided[name]), f"secret {name} (provided)")
-        return value, write_file(path, value, group, 0o400, look_only)
+        secret = _strong(str(provided[name]), f"secret {name} (provided)")
+        return secret, write_file(path, secret, group, 0o400, look_only)
     if path.is_file():
         # Bytes that are no text become a character that no secret has, and are refused as damaged.
         return _strong(path.read_text(encoding="utf-8", errors="replace"), str(path)), False
     if not generate:
         hint = f"set service_secrets_provided.{name} in the inventory, encrypted by ansible-vault"
         raise SecretError(f"secret {name}: not provided and not on the host\nHINT: {hint}")
-    value = secrets.token_urlsafe(48)
-    return value, write_file(path, value, group, 0o400, look_only)
+    secret = secrets.token_urlsafe(48)
+    return secret, write_file(path, secret, group, 0o400, look_only)
 
 
-def _strong(value: str, where: str) -> str:
-    damaged = value != value.strip() or not value.isprintable() or "\ufffd" in value
-    if len(value) < MINIMUM_LENGTH or len(set(value)) < 6 or damaged:
+def _strong(secret: str, place: str) -> str:
+    damaged = secret != secret.strip() or not secret.isprintable() or "\ufffd" in secret
+    if len(secret) < MINIMUM_LENGTH or len(set(secret)) < 6 or damaged:
         hint = (
             f"at least {MINIMUM_LENGTH} varied characters in one line without spaces around; "
             "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
         )
-        raise SecretError(f"{where}: weak or damaged ({len(value)} characters)\nHINT: {hint}")
-    return value
+        raise SecretError(f"{place}: weak or damaged ({len(secret)} characters)\nHINT: {hint}")
+    return secret
 
 
-def converge(given: Mapping[str, Any], look_only: bool = False) -> dict[str, Any]:
+def converge(params: Mapping[str, Any], look_only: bool = False) -> dict[str, Any]:
     """Brings all files to what is wanted, or only looks; gives changed, the secrets' digest and a diff of the rest."""
-    root, access = Path(given["root"]), Access(given["gid"])
+    root, access = Path(params["root"]), Access(params["gid"])
     closed = access.gid is None and directory(root.parent, os.getegid(), 0o700, look_only)
-    digest, changed = _secrets(given, root / "secrets", access, look_only)
+    digest, changed = _secrets(params, root / "secrets", access, look_only)
     changed |= closed
-    for path, group, mode in _directories(root, access, given["config"], given["sentinels"]):
+    for path, group, mode in _directories(root, access, params["config"], params["sentinels"]):
         changed |= directory(path, group, mode, look_only)
     differences: list[dict[str, str]] = []
-    for path, content, group, mode in _plain_files(root, access, given, digest):
+    for path, content, group, mode in _plain_files(root, access, params, digest):
         before = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
         if write_file(path, content, group, mode, look_only):
             changed = True
@@ -215,22 +215,22 @@ def converge(given: Mapping[str, Any], look_only: bool = False) -> dict[str, Any
     return {"changed": changed, "digest": digest, "diff": differences}
 
 
-def _secrets(given: Mapping[str, Any], target: Path, access: Access, look_only: bool) -> tuple[str, bool]:
+def _secrets(params: Mapping[str, Any], target: Path, access: Access, look_only: bool) -> tuple[str, bool]:
     """Store and secret files; gives the digest of the files and whether anything changed."""
-    store, made, templates = Path(given["store"]), Path(given["made"]), given["secrets"]
+    store, made_folder, templates = Path(params["store"]), Path(params["made"]), params["secrets"]
     names = referenced(templates)
     changed = directory(store, os.getegid(), 0o700, look_only)
-    changed |= directory(made, os.getegid(), 0o755, look_only)
+    changed |= directory(made_folder, os.getegid(), 0o755, look_only)
     changed |= directory(target.parent, os.getegid(), 0o755, look_only)
     changed |= directory(target, access.group, access.mode(0o750), look_only)
-    values: dict[str, str] = {}
+    by_name: dict[str, str] = {}
     for name in names:
-        values[name], written = stored(store, name, given["provided"], given["generate"], look_only)
-        changed |= written
-        changed |= write_file(made / name, "", os.getegid(), 0o444, look_only)  # after it, and before any data
+        by_name[name], is_new = stored(store, name, params["provided"], params["generate"], look_only)
+        changed |= is_new
+        changed |= write_file(made_folder / name, "", os.getegid(), 0o444, look_only)  # after it, and before any data
     digest = hashlib.sha256(str(target).encode())
     for file, template in sorted(templates.items()):
-        content = filled(template, values)
+        content = filled(template, by_name)
         digest.update(hashlib.sha256(f"{file}\0{content}".encode()).digest())
         changed |= write_file(target / file, content, access.group, access.mode(0o440), look_only)
     for stale in [path for path in target.glob("*") if path.name not in templates]:
@@ -248,17 +248,19 @@ def _directories(
     return [(root / "config" / path, access.group, access.mode(0o750)) for path in sorted(below | {Path()})]
 
 
-def _plain_files(root: Path, access: Access, given: Mapping[str, Any], digest: str) -> list[tuple[Path, str, int, int]]:
+def _plain_files(
+    root: Path, access: Access, params: Mapping[str, Any], digest: str
+) -> list[tuple[Path, str, int, int]]:
     """Everything that is no secret: path, content, group, mode."""
     files = []
-    for path, content in sorted(given["config"].items()):
+    for path, content in sorted(params["config"].items()):
         mode = access.mode(0o550 if str(content).startswith("#!") else 0o440)
         files.append((root / "config" / path, str(content), access.group, mode))
-    for volume, record in sorted(given["sentinels"].items()):
+    for volume, record in sorted(params["sentinels"].items()):
         sentinel = Path(record).read_text(encoding="utf-8")
         files.append((root / "config/sentinels" / f"{volume}.json", sentinel, access.group, access.mode(0o440)))
-    if given["compose"]:
-        files.append((root / "compose.yml", given["compose"].replace(DIGEST, digest), os.getegid(), 0o600))
+    if params["compose"]:
+        files.append((root / "compose.yml", params["compose"].replace(DIGEST, digest), os.getegid(), 0o600))
     return files
 
 
@@ -280,12 +282,12 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        result = converge(module.params, look_only=module.check_mode)
+        outcome = converge(module.params, look_only=module.check_mode)
     except SecretError as error:
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}\nHINT: ls -la {module.params['root']}")
-    module.exit_json(**result)
+    module.exit_json(**outcome)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 """What is known about a host's guard and its engine before anything is done to them.
 
 A module of its own because one look replaces a dozen tasks, and because it needs nothing: the standard library, no
-engine, no guard. It changes nothing; what follows from it is decided by the filters in filter_plugins/guard.py.
+engine, no guard. It changes nothing; what follows from it is decided by the filters in src/ledgerflow/host/guard.py.
 """
 
 from __future__ import annotations
@@ -87,27 +87,27 @@ def ask(path: str, seconds: float, method: str, route: str) -> Any:
 
 def _output(*argv: str) -> str:
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
+        process = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return done.stdout.strip()
+    return process.stdout.strip()
 
 
 # --- what answers ---------------------------------------------------------------------------------------------------
 
 
 def _status() -> Facts:
-    found = ask(GUARD_SOCKET, GUARD_SECONDS, "POST", "/Ledgerguard.Status")
-    return found if isinstance(found, dict) else {}
+    answer = ask(GUARD_SOCKET, GUARD_SECONDS, "POST", "/Ledgerguard.Status")
+    return answer if isinstance(answer, dict) else {}
 
 
 def foreign(containers: list[Facts]) -> list[str]:
     """Names of the containers that hold a volume and are none of LedgerFlow's."""
     return sorted(
-        str((one.get("Names") or ["/"])[0]).lstrip("/")
-        for one in containers
-        if any(mount.get("Type") == "volume" for mount in one.get("Mounts") or [])
-        and "com.ledgerflow.stack" not in (one.get("Labels") or {})
+        str((container.get("Names") or ["/"])[0]).lstrip("/")
+        for container in containers
+        if any(mount.get("Type") == "volume" for mount in container.get("Mounts") or [])
+        and "com.ledgerflow.stack" not in (container.get("Labels") or {})
     )
 
 
@@ -120,13 +120,13 @@ def kept_containers(data_root: str) -> int:
 
 
 def _engine(data_root: str) -> Facts:
-    info = ask(ENGINE_SOCKET, ENGINE_SECONDS, "GET", "/info") or {}
-    running = bool(info.get("ServerVersion"))
+    answer = ask(ENGINE_SOCKET, ENGINE_SECONDS, "GET", "/info") or {}
+    running = bool(answer.get("ServerVersion"))
     containers = ask(ENGINE_SOCKET, ENGINE_SECONDS, "GET", "/containers/json") if running else []
     return {
         "running": running,
-        "version": info.get("ServerVersion", ""),
-        "root_dir": info.get("DockerRootDir", ""),
+        "version": answer.get("ServerVersion", ""),
+        "root_dir": answer.get("DockerRootDir", ""),
         "foreign": foreign(containers or []),
         "unseen": 0 if running else kept_containers(data_root),
     }
@@ -137,7 +137,7 @@ def asked(before: Facts, after: Facts) -> bool | None:
     where that cannot be told: no guard, or another one by then."""
     if not before or not after or before.get("started") != after.get("started"):
         return None
-    first, second = (sum((one.get("decisions") or {}).values()) for one in (before, after))
+    first, second = (sum((status.get("decisions") or {}).values()) for status in (before, after))
     return bool(second > first)
 
 
@@ -183,8 +183,8 @@ def unit_facts(text: str) -> Facts:
 
 
 def _unit(name: str, systemd: bool) -> Facts:
-    wanted = "--property=ActiveState,UnitFileState,NeedDaemonReload,LoadState"
-    return unit_facts(_output("systemctl", "show", wanted, name) if systemd else "")
+    properties = "--property=ActiveState,UnitFileState,NeedDaemonReload,LoadState"
+    return unit_facts(_output("systemctl", "show", properties, name) if systemd else "")
 
 
 def starts_at_boot(etc: Path) -> bool:
@@ -204,7 +204,7 @@ def _supervisor() -> int:
 
 def installed_options(text: str) -> list[str]:
     """The options of `serve` in a unit or a shell script as this role writes them; [] where there are none."""
-    line = next((one for one in text.splitlines() if re.search(r'ledgerguard"? "?serve', one)), "")
+    line = next((line_ for line_ in text.splitlines() if re.search(r'ledgerguard"? "?serve', line_)), "")
     try:
         words = shlex.split(line.replace("$$", "$").replace("%%", "%") if line.startswith("ExecStart=") else line)
     except ValueError:
@@ -222,10 +222,10 @@ def _text(path: str) -> str:
 def daemon_options(text: str) -> Facts:
     """The options of a daemon.json; {} where it is not one: the role docker_engine refuses that."""
     try:
-        found = json.loads(text)
+        options = json.loads(text)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return options if isinstance(options, dict) else {}
 
 
 def observe(files: list[str]) -> Facts:
@@ -245,7 +245,7 @@ def observe(files: list[str]) -> Facts:
         "asked": asked(before, status) if engine["running"] else None,
         "flags": _engine_flags(),
         "options": installed_options("\n".join(_text(path) for path in STARTERS)),
-        "plugins": [str(one) for one in plugins] if isinstance(plugins, list) else [],
+        "plugins": [str(plugin) for plugin in plugins] if isinstance(plugins, list) else [],
         "reload_pending": Path(RELOAD_PENDING).exists(),
         "data_root": data_root,
         "engine": engine,

@@ -55,14 +55,14 @@ sys.exit(main())
 
 def packed(files: dict[str, bytes]) -> bytes:
     """The zipapp of some files by name."""
-    whole = io.BytesIO()
-    whole.write(SHEBANG)
-    with zipfile.ZipFile(whole, "a", zipfile.ZIP_STORED) as archive:
+    archive_bytes = io.BytesIO()
+    archive_bytes.write(SHEBANG)
+    with zipfile.ZipFile(archive_bytes, "a", zipfile.ZIP_STORED) as archive:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, EARLIEST)
             entry.create_system, entry.external_attr = 3, 0o644 << 16
             archive.writestr(entry, files[name])
-    return whole.getvalue()
+    return archive_bytes.getvalue()
 
 
 def sources(package: Path) -> dict[str, bytes]:

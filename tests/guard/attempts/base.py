@@ -9,7 +9,7 @@ from typing import Any
 
 import docker.errors
 
-from tests.guard.world import OWNER, World
+from tools.kit.guard_world import OWNER, World
 
 REFUSED, ALLOWED = "refused", "allowed"
 SPARE = "label!=com.ledgerflow.protect"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.guard.attempts.base import ATTEMPTS, Attempt, attempt, free, freed, sdk, twin
-from tests.guard.world import ANONYMOUS, OTHER, OWNER, VICTIM, World, pause
+from tools.kit.guard_world import ANONYMOUS, OTHER, OWNER, VICTIM, World, pause
 
 for _name, _uri in {
     "DELETE without a version": f"/volumes/{VICTIM}",

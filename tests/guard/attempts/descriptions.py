@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.guard.attempts.base import ATTEMPTS, REFUSED, Attempt, attempt, free, twin
-from tests.guard.world import BACKED, CACHE, NETWORK, OTHER, OWNER, World, owner, pause
+from tools.kit.guard_world import BACKED, CACHE, NETWORK, OTHER, OWNER, World, owner, pause
 
 OTHERWISE: dict[str, tuple[str, ...]] = {
     "another host's address": ("--add-host", "db:10.0.0.1"),

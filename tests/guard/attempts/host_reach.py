@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.guard.attempts.base import ALLOWED, ATTEMPTS, REFUSED, TWINS, Attempt, attempt, twin
-from tests.guard.world import OWNER, World
+from tools.kit.guard_world import OWNER, World
 
 
 def _victim_by_process(world: World, *arguments: str) -> None:

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from tests.guard.attempts.base import ATTEMPTS, Attempt, attempt, twin
 from tests.guard.attempts.projects import project
-from tests.guard.world import OWNER, TEXT, World, remove_sentinel
+from tools.kit.guard_world import OWNER, TEXT, World, remove_sentinel
 
 for _name, _arguments in {
     "exec rm -rf": ("exec", OWNER, *remove_sentinel("/data")),

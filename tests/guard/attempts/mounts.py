@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.guard.attempts.base import ATTEMPTS, REFUSED, Attempt, attempt, free, sdk, twin
-from tests.guard.world import BACKED, OWNER, PROTECT, TEXT, VICTIM, World, owner, pause, remove_sentinel
+from tools.kit.guard_world import BACKED, OWNER, PROTECT, TEXT, VICTIM, World, owner, pause, remove_sentinel
 
 
 def _mounted(*arguments: str, place: str = "/x") -> Callable[[World], Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.guard.attempts.base import attempt, free, twin
-from tests.guard.world import BACKED, OWNER, TEXT, VICTIM, World, owner
+from tools.kit.guard_world import BACKED, OWNER, TEXT, VICTIM, World, owner
 
 
 @twin("our own steps", "a volume created exactly as declared, again")

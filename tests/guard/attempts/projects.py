@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from tests.guard.attempts.base import ATTEMPTS, OLD_PRUNE, Attempt, attempt, free, twin
-from tests.guard.world import ANONYMOUS, TEXT, VICTIM, World
+from tools.kit.guard_world import ANONYMOUS, TEXT, VICTIM, World
 
 
 def project(managed: bool = True, name: str = VICTIM, anonymous: bool = False, read_only: bool = True) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from tests.guard.attempts.base import ATTEMPTS, OLD_PRUNE, SPARE, Attempt, attempt, free, freed, sdk, twin
-from tests.guard.world import OTHER, World
+from tools.kit.guard_world import OTHER, World
 
 for _name, _arguments in {
     "volume prune -af": ("volume", "prune", "-af"),

@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import Any
 
 from tests.guard.attempts.base import ATTEMPTS, Attempt, twin
-from tests.guard.world import VICTIM, World, pause, remove_sentinel
+from tools.kit.guard_world import VICTIM, World, pause, remove_sentinel
 
 
 def _create_trick(name: str, host: str, **more: Any) -> None:

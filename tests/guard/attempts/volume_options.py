@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.guard.attempts.base import ATTEMPTS, Attempt, attempt, twin
-from tests.guard.world import VICTIM, World, remove_sentinel
+from tools.kit.guard_world import VICTIM, World, remove_sentinel
 
 
 def _options(name: str, options: Callable[[World], dict[str, str]], place: str = "/x", loses: bool = True) -> None:

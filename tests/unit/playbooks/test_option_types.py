@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from playbooks.callback_plugins import option_types
-from scripts import role_docs
+from tools import role_docs
 
 ROOT = Path(__file__).resolve().parents[3]
 INVENTORY = yaml.safe_load((ROOT / "inventory/argument_specs.yml").read_text())["argument_specs"]

@@ -10,8 +10,9 @@ import jinja2
 import pytest
 import yaml
 
-from filter_plugins.searxng import searxng_settings
-from scripts.topology import ROOT, read_variables, regex_replace
+from ledgerflow.repository import ROOT
+from ledgerflow.stack.searxng import searxng_settings
+from ledgerflow.stack.topology import read_variables, regex_replace
 
 ENVIRONMENTS = {"dev": "dev", "ci": "ci", "staging": "staging.example", "prod": "prod.example"}
 LOCAL = ("dev", "ci")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from filter_plugins import guard
+from ledgerflow.host import guard
 from roles.volume_guard.library import guard_state as state
-from tests.unit.filter_plugins.test_guard import NEW, SETTINGS
+from tests.unit.ledgerflow.host.test_guard import NEW, SETTINGS
 
 
 def test_a_files_content_mode_and_owner_are_seen(tmp_path: Path) -> None:

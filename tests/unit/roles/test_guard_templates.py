@@ -12,7 +12,7 @@ from typing import Any
 import jinja2
 import pytest
 
-from filter_plugins import guard
+from filter_plugins.host import FilterModule
 
 TEMPLATES = Path(__file__).resolve().parents[3] / "roles/volume_guard/templates"
 
@@ -20,7 +20,7 @@ TEMPLATES = Path(__file__).resolve().parents[3] / "roles/volume_guard/templates"
 def rendered(name: str, **variables: Any) -> str:
     # Without a choice of its own it escapes nothing, as Ansible does: these are shell scripts, not pages.
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), trim_blocks=True)  # noqa: S701 the same
-    environment.filters |= guard.FilterModule().filters()
+    environment.filters |= FilterModule().filters()
     return environment.get_template(name).render(**variables)
 
 

@@ -21,7 +21,7 @@ from ansible.module_utils.testing import patch_module_args
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filter_plugins import host
+from ledgerflow.host import readiness as host
 from roles.host_facts.library import host_probe
 from roles.host_facts.library.host_probe import (
     disk_free_mb,
@@ -454,7 +454,7 @@ def test_a_secret_is_weak_exactly_where_the_service_s_files_would_refuse_it(valu
     except service_files.SecretError:
         taken = False
     assert host_probe.strong(value) is taken
-    assert host.strong(value) is taken
+    assert host.is_strong(value) is taken
 
 
 def test_where_there_is_no_stack_everything_is_empty(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ def checkout(tmp_path: Path) -> Path:
     """A copy of what bootstrap needs, and a PATH without any Python."""
     for folder in ("requirements", "scripts"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy2(ROOT / "pyproject.toml", tmp_path)
     (tmp_path / "bin").mkdir()
     for name in PROGRAMS:
         (tmp_path / "bin" / name).symlink_to(shutil.which(name) or name)
@@ -59,3 +60,39 @@ def test_an_environment_with_the_right_stamp_is_left_alone_and_another_stamp_is_
     assert bootstrap(checkout).returncode == 0
     (checkout / "requirements/dev.txt").write_text("other==1\n")
     assert bootstrap(checkout).returncode == 2
+
+
+@pytest.fixture
+def current(checkout: Path) -> Path:
+    """A checkout whose environment is up to date."""
+    made = sorted((ROOT / ".venv").glob(".requirements-*"))
+    (checkout / ".venv").mkdir()
+    (checkout / ".venv" / made[-1].name).touch()
+    return checkout
+
+
+def change(checkout: Path, before: str, after: str) -> None:
+    text = (checkout / "pyproject.toml").read_text()
+    assert before in text
+    (checkout / "pyproject.toml").write_text(text.replace(before, after))
+
+
+def test_another_description_of_our_package_makes_the_environment_anew(current: Path) -> None:
+    change(current, 'where = ["src"]', 'where = ["other"]')
+    assert bootstrap(current).returncode == 2
+
+
+def test_other_settings_of_the_linters_do_not(current: Path) -> None:
+    change(current, "line-length = 120", "line-length = 100")
+    assert bootstrap(current).returncode == 0
+
+
+def test_a_link_to_another_checkouts_environment_is_used_while_it_is_up_to_date_and_else_refused(current: Path) -> None:
+    (current / ".venv").rename(current / "other")
+    (current / ".venv").symlink_to(current / "other")
+    assert bootstrap(current).returncode == 0
+    change(current, 'where = ["src"]', 'where = ["other"]')
+    done = bootstrap(current)
+    assert (done.returncode, "a link to another checkout" in done.stderr) == (2, True)
+    assert "HINT: rm .venv" in done.stderr
+    assert (current / "other").is_dir()

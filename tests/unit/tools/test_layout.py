@@ -12,18 +12,18 @@ WORLDS = Path("/var/lib/ledgerflow-beds")
 
 
 def test_a_directory_above_the_worlds_is_shown_child_by_child_and_the_worlds_themselves_never() -> None:
-    overlaid, deeper = layout.mirrored([Path("/var/cache"), Path("/var/lib"), Path("/var/log")], WORLDS)
+    overlaid, deeper = layout.split_for_mirror([Path("/var/cache"), Path("/var/lib"), Path("/var/log")], WORLDS)
     assert (overlaid, deeper) == ([Path("/var/cache"), Path("/var/log")], [Path("/var/lib")])
-    overlaid, deeper = layout.mirrored([Path("/var/lib/dpkg"), WORLDS], WORLDS)
+    overlaid, deeper = layout.split_for_mirror([Path("/var/lib/dpkg"), WORLDS], WORLDS)
     assert (overlaid, deeper) == ([Path("/var/lib/dpkg")], [])
     elsewhere = Path("/data/beds")
-    assert layout.mirrored([Path("/var/lib")], elsewhere) == ([], [Path("/var/lib")])
+    assert layout.split_for_mirror([Path("/var/lib")], elsewhere) == ([], [Path("/var/lib")])
 
 
 @pytest.mark.parametrize("name", layout.HIDDEN_DIRECTORIES)
 def test_what_the_machines_own_deployment_left_is_hidden(name: str) -> None:
     assert layout.is_hidden(Path("/", name))
-    assert layout.mirrored([Path("/", name)], WORLDS) == ([], [])
+    assert layout.split_for_mirror([Path("/", name)], WORLDS) == ([], [])
     assert not layout.is_hidden(Path("/", name).with_name("other"))
 
 

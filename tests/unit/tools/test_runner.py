@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -11,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from scripts import junit
-from scripts.junit import Counts
+from tools import junit
+from tools.junit import Counts
 from tools.runner import cli, execution, parts, schedule, selection
 from tools.runner.parts import Part
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+OURS = {"PYTHONPATH": str(REPOSITORY)}  # a part of a test runs in another folder
 
 
 @pytest.fixture(autouse=True)
@@ -50,8 +52,9 @@ def test_a_report_of_an_earlier_run_does_not_count(build: Path) -> None:
 
 def test_a_bad_exit_after_a_good_report_is_a_failure(build: Path) -> None:
     write = f"junit.write(pathlib.Path({str(build / 'results/a.xml')!r}), 'a', [('t', 0, '')])"
-    text = f"import pathlib, sys; sys.path.insert(0, {str(REPOSITORY)!r}); from scripts import junit; {write}"
-    good, bad = Part("a", python(text), 1, report="a.xml"), Part("a", python(text + "; 1/0"), 1, report="a.xml")
+    text = f"import pathlib; from tools import junit; {write}"
+    good = Part("a", python(text), 1, report="a.xml", environment=OURS)
+    bad = Part("a", python(text + "; 1/0"), 1, report="a.xml", environment=OURS)
     assert execution.run(good).counts == Counts(passed=1)
     assert execution.run(bad).counts == Counts(passed=1, failed=1)
 
@@ -78,12 +81,12 @@ def test_a_run_that_was_killed_leaves_no_part_running(build: Path) -> None:
     place = build / "part"
     part = f"import os, time; open({str(place)!r}, 'w').write(str(os.getpid())); time.sleep(300)"
     text = (
-        f"import pathlib, sys; sys.path.insert(0, {str(REPOSITORY)!r})\n"
+        "import pathlib\n"
         "from tools.runner import execution, parts\n"
         f"execution.BUILD = execution.ROOT = pathlib.Path({str(build)!r})\n"
         f"execution.run(parts.Part('long', {python(part)!r}, 9))"
     )
-    run = subprocess.Popen(python(text), stdout=subprocess.DEVNULL)
+    run = subprocess.Popen(python(text), env={**os.environ, **OURS}, stdout=subprocess.DEVNULL)
     wait_for(lambda: place.exists() and place.read_text() != "")
     run.kill()
     run.wait()
@@ -388,9 +391,9 @@ def test_every_test_of_the_vault_runs_in_exactly_one_part() -> None:
 
 def test_a_failure_is_named_for_who_sees_only_the_end(build: Path) -> None:
     write = f"junit.write(pathlib.Path({str(build / 'results/a.xml')!r}), 'a', [('t', 0, 'wrong: 3')])"
-    text = f"import pathlib, sys; sys.path.insert(0, {str(REPOSITORY)!r}); from scripts import junit; {write}"
+    text = f"import pathlib; from tools import junit; {write}"
     outcomes = [
-        execution.run(Part("named", python(text), 1, report="a.xml")),
+        execution.run(Part("named", python(text), 1, report="a.xml", environment=OURS)),
         execution.run(Part("unnamed", python("raise SystemExit(3)"), 1)),
         execution.run(Part("good", python("pass"), 1)),
     ]

@@ -1,0 +1,1 @@
+"""Finds in compose files, scripts and workflows what would lose a protected volume."""

@@ -1,0 +1,1 @@
+"""Refuses a run before anything changes: the checklists, the contacts, partial runs."""

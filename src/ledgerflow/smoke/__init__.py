@@ -1,0 +1,1 @@
+"""Makes the statements that restore-smoke imports, and compares what comes back."""

@@ -1,0 +1,1 @@
+"""Throw-away stacks, engines and guarded engines, which the tests and the bench share."""
