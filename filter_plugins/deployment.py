@@ -56,7 +56,7 @@ def vault_checks(vault: Mapping[str, Any], now: datetime | None = None) -> list[
     # Not at the top: every playbook loads this file.
     if str(SOURCES) not in sys.path:
         sys.path.append(str(SOURCES))
-    from ledgervault.work import judge
+    from ledgervault.model.health_rules import judge
 
     checks = judge(vault, now or datetime.now(UTC))
     return [{"result": check.result, "text": check.text, "hint": check.hint} for check in checks]

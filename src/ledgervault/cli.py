@@ -11,14 +11,18 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ledgervault import __version__, config, deadline, files, health, names, proof, pruning, report
-from ledgervault.audit import audit
-from ledgervault.context import Context, Say, context, silent, to_stderr
-from ledgervault.errors import CouldNot, UsageError, VaultError
-from ledgervault.manifest import Manifest, read
-from ledgervault.proof import Check, Proof
-from ledgervault.records import RecordError, plain
-from ledgervault.store import Entry
+from ledgervault import __version__
+from ledgervault.commands import health, prune, report
+from ledgervault.commands.audit import audit
+from ledgervault.commands.context import Context, Say, context, silent, to_stderr
+from ledgervault.host import deadline
+from ledgervault.model import backup_names, config, proof
+from ledgervault.model.errors import CouldNot, UsageError, VaultError
+from ledgervault.model.manifest import Manifest, read
+from ledgervault.model.proof import Check, Proof
+from ledgervault.model.records import RecordError, plain
+from ledgervault.storage import files
+from ledgervault.storage.store import Entry
 
 USAGE = 64
 _Command = Callable[..., argparse.ArgumentParser]
@@ -94,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_backups(command: _Command) -> None:
     take = command("backup", _backup, "take a backup of the configured database")
     take.add_argument("--kind", choices=("db", "full"), default="db")
-    take.add_argument("--tier", choices=names.TIERS, default="hourly")
+    take.add_argument("--tier", choices=backup_names.TIERS, default="hourly")
     take.add_argument("--prove", action="store_true", help="and prove it")
     verify = command("verify", _verify, "check a backup's bytes against its manifest (level bytes)", file=True)
     text = "restore a backup into a throw-away server and compare everything (level data)"
@@ -146,7 +150,7 @@ def _add_all(parser: argparse.ArgumentParser) -> None:
 
 
 def _backup(here: Context, options: argparse.Namespace) -> int:
-    from ledgervault import backup, state  # only here: the other commands need no database driver
+    from ledgervault.commands import backup, state  # only here: the other commands need no database driver
 
     if options.kind == "full":
         raise UsageError("--kind full", "not yet: only `db` can be taken", "ledgervault backup --kind db")
@@ -155,7 +159,7 @@ def _backup(here: Context, options: argparse.Namespace) -> int:
     code = 0
     proven: Proof | None = None
     if options.prove:
-        from ledgervault import prove
+        from ledgervault.commands import prove
 
         proven = prove.prove(here, taken.path, prove.Options())
         state.update(here)
@@ -172,22 +176,22 @@ def _backup(here: Context, options: argparse.Namespace) -> int:
 
 
 def _verify(here: Context, options: argparse.Namespace) -> int:
-    from ledgervault import prove
+    from ledgervault.commands import prove
 
     return _judged(here, options, prove.verify)
 
 
 def _prove(here: Context, options: argparse.Namespace) -> int:
-    from ledgervault import prove
+    from ledgervault.commands import prove
 
     code = _judged(here, options, prove.prove)
     if code == 0 and options.then_prune:
-        pruning.after_proof(here)
+        prune.after_proof(here)
     return code
 
 
 def _judged(here: Context, options: argparse.Namespace, judge: Callable[..., Proof]) -> int:
-    from ledgervault import prove, state
+    from ledgervault.commands import prove, state
 
     path = here.store.find(options.file)
     choice = prove.Options(not options.no_record, not options.without_journal, options.indexes)
@@ -207,7 +211,7 @@ def _tell(result: Proof, options: argparse.Namespace) -> int:
 
 
 def _list(here: Context, options: argparse.Namespace) -> int:
-    from ledgervault import state
+    from ledgervault.commands import state
 
     known = here.store.journal()
     entries = here.store.entries(known)
@@ -219,9 +223,9 @@ def _list(here: Context, options: argparse.Namespace) -> int:
 
 
 def _verify_data(here: Context, options: argparse.Namespace) -> int:
-    from ledgervault import live, losses
+    from ledgervault.commands import losses, verify_data
 
-    judgement = live.verify(here, losses.path_of_baseline(here, options.file))
+    judgement = verify_data.verify(here, losses.path_of_baseline(here, options.file))
     verdict = proof.verdict(judgement.checks, True)
     word, code = _WORDS[verdict], proof.EXIT[verdict]
     shown = judgement.checks if options.all else [check for check in judgement.checks if _is_figure(check)]
@@ -261,19 +265,19 @@ def _manifest_of(here: Context, path: Path) -> Manifest:
 
 
 def _accept(here: Context, options: argparse.Namespace) -> int:
-    from ledgervault import decisions
+    from ledgervault.commands import decisions
 
     return _decided(here, options, decisions.accept, "accepted")
 
 
 def _forget(here: Context, options: argparse.Namespace) -> int:
-    from ledgervault import decisions
+    from ledgervault.commands import decisions
 
     return _decided(here, options, decisions.forget, "forgotten")
 
 
 def _decided(here: Context, options: argparse.Namespace, decide: Callable[..., Entry], word: str) -> int:
-    from ledgervault import state
+    from ledgervault.commands import state
 
     entry = decide(here, options.file, options.reason)
     state.update(here)
@@ -299,7 +303,7 @@ def _tell_checks(found: list[Check], options: argparse.Namespace, what: str, eve
 
 
 def _state(here: Context, options: argparse.Namespace) -> int:
-    from ledgervault import state
+    from ledgervault.commands import state
 
     state.update(here)
     print(report.as_json(state.facts(here)))
@@ -307,7 +311,7 @@ def _state(here: Context, options: argparse.Namespace) -> int:
 
 
 def _prune(here: Context, options: argparse.Namespace) -> int:
-    decisions = pruning.prune(here, dry_run=options.dry_run)
+    decisions = prune.prune(here, dry_run=options.dry_run)
     if options.json:
         removed = [decision.file for decision in decisions if decision.removed]
         listed = [plain(decision) for decision in decisions]
@@ -319,20 +323,20 @@ def _prune(here: Context, options: argparse.Namespace) -> int:
 
 
 def _restore(here: Context, options: argparse.Namespace) -> int:
-    from ledgervault import restore
+    from ledgervault.commands import restore
 
     result = restore.restore(here, here.store.find(options.file), options.into_database, options.unproven)
     return _tell(result, options)
 
 
 def _compare(here: Context, options: argparse.Namespace) -> int:
-    from ledgervault import restore
+    from ledgervault.commands import restore
 
     return _tell(restore.compare_database(here, here.store.find(options.file), options.database), options)
 
 
 def _schedule(here: Context, options: argparse.Namespace) -> int:
-    from ledgervault.schedule import Schedule
+    from ledgervault.commands.schedule import Schedule
 
     return Schedule(Context(here.config, here.store, to_stderr), options.config).run()
 

@@ -14,8 +14,11 @@ from pathlib import Path
 import pytest
 from kit import Cluster, Vault
 
-from ledgervault import cli, config, context, files
-from ledgervault.schedule import Schedule
+from ledgervault import cli
+from ledgervault.commands import context
+from ledgervault.commands.schedule import Schedule
+from ledgervault.model import config
+from ledgervault.storage import files
 
 
 @pytest.fixture
@@ -435,7 +438,7 @@ def test_a_container_without_a_heartbeat_is_not_healthy(vault: Vault) -> None:
 
 
 def test_the_password_is_in_no_argument_list(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ledgervault import process
+    from ledgervault.host import process
 
     seen: list[str] = []
     original = process.tied

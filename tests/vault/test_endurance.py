@@ -16,8 +16,11 @@ import pytest
 from kit import Cluster, Result, Vault
 from lines import line_to, processes, stopped
 
-from ledgervault import cli, config, context, files
-from ledgervault.schedule import Schedule
+from ledgervault import cli
+from ledgervault.commands import context
+from ledgervault.commands.schedule import Schedule
+from ledgervault.model import config
+from ledgervault.storage import files
 
 ROWS = 50_100  # above prove._LARGE_ROWS: two connections share the table
 LIMIT = 2  # seconds

@@ -12,8 +12,11 @@ from typing import Any
 import pytest
 from kit import Vault, aged
 
-from ledgervault import config, context, digest_reader, digests, files, journal
-from ledgervault.manifest import read
+from ledgervault.commands import context
+from ledgervault.model import config, digests, journal
+from ledgervault.model.manifest import read
+from ledgervault.postgres import digest_reader
+from ledgervault.storage import files
 
 KEPT = 'rows = "kept"\nfixed_columns = ["amount", "day"]'
 EXTRA = '[[tables]]\nname = "public.session"\nrows = "volatile"\n'
@@ -313,7 +316,7 @@ def test_digests_add_up_to_the_manifest_and_the_file_has_one_size(vault: Vault) 
 
 
 def test_the_one_scan_of_a_backup_reads_what_a_proof_reads(vault: Vault) -> None:
-    from ledgervault import database
+    from ledgervault.postgres import database
 
     login = context.context(config.load(vault.config), context.silent).source()
     with database.connect(login, "test") as connection:
@@ -395,7 +398,7 @@ def test_a_baseline_that_cannot_be_read_leaves_the_proof_and_becomes_no_silence(
 
 
 def test_more_rows_than_fit_into_memory_are_read_in_shares(kept: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ledgervault import row_changes
+    from ledgervault.postgres import row_changes
 
     kept.proven()
     monkeypatch.setattr(row_changes, "ROWS_AT_ONCE", 30)

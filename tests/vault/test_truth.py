@@ -12,7 +12,7 @@ import pytest
 from kit import Cluster, Vault, aged
 from wrongly_judged import GOOD, LEDGER, LEFT_OUT, LEFT_OUT_SAID, LOST, OLD
 
-from ledgervault import prove
+from ledgervault.commands import prove
 
 SHARED = Path("/data/databases/wrong_2026_12")
 _OTHERS = ("long_rows_two_columns",)  # how long a proof takes is claimed elsewhere

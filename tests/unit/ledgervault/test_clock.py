@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ledgervault import clock
-from ledgervault.journal import Line
+from ledgervault.model import clock
+from ledgervault.model.journal import Line
 
 NOON = datetime(2025, 4, 22, 12, 0, tzinfo=UTC)
 YEAR = 365 * 24

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from ledgervault import compare, content, definitions, proof, queries, reading, records
-from ledgervault.content import Sequence, SequenceValue, Table
-from ledgervault.proof import Check
+from ledgervault.model import comparison, content, proof, records
+from ledgervault.model.content import Sequence, SequenceValue, Table
+from ledgervault.model.proof import Check
+from ledgervault.postgres import definitions, equivalence, queries
 
 ONE, TWO, BOTH = Table(1, "5", "9"), Table(2, "-7", "-4"), Table(3, "-2", "-11")
 
@@ -19,20 +20,20 @@ def _results(checks: object) -> dict[str, str]:
 
 
 def test_texts_that_differ_in_a_bracket_are_failed() -> None:
-    checks = [*compare.schema({"view v": "a - (b - c)"}, {"view v": "(a - b) - c"})]
+    checks = [*comparison.schema({"view v": "a - (b - c)"}, {"view v": "(a - b) - c"})]
     assert _results(checks) == {"schema view v": proof.FAILED}
 
 
 def test_texts_that_differ_are_equal_where_the_server_writes_the_manifests_as_the_restored_one() -> None:
     expected, restored = {"view v": "x IN ('a')"}, {"view v": "x = 'a'"}
-    checks = [*compare.schema(expected, restored, {"view v": "x = 'a'"})]
+    checks = [*comparison.schema(expected, restored, {"view v": "x = 'a'"})]
     assert _results(checks) == {"schema": proof.OK, "schema view v": proof.NOTE}
-    checks = [*compare.schema(expected, restored, {"view v": "x = 'b'"})]
+    checks = [*comparison.schema(expected, restored, {"view v": "x = 'b'"})]
     assert _results(checks) == {"schema view v": proof.FAILED}
 
 
 def test_texts_of_which_nobody_can_say_whether_they_are_the_same_are_inconclusive() -> None:
-    checks = [*compare.schema({"view v": "(a)"}, {"view v": "a"}, {}, {"view v"})]
+    checks = [*comparison.schema({"view v": "(a)"}, {"view v": "a"}, {}, {"view v"})]
     assert _results(checks)["schema view v"] == proof.INCONCLUSIVE
 
 
@@ -43,14 +44,14 @@ def test_what_the_backups_role_could_not_read_is_inconclusive_and_what_the_copys
         ("options user", definitions.UNREADABLE, proof.NOTE),
         ("options user", "options none", proof.FAILED),
     ):
-        checks = [*compare.schema({"user mapping m": expected}, {"user mapping m": restored})]
+        checks = [*comparison.schema({"user mapping m": expected}, {"user mapping m": restored})]
         assert _results(checks)["schema user mapping m"] == result
 
 
 def test_what_was_added_to_an_extensions_table_is_said_and_fails_nothing() -> None:
     name = f"{definitions.EXTENSIONS_OWN} trigger public.t.x"
     for expected, restored in (({name: "a"}, {}), ({}, {name: "a"}), ({name: "a"}, {name: "b"})):
-        checks = [*compare.schema({"table t": "", **expected}, {"table t": "", **restored})]
+        checks = [*comparison.schema({"table t": "", **expected}, {"table t": "", **restored})]
         assert [check.result for check in checks] == [proof.OK, proof.NOTE]
         assert "not in this backup: trigger public.t.x" in checks[1].text
 
@@ -59,21 +60,21 @@ def test_partitions_among_which_rows_move_are_compared_together() -> None:
     expected, restored = {"p0": ONE, "p1": TWO}, {"p0": BOTH, "p1": Table(0, "0", "0")}
     moving = {"p0": "p", "p1": "p"}
     assert ONE + TWO == BOTH
-    assert _results([*compare.tables(expected, restored, moving)]) == {"table p": proof.OK}
-    assert set(_results([*compare.tables(expected, restored)]).values()) == {proof.FAILED}
+    assert _results([*comparison.tables(expected, restored, moving)]) == {"table p": proof.OK}
+    assert set(_results([*comparison.tables(expected, restored)]).values()) == {proof.FAILED}
     lost = {"p0": replace(BOTH, xor="-12"), "p1": Table(0, "0", "0")}
-    assert _results([*compare.tables(expected, lost, moving)]) == {"table p": proof.FAILED}
+    assert _results([*comparison.tables(expected, lost, moving)]) == {"table p": proof.FAILED}
 
 
 def test_rows_of_an_extension_that_are_lost_are_failed_and_the_hint_names_it() -> None:
-    (check,) = compare.tables({"notes": TWO}, {"notes": ONE}, None, {"notes": "vault_notes"})
+    (check,) = comparison.tables({"notes": TWO}, {"notes": ONE}, None, {"notes": "vault_notes"})
     assert (check.result, "extension vault_notes" in check.hint) == (proof.FAILED, True)
 
 
 def test_rows_of_an_extension_of_another_version_are_inconclusive() -> None:
-    (check,) = compare.tables({"notes": TWO}, {"notes": ONE}, None, {"notes": "vault_notes"}, {"vault_notes"})
+    (check,) = comparison.tables({"notes": TWO}, {"notes": ONE}, None, {"notes": "vault_notes"}, {"vault_notes"})
     assert check.result == proof.INCONCLUSIVE
-    (check,) = compare.tables({"own": TWO}, {"own": ONE}, None, {"notes": "vault_notes"}, {"vault_notes"})
+    (check,) = comparison.tables({"own": TWO}, {"own": ONE}, None, {"notes": "vault_notes"}, {"vault_notes"})
     assert check.result == proof.FAILED
 
 
@@ -88,9 +89,9 @@ def test_rows_of_an_extension_of_another_version_are_inconclusive() -> None:
 def test_a_sequence_that_an_extension_does_not_register_starts_anew(
     before: Sequence, after: Sequence, result: str
 ) -> None:
-    (check,) = compare.sequences({"s": before}, {}, {"s": after}, {"s": "vault_notes"})
+    (check,) = comparison.sequences({"s": before}, {}, {"s": after}, {"s": "vault_notes"})
     assert check.result == result
-    (check,) = compare.sequences({"s": before}, {}, {"s": after})
+    (check,) = comparison.sequences({"s": before}, {}, {"s": after})
     assert check.result == proof.FAILED
 
 
@@ -98,9 +99,9 @@ def test_a_sequence_that_an_extension_registers_must_have_the_dumps_value() -> N
     dumped = {"s": SequenceValue(5, True)}
     for after, result in ((Sequence(5, True), proof.OK), (Sequence(1, False), proof.FAILED)):
         for before in ({"s": Sequence(5, True)}, {}):  # an older manifest knows it by the dump alone
-            (check,) = compare.sequences(before, dumped, {"s": after}, {"s": "vault_settings"})
+            (check,) = comparison.sequences(before, dumped, {"s": after}, {"s": "vault_settings"})
             assert check.result == result
-    (check,) = compare.sequences({}, dumped, {"s": Sequence(5, True)})
+    (check,) = comparison.sequences({}, dumped, {"s": Sequence(5, True)})
     assert check.result == proof.FAILED
 
 
@@ -122,4 +123,4 @@ def test_expressions_are_found_in_a_text_of_schema_1_only_if_all_around_them_is_
         ("w t using ((a)) check b", {}),
         ("r t using ((a)) check b more", {"policy using of p": "((a))", "policy check of p": "b more"}),
     ):
-        assert reading._within("r t using (a) check (b)", text, pieces) == within
+        assert equivalence._within("r t using (a) check (b)", text, pieces) == within

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from ledgervault import deadline
-from ledgervault.errors import Bad, CouldNot
+from ledgervault.host import deadline
+from ledgervault.model.errors import Bad, CouldNot
 
 
 def test_what_was_entered_ends_when_the_time_is_up_and_the_error_names_the_setting() -> None:

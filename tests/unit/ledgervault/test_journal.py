@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ledgervault import journal
-from ledgervault.journal import GENESIS, Line
+from ledgervault.model import journal
+from ledgervault.model.journal import GENESIS, Line
 
 
 def chain(number: int) -> list[Line]:

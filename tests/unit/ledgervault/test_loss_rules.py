@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 
-from ledgervault import baseline, config, digests, dump_rows, journal, losses, proof, records, retention, row_queries
-from ledgervault.digests import NUMBER, SINGLE, TEXT, Column, Digest, Digests, Header, Layout
-from ledgervault.errors import UsageError
-from ledgervault.row_sets import Comparison, Figures, Shape
-from ledgervault.store import Entry
+from ledgervault.commands import losses
+from ledgervault.model import baseline, config, digests, journal, proof, records, retention
+from ledgervault.model.digests import NUMBER, SINGLE, TEXT, Column, Digest, Digests, Header, Layout
+from ledgervault.model.errors import UsageError
+from ledgervault.model.row_comparison import Comparison, Figures, Shape
+from ledgervault.postgres import row_queries
+from ledgervault.storage import dump_rows
+from ledgervault.storage.store import Entry
 
 NOON = datetime(2025, 4, 22, 12, 0, tzinfo=UTC)
 LAYOUT = Layout(("public.t",), (Column("a", "integer", "a"), Column("id", "bigint", "id")), ("id",), NUMBER, 9)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledgervault.config import Tier
-from ledgervault.retention import Kept, Rule, removable, why_kept
+from ledgervault.model.config import Tier
+from ledgervault.model.retention import Kept, Rule, removable, why_kept
 
 NOON = datetime(2025, 4, 22, 12, 0, tzinfo=UTC)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from queue import Queue
 
-from ledgervault.rows import _Dealer
+from ledgervault.postgres.row_loader import _Dealer
 
 
 def dealt(pieces: list[bytes], taken: dict[int, int] | None = None) -> list[list[bytes]]:

@@ -11,26 +11,24 @@ from typing import Any
 
 import pytest
 
-from ledgervault import (
-    archive,
-    argv,
-    compare,
+from ledgervault.commands import report, schedule
+from ledgervault.model import (
+    backup_names,
+    comparison,
     config,
     content,
-    diagnose,
+    diagnosis,
     journal,
     manifest,
-    names,
     proof,
     records,
-    report,
     retention,
-    schedule,
-    sql,
 )
-from ledgervault.errors import Bad, CouldNot, UsageError
-from ledgervault.manifest import Manifest, Watched, end_marker
-from ledgervault.proof import Check, Proof
+from ledgervault.model.errors import Bad, CouldNot, UsageError
+from ledgervault.model.manifest import Manifest, Watched, end_marker
+from ledgervault.model.proof import Check, Proof
+from ledgervault.postgres import argv, sql
+from ledgervault.storage import archive
 
 ROOT = Path(__file__).parents[3]
 NOON = datetime(2025, 4, 22, 12, 0, tzinfo=UTC)
@@ -48,7 +46,7 @@ NOON = datetime(2025, 4, 22, 12, 0, tzinfo=UTC)
     ],
 )
 def test_a_backups_name_survives_reading_and_writing(name: str) -> None:
-    assert str(names.parse(name)) == name
+    assert str(backup_names.parse(name)) == name
 
 
 @pytest.mark.parametrize(
@@ -62,14 +60,14 @@ def test_a_backups_name_survives_reading_and_writing(name: str) -> None:
     ],
 )
 def test_what_is_not_a_backups_name_is_not_taken_for_one(name: str) -> None:
-    assert names.parse(name) is None
+    assert backup_names.parse(name) is None
 
 
 def test_partial_names_lead_back_to_their_own() -> None:
-    assert names.unpartial(names.partial("x.sql.gz")) == "x.sql.gz"
-    assert names.unpartial("x.sql.gz") is None
-    assert names.is_proof_of(names.proof("x.sql.gz", NOON), "x.sql.gz")
-    assert not names.is_proof_of(names.proof("y.sql.gz", NOON), "x.sql.gz")
+    assert backup_names.unpartial(backup_names.partial("x.sql.gz")) == "x.sql.gz"
+    assert backup_names.unpartial("x.sql.gz") is None
+    assert backup_names.is_proof_of(backup_names.proof("x.sql.gz", NOON), "x.sql.gz")
+    assert not backup_names.is_proof_of(backup_names.proof("y.sql.gz", NOON), "x.sql.gz")
 
 
 # ---------------------------------------------------------------- records
@@ -447,18 +445,18 @@ def test_only_pg_dumps_own_headings_give_sequence_values() -> None:
     ],
 )
 def test_whose_fault_a_failed_restore_is(said: str, result: str) -> None:
-    assert diagnose.restore_failure(said)[0] == result
+    assert diagnosis.restore_failure(said)[0] == result
 
 
 def test_a_dumps_error_comes_with_the_command_that_mends_it() -> None:
     said = "pg_dump: error: query failed: ERROR:  permission denied for large object 7"
-    assert diagnose.dump_hint(said, "b").startswith("GRANT SELECT ON LARGE OBJECT 7 TO b;")
-    assert diagnose.dump_hint("something new", "b") == "see the message above; nothing was kept"
+    assert diagnosis.dump_hint(said, "b").startswith("GRANT SELECT ON LARGE OBJECT 7 TO b;")
+    assert diagnosis.dump_hint("something new", "b") == "see the message above; nothing was kept"
     locked = "ERROR:  canceling statement due to statement timeout\npg_dump: detail: Query was: LOCK TABLE public.t"
-    assert diagnose.locked_out(locked)
-    assert not diagnose.locked_out("ERROR:  canceling statement due to statement timeout\nQuery was: COPY")
-    assert diagnose.tail("noise\nERROR:  a\n\nERROR:  b") == "ERROR:  a / ERROR:  b"
-    assert diagnose.tail("only this") == "only this"
+    assert diagnosis.locked_out(locked)
+    assert not diagnosis.locked_out("ERROR:  canceling statement due to statement timeout\nQuery was: COPY")
+    assert diagnosis.tail("noise\nERROR:  a\n\nERROR:  b") == "ERROR:  a / ERROR:  b"
+    assert diagnosis.tail("only this") == "only this"
 
 
 # ---------------------------------------------------------------- comparing
@@ -498,13 +496,15 @@ RESTORED = replace(CONTENT, sequences={"public.s": content.Sequence(4, True, 1, 
 
 
 def bad(restored: content.Content, manifest: Manifest = MANIFEST) -> list[str]:
-    return [check.text for check in compare.compare(manifest, restored) if check.result in ("failed", "inconclusive")]
+    return [
+        check.text for check in comparison.compare(manifest, restored) if check.result in ("failed", "inconclusive")
+    ]
 
 
 def test_an_equal_copy_has_nothing_bad_and_a_manifest_survives_json() -> None:
     assert bad(RESTORED) == []
     assert records.from_json(Manifest, records.to_json(MANIFEST)) == MANIFEST
-    assert compare.compared_anything(MANIFEST)
+    assert comparison.compared_anything(MANIFEST)
     assert MANIFEST.major == 17
     assert end_marker("f") == b"-- ledgervault: end of f\n"
 
@@ -557,18 +557,18 @@ def test_a_sequence_the_dump_does_not_set_or_sets_too_low_is_bad() -> None:
 def test_a_sequence_may_be_ahead_in_its_own_direction(increment: int, dumped: int) -> None:
     before = content.Sequence(3, True, increment)
     after = content.Sequence(dumped, True, increment)
-    check = compare._sequence("s", before, content.SequenceValue(dumped, True), after)
+    check = comparison._sequence("s", before, content.SequenceValue(dumped, True), after)
     assert check.result == "ok"
 
 
 def test_a_sequence_that_was_behind_its_rows_in_the_source_is_only_noted() -> None:
     before = content.Sequence(3, True, 1, False, "t.id", 9)
-    check = compare._sequence("s", before, content.SequenceValue(3, True), before)
+    check = comparison._sequence("s", before, content.SequenceValue(3, True), before)
     assert (check.result, "as it was in the source" in check.text) == ("note", True)
 
 
 def test_a_dropped_public_schema_that_every_new_database_has_is_only_noted() -> None:
-    checks = [*compare.schema({"table t": "x"}, {"table t": "x", "schema public": "y"})]
+    checks = [*comparison.schema({"table t": "x"}, {"table t": "x", "schema public": "y"})]
     assert {check.result for check in checks} == {"ok", "note"}
 
 
@@ -583,21 +583,21 @@ def test_a_dropped_public_schema_that_every_new_database_has_is_only_noted() -> 
 def test_texts_that_are_alike_but_for_casts_and_brackets_are_told_from_changed_ones(
     one: str, other: str, equal: bool
 ) -> None:
-    assert (compare.loosely(one) == compare.loosely(other)) is equal
+    assert (comparison.loosely(one) == comparison.loosely(other)) is equal
 
 
 def test_nothing_compared_with_nothing_is_inconclusive() -> None:
     empty = replace(CONTENT, tables={}, large_objects={})
-    assert not compare.compared_anything(replace(MANIFEST, content=empty))
-    assert next(iter(compare.tables({}, {}))).result == "inconclusive"
+    assert not comparison.compared_anything(replace(MANIFEST, content=empty))
+    assert next(iter(comparison.tables({}, {}))).result == "inconclusive"
 
 
 def test_an_empty_watched_table_is_said_and_one_that_must_have_rows_is_inconclusive() -> None:
     empty = replace(MANIFEST, content=replace(CONTENT, tables={"public.t": content.Table(0, "0", "0")}))
-    assert next(compare.watched(empty, empty.content.tables)).result == "inconclusive"
+    assert next(comparison.watched(empty, empty.content.tables)).result == "inconclusive"
     free = replace(empty, watched={"public.t": Watched("rows", "nothing here", False)})
-    assert next(compare.watched(free, free.content.tables)).text == "0 rows: nothing here"
-    assert next(compare.watched(MANIFEST, CONTENT.tables)).text == "3 rows"
+    assert next(comparison.watched(free, free.content.tables)).text == "0 rows: nothing here"
+    assert next(comparison.watched(MANIFEST, CONTENT.tables)).text == "3 rows"
 
 
 # ---------------------------------------------------------------- texts and errors

@@ -13,12 +13,14 @@ from typing import Any
 
 import pytest
 
-from ledgervault import config, content, context, files, health, proof, schedule, state
-from ledgervault.context import Context
-from ledgervault.errors import CouldNot
-from ledgervault.manifest import Manifest
-from ledgervault.proof import Proof
-from ledgervault.schedule import Schedule
+from ledgervault.commands import context, health, schedule, state
+from ledgervault.commands.context import Context
+from ledgervault.commands.schedule import Schedule
+from ledgervault.model import config, content, proof
+from ledgervault.model.errors import CouldNot
+from ledgervault.model.manifest import Manifest
+from ledgervault.model.proof import Proof
+from ledgervault.storage import files
 
 NOON = datetime(2025, 4, 22, 12, 0, tzinfo=UTC)
 CONFIG = """

@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from ledgervault import compare
-from ledgervault.content import Sequence, SequenceValue
-from ledgervault.proof import Check
+from ledgervault.model import comparison
+from ledgervault.model.content import Sequence, SequenceValue
+from ledgervault.model.proof import Check
 
 
 def judged(before: Sequence, dumped: tuple[int, bool], after: Sequence | None = None) -> Check:
     """`after` None: the copy has what the dump sets."""
     value = SequenceValue(*dumped)
     restored = after or replace(before, last_value=value.last_value, is_called=value.is_called)
-    (check,) = compare.sequences({"s": before}, {"s": value}, {"s": restored})
+    (check,) = comparison.sequences({"s": before}, {"s": value}, {"s": restored})
     return check
 
 
@@ -113,6 +113,6 @@ def test_what_is_missing_on_either_side_is_named() -> None:
         ({"s": one}, {"s": value}, {}, "missing"),
         ({"s": one}, {}, {"s": one}, "the dump sets no value"),
     ):
-        (check,) = compare.sequences(before, dumped, after)
+        (check,) = comparison.sequences(before, dumped, after)
         assert check.result == "failed"
         assert told in check.text

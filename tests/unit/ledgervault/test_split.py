@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ledgervault import schedule, split
-from ledgervault.journal import Line
-from ledgervault.split import Part, Splitter
+from ledgervault.commands import schedule
+from ledgervault.model import dump_format
+from ledgervault.model.dump_format import Part, Splitter
+from ledgervault.model.journal import Line
 
 HEAD = b"""-- PostgreSQL database dump
 
@@ -155,15 +156,15 @@ def test_a_dump_without_rows_or_without_anything_behind_them_is_given_whole() ->
     for text in (b"", b"\n", b"SELECT 1;\n", b"COPY t FROM stdin;\n1\n\\.\n", HEAD[: HEAD.index(b"--\n-- Data")]):
         told = told_apart(text, 1 << 20)
         assert told == dict.fromkeys(Part, b"") | {Part.BEFORE: text}
-    assert split.behind(told_apart(HEAD, 7)[Part.BEHIND]) == split.Behind((), (), ())
+    assert dump_format.behind(told_apart(HEAD, 7)[Part.BEHIND]) == dump_format.Behind((), (), ())
 
 
 def test_only_plain_indexes_that_nothing_else_names_stand_alone() -> None:
-    parts = split.behind(REST)
+    parts = dump_format.behind(REST)
     assert [entry.kind for entry in parts.first] == ["CONSTRAINT"]
     assert [entry.kind for entry in parts.then] == ["INDEX", "INDEX", "COMMENT", "FK CONSTRAINT"]
     assert [b"CREATE INDEX t_a" in entry.text for entry in parts.indexes] == [True, True]
-    assert b"t_abc" in split.widest_first(parts.indexes)[0].text
+    assert b"t_abc" in dump_format.widest_first(parts.indexes)[0].text
     assert b"unrestrict" not in parts.then[-1].text
 
 
@@ -180,8 +181,8 @@ ALTER TABLE ONLY public.t
 
 
 def test_a_plain_key_may_be_made_of_its_index() -> None:
-    (key,) = split.behind(KEY).first
-    assert isinstance(key, split.Key)
+    (key,) = dump_format.behind(KEY).first
+    assert isinstance(key, dump_format.Key)
     assert (key.kind, key.text, key.table) == ("CONSTRAINT", KEY, b"public.t")
     assert key.index.text == b'CREATE UNIQUE INDEX t_key ON ONLY public.t ("A b", c)'
     assert key.attach.text == b"ALTER TABLE ONLY public.t ADD CONSTRAINT t_key UNIQUE USING INDEX t_key"
@@ -203,7 +204,7 @@ def test_a_plain_key_may_be_made_of_its_index() -> None:
     ids=["deferrable", "nulls", "include", "options", "clustered", "exclusion", "comment", "view", "partition"],
 )
 def test_a_key_with_anything_special_stays_as_it_is(text: bytes) -> None:
-    assert not any(isinstance(entry, split.Key) for entry in split.behind(text).first)
+    assert not any(isinstance(entry, dump_format.Key) for entry in dump_format.behind(text).first)
 
 
 @pytest.mark.parametrize(
@@ -237,8 +238,8 @@ def test_a_proof_with_every_index_is_due_once_a_day(change: dict[str, object], d
     ],
 )
 def test_the_table_of_a_copy_is_found_whatever_its_name(header: bytes, table: bytes) -> None:
-    assert split.table(header) == table
+    assert dump_format.table(header) == table
 
 
 def test_what_is_no_copy_line_has_no_table() -> None:
-    assert split.table(b"COPY t FROM stdin;\n") is None
+    assert dump_format.table(b"COPY t FROM stdin;\n") is None

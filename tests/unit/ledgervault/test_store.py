@@ -14,12 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from ledgervault import audit, content, files, journal, names, proof
-from ledgervault.errors import CouldNot
-from ledgervault.manifest import Manifest
-from ledgervault.proof import Proof
-from ledgervault.retention import Rule
-from ledgervault.store import Entry, Store
+from ledgervault.commands import audit
+from ledgervault.model import backup_names, content, journal, proof
+from ledgervault.model.errors import CouldNot
+from ledgervault.model.manifest import Manifest
+from ledgervault.model.proof import Proof
+from ledgervault.model.retention import Rule
+from ledgervault.storage import files
+from ledgervault.storage.store import Entry, Store
 
 NOON = datetime(2025, 4, 22, 12, 0, tzinfo=UTC)
 DATABASE = content.Database("app", "UTF8", "b", "C.UTF-8", "C.UTF-8", "C.UTF-8", None, -1, ())
@@ -118,7 +120,7 @@ def _pruning(store: Store, clock: Clock, chance: random.Random) -> None:
         assert not gone.path.exists()
         assert any(_replaces(other, gone) and other.file in left for other in before), "nothing newer is proven"
     for tier, rule in RULES.items():
-        for kind in names.ENDINGS:
+        for kind in backup_names.ENDINGS:
             ours = [e.file for e in before if e.proven and (e.line.data["tier"], e.line.data["kind"]) == (tier, kind)]
             assert set(ours[-rule.least :]) <= left
     for entry in store.entries():
@@ -284,10 +286,10 @@ def test_a_full_volume_is_pruned_with_the_room_that_is_kept_for_it(
 
 def test_names_of_one_second_do_not_collide_and_a_removed_name_is_not_used_again(store: Store, clock: Clock) -> None:
     first, second = proven(store), proven(store, "daily")
-    assert names.parse(second) == names.BackupName("ledgerflow", "db", clock.now + timedelta(seconds=1))
-    assert names.parse(first) == names.BackupName("ledgerflow", "db", clock.now)
+    assert backup_names.parse(second) == backup_names.BackupName("ledgerflow", "db", clock.now + timedelta(seconds=1))
+    assert backup_names.parse(first) == backup_names.BackupName("ledgerflow", "db", clock.now)
     third = proven(store, kind="full")
-    assert names.parse(third) == names.BackupName("ledgerflow", "full", clock.now)
+    assert backup_names.parse(third) == backup_names.BackupName("ledgerflow", "full", clock.now)
     clock.forward(hours=1)
     history(store, clock, 60)
     assert first in prune(store)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ledgervault import work
+from ledgervault.model import health_rules
 
 NOON = datetime(2025, 4, 22, 12, 0, tzinfo=UTC)
 
@@ -52,7 +52,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
 
 
 def bad(changes: dict[str, Any]) -> list[str]:
-    return [check.text for check in work.judge(facts(**changes), NOON) if check.result == "failed"]
+    return [check.text for check in health_rules.judge(facts(**changes), NOON) if check.result == "failed"]
 
 
 @pytest.mark.parametrize(
@@ -60,29 +60,29 @@ def bad(changes: dict[str, Any]) -> list[str]:
 )
 def test_a_vault_that_works_is_well(changes: dict[str, Any]) -> None:
     assert bad(changes) == []
-    assert {check.result for check in work.judge(facts(**changes), NOON)} == {"ok"}
+    assert {check.result for check in health_rules.judge(facts(**changes), NOON)} == {"ok"}
 
 
 @pytest.mark.parametrize(("changes", "told"), BAD)
 def test_what_stopped_is_bad_with_its_reason_and_hint(changes: dict[str, Any], told: str) -> None:
     (text,) = bad(changes)
     assert told in text
-    assert all(check.hint for check in work.judge(facts(**changes), NOON) if check.result == "failed")
+    assert all(check.hint for check in health_rules.judge(facts(**changes), NOON) if check.result == "failed")
 
 
 @pytest.mark.parametrize(("changes", "told"), BAD)
 def test_in_the_first_hour_after_a_start_it_is_only_noted(changes: dict[str, Any], told: str) -> None:
     for minutes, noted in ((0, True), (59, True), (60, False), (-1, False)):
-        checks = work.judge(facts(**changes, schedule_started=ago(minutes)), NOON)
+        checks = health_rules.judge(facts(**changes, schedule_started=ago(minutes)), NOON)
         assert [check.result for check in checks if told in check.text] == ["note" if noted else "failed"]
 
 
 def test_facts_of_an_older_vault_are_judged_too() -> None:
     for minutes, result in ((150, "ok"), (150.5, "failed")):
         older = {"newest_proven": {"file": "one.sql.gz", "taken": ago(minutes)}, "journal": {}}
-        assert [check.result for check in work.judge(older, NOON)] == [result, "ok"]
-    assert [check.result for check in work.judge({}, NOON)] == ["failed", "ok"]
-    assert work.judge({}, NOON)[1].text == "0 backups wait for their proof"
+        assert [check.result for check in health_rules.judge(older, NOON)] == [result, "ok"]
+    assert [check.result for check in health_rules.judge({}, NOON)] == ["failed", "ok"]
+    assert health_rules.judge({}, NOON)[1].text == "0 backups wait for their proof"
 
 
 @pytest.mark.parametrize(
@@ -98,4 +98,4 @@ def test_facts_of_an_older_vault_are_judged_too() -> None:
     ],
 )
 def test_ages_are_written_for_people(minutes: float, text: str) -> None:
-    assert work.words(timedelta(minutes=minutes)) == text
+    assert health_rules.words(timedelta(minutes=minutes)) == text

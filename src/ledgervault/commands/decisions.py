@@ -1,0 +1,62 @@
+"""What a person decides about backups: that a loss was meant, that a backup counts for nothing.
+
+Each decision stays in the journal with its reason.
+"""
+
+from __future__ import annotations
+
+from ledgervault.commands.context import Context
+from ledgervault.model import baseline
+from ledgervault.model.errors import CouldNot, UsageError
+from ledgervault.storage.store import Entry
+
+
+def accept(context: Context, name: str, reason: str) -> Entry:
+    """The backup is the baseline from here on. Only a proven one that shows a loss: what was not backed up yet cannot
+    be accepted, and a baseline must be restorable."""
+    _check(reason)
+    entry = _entry(context, name)
+    if not entry.proven:
+        raise CouldNot(
+            entry.file, f"is {entry.verdict}, not proven: it cannot be a baseline", f"ledgervault prove {name}"
+        )
+    if entry.accepted or entry.complete:
+        base = baseline.newest(context.store.entries(), entry.file)
+        since = f" since {base.file}" if base else ""
+        hint = "a loss that no backup shows yet: `ledgervault backup --prove`, then accept FILE=newest"
+        raise CouldNot(entry.file, f"nothing to accept: it has lost nothing{since}, or its loss was accepted", hint)
+    context.store.accept(entry.file, reason.strip())
+    context.store.log(f"loss accepted {entry.file}: {reason}")
+    return entry
+
+
+def forget(context: Context, name: str, reason: str) -> Entry:
+    """Refused for the last proven one of its kind: nothing could be restored then."""
+    _check(reason)
+    entry = _entry(context, name)
+    kind = entry.line.data["kind"]
+    others = [e for e in context.store.entries() if e.proven and e.line.data["kind"] == kind and e.file != entry.file]
+    if entry.proven and not others:
+        hint = "take another and prove it first: `ledgervault backup --prove`"
+        raise CouldNot(entry.file, "is the only proven backup, so it is not forgotten", hint)
+    context.store.forget(entry.file, reason.strip())
+    context.store.log(f"forgotten {entry.file}: {reason}")
+    return entry
+
+
+def _check(reason: str) -> None:
+    if not reason.strip():
+        raise UsageError("--reason", "is empty", "say why: it stays in the journal")
+
+
+def _entry(context: Context, name: str) -> Entry:
+    known = context.store.journal()
+    if known.broken:
+        raise CouldNot(str(context.store.journal_path), known.broken, "ledgervault audit")
+    entries = context.store.entries(known)
+    if name in ("latest", "newest"):
+        name = context.store.find(name).name
+    entry = next((entry for entry in entries if entry.file == name or str(entry.path) == name), None)
+    if entry is None:
+        raise UsageError(name, "the journal knows no such backup", "`ledgervault list` shows what there is")
+    return entry

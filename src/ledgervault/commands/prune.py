@@ -1,0 +1,50 @@
+"""Removing what no tier keeps any longer: after a proof, when room is short, and on request.
+
+A module of its own because a backup that finds no room, a proof and the command line do the same.
+"""
+
+from __future__ import annotations
+
+from ledgervault.commands import state
+from ledgervault.commands.context import Context
+from ledgervault.model.errors import CouldNot
+from ledgervault.model.retention import Decision, Rule
+from ledgervault.storage import files
+
+
+def prune(context: Context, *, dry_run: bool = False, pressed: bool | None = None) -> list[Decision]:
+    """What is decided about each backup, and why. `pressed` None: whether room is short now."""
+    short = _is_room_short(context) if pressed is None else pressed
+    rules = {tier: Rule(rule.keep_hours, rule.least) for tier, rule in context.config.tiers.items()}
+    decisions = context.store.prune(rules, files.now(), dry_run=dry_run, pressed=short)
+    removed = [decision.file for decision in decisions if decision.removed]
+    if removed and not dry_run:
+        context.store.log(f"pruned {' '.join(removed)}")
+        state.update(context)
+    return decisions
+
+
+def after_proof(context: Context) -> None:
+    """What stops it is written down; the proof stands."""
+    try:
+        prune(context)
+    except CouldNot as error:
+        context.store.log(f"not pruned: {error}")
+        context.say(error.text())
+
+
+def make_room(context: Context, needed: int) -> None:
+    """CouldNot where there is too little, also without what may go."""
+    try:
+        context.check_room(needed)
+    except CouldNot:
+        prune(context, pressed=True)
+        context.check_room(needed)
+
+
+def _is_room_short(context: Context) -> bool:
+    try:
+        context.check_room(context.expected_size())
+    except CouldNot:
+        return True
+    return False

@@ -1,0 +1,70 @@
+"""Ages without trust in the clock. Pure: read from the journal's lines, whose order does not come from the clock.
+
+The clock may have been moved, and the host may have been off. So an age counts the hours at work only: between two
+lines of the journal no more than `_COUNTED`, and nothing where the later line has the earlier time. A year that the
+clock was ahead, or three days without power, make no backup older.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ledgervault.model.journal import Line
+
+_COUNTED = timedelta(hours=3)  # the schedule writes a line each hour
+_FORWARD = timedelta(hours=20)
+_BACK = timedelta(seconds=60)
+_DOUBT = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """Two neighbours in the journal whose times do not follow each other. `later` None: the clock as it stands now."""
+
+    earlier: Line
+    later: Line | None
+    by: timedelta
+
+    def text(self) -> str:
+        place = f"line {self.later.seq} of the journal" if self.later else "now"
+        direction = "after" if self.by > timedelta(0) else "before"
+        return f"{place} is {_hours(abs(self.by))} {direction} line {self.earlier.seq} ({self.earlier.time})"
+
+
+def ages(lines: Sequence[Line], now: datetime) -> dict[int, timedelta]:
+    """How long the vault has been at work since each line, by the line's number."""
+    age, found = timedelta(0), {}
+    times = [*(datetime.fromisoformat(line.time) for line in lines), now]
+    for line, time, after in reversed([*zip(lines, times[:-1], times[1:], strict=True)]):
+        age += min(max(after - time, timedelta(0)), _COUNTED)
+        found[line.seq] = age
+    return found
+
+
+def stands_back(lines: Sequence[Line], now: datetime) -> Jump | None:
+    """The clock stands before the newest line: it is wrong now, or it was when that line was written."""
+    jumps = [*_jumps(lines[-1:], now)]
+    return jumps[0] if jumps and jumps[0].by < timedelta(0) else None
+
+
+def jump_in_doubt(lines: Sequence[Line], now: datetime) -> Jump | None:
+    """The newest jump, for a day at work: the clock was moved by a day or more, or the host was off so long."""
+    at_work = ages(lines, now)
+    for jump in reversed([*_jumps(lines, now)]):
+        if jump.later is None or at_work[jump.later.seq] < _DOUBT:
+            return jump
+    return None
+
+
+def _jumps(lines: Sequence[Line], now: datetime) -> Iterator[Jump]:
+    for earlier, later in zip(lines, [*lines[1:], None], strict=False):
+        time = datetime.fromisoformat(later.time) if later else now
+        by = time - datetime.fromisoformat(earlier.time)
+        if by >= _FORWARD or by < -_BACK:
+            yield Jump(earlier, later, by)
+
+
+def _hours(by: timedelta) -> str:
+    return f"{by / timedelta(days=1):.0f} days" if by >= timedelta(days=3) else f"{by / timedelta(hours=1):.1f} h"

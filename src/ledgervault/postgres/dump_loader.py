@@ -1,0 +1,124 @@
+"""Loading a dump into the throw-away server and reading it back, on two cores.
+
+The rows go in first (`rows`), then the keys of small tables; then the indexes, the other constraints and the reading of
+the tables are jobs for two connections: reading a table and building an index on it do not exclude each other. Last,
+large tables get their keys, of indexes that are there.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ledgervault.host import process
+from ledgervault.model import diagnosis, dump_format
+from ledgervault.model.content import Table
+from ledgervault.model.dump_format import Behind, Entry, Key
+from ledgervault.model.proof import Check, failed
+from ledgervault.postgres import argv, database
+from ledgervault.postgres.argv import Login
+from ledgervault.postgres.database import Batch, Connection
+
+_WORKERS = 2
+# Sorting in parallel inside one index gains nothing while the other core builds the next one, and costs twice.
+_SESSION = argv.THROW_AWAY_SESSION | {"check_function_bodies": "off", "max_parallel_maintenance_workers": "0"}
+_Job = Callable[[Connection], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What is known of a restored copy when its dump is in: nothing, where psql loaded it as it stands."""
+
+    tables: dict[str, Table] | None = None
+    unbuilt: tuple[Entry, ...] = ()  # secondary indexes
+
+
+def load(path: Path, login: Login, variables: dict[str, str], timeout: float, session: dict[str, str]) -> Check | None:
+    """The dump as it stands, by one psql. None if all went in, else what went wrong and whose fault it is."""
+    with process.decompressing(path) as reader:
+        stream = reader.output
+        psql = argv.psql(variables, single_transaction=True)
+        with process.Program(psql, stdin=stream, environment=login.environment(session)) as loader:
+            stream.close()  # the loader alone reads: if it dies, the decompressor notices
+            status = loader.finish(timeout)
+            said = loader.errors()
+        if status != 0:
+            result, hint = diagnosis.restore_failure(said)
+            return Check("restore", result, f"restore: {diagnosis.tail(said)}", hint)
+        if reader.finish(timeout) != 0:
+            return failed("restore", f"restore: {reader.errors().strip()}")
+    return None
+
+
+def finish(login: Login, parts: Behind, build: bool, say: Callable[[str], None]) -> Loaded:
+    """Keys, then everything else and the content of every table. psycopg.Error if any of it does not go in."""
+    session = _SESSION | {"max_parallel_workers_per_gather": "0" if build else str(_WORKERS - 1)}
+    tables: dict[str, Table] = {}
+    with ExitStack() as stack:
+        connections = [
+            stack.enter_context(database.connect(login, "ledgervault prove", session)) for _ in range(_WORKERS)
+        ]
+        say("building the keys")
+        beside = _beside_reading(connections[0], parts.first)
+        run(connections[0], (entry for entry in parts.first if entry not in beside))
+        say("building indexes, reading the rows")
+        then = [*(key.index for key in beside), *parts.then]
+        _in_parallel(connections, _jobs(connections[0], then, parts.indexes if build else (), tables))
+        run(connections[0], (key.attach for key in beside))
+    return Loaded(tables, () if build else parts.indexes)
+
+
+def run(connection: Connection, entries: Iterable[Entry]) -> None:
+    for entry in entries:
+        connection.execute(entry.text)
+
+
+def _beside_reading(connection: Connection, first: Iterable[Entry]) -> list[Key]:
+    """Keys of large tables: adding one as the dump says keeps everybody from the table while its index is built."""
+    large = {name.encode() for name in database.large_tables(connection)}
+    return [entry for entry in first if isinstance(entry, Key) and entry.table in large]
+
+
+def _jobs(
+    connection: Connection, then: Iterable[Entry], indexes: Sequence[Entry], tables: dict[str, Table]
+) -> deque[_Job]:
+    """The long ones first, in so far as one can tell: tables by size, then indexes by the number of their columns."""
+    reading = (partial(_read, batch=batch, tables=tables) for batch in database.table_batches(connection))
+    building = (partial(run, entries=[entry]) for entry in dump_format.widest_first(indexes))
+    return deque([partial(run, entries=then), *reading, *building])
+
+
+def _read(connection: Connection, batch: Batch, tables: dict[str, Table]) -> None:
+    tables.update(database.read_batch(connection, batch))
+
+
+def _in_parallel(connections: list[Connection], jobs: deque[_Job]) -> None:
+    stop = threading.Event()
+
+    def work(connection: Connection) -> None:
+        try:
+            while not stop.is_set():
+                try:
+                    job = jobs.popleft()
+                except IndexError:
+                    return
+                job(connection)
+        except BaseException:
+            stop.set()
+            raise
+
+    with ThreadPoolExecutor(len(connections)) as pool:
+        try:
+            for result in [pool.submit(work, connection) for connection in connections]:
+                result.result()
+        except BaseException:
+            stop.set()
+            for connection in connections:
+                database.stop(connection)
+            raise

@@ -1,0 +1,264 @@
+"""A dump's tables and rows into the throw-away server.
+
+Apart from loading, because this alone feeds programs and a connection from one stream: a psql makes the tables; then
+the rows go by COPY, past psql, which would look at each line; and what stands among them goes to a psql again. A large
+table's rows go by two COPYs, each of which takes the next piece as it gets free.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from queue import Queue
+from typing import IO, Any
+
+from psycopg import Copy
+from psycopg.abc import Buffer, PQGen
+from psycopg.copy import LibpqWriter
+from psycopg.pq.abc import PGconn
+from psycopg.waiting import Ready, Wait
+
+from ledgervault.host import process
+from ledgervault.model import dump_format
+from ledgervault.model.dump_format import Behind, Part, Piece
+from ledgervault.postgres import argv, database, queries
+from ledgervault.postgres.argv import Login
+from ledgervault.postgres.database import Connection
+from ledgervault.storage import files
+from ledgervault.storage.archive import Listener
+
+_LOADERS = 2
+_WAITING = 4  # pieces of about files.CHUNK bytes that wait for each loader
+# What a psql that loads the dump would have while it copies: pg_dump's own first lines, and nothing that the database,
+# made a moment ago, sets for new sessions.
+_AS_DUMPED = queries.PINNED
+
+_Write = Callable[[bytes], None]
+_Pieces = Queue[bytes | None]
+
+
+class NotLoadedError(Exception):
+    """Rows, or what stands before or among them, did not go in this way."""
+
+
+def load(
+    path: Path,
+    login: Login,
+    variables: Mapping[str, str],
+    timeout: float,
+    session: Mapping[str, str],
+    heard: Listener,
+    large: Container[str] = (),
+) -> Behind:
+    """All up to the last row goes in; what stands behind is given back. NotLoadedError or psycopg.Error otherwise.
+
+    `large` names the tables whose rows two connections share.
+    """
+    behind = bytearray()
+    environment = login.environment(session)
+    with (
+        process.decompressing(path) as reader,
+        _Statements(argv.psql(variables, single_transaction=True), environment, timeout) as before,
+        _Statements(argv.psql(variables), environment, timeout) as among,
+        _Rows(login, {**session, **_AS_DUMPED, "statement_timeout": f"{timeout:.0f}s"}, large) as rows,
+    ):
+        for part, piece in _pieces(reader.output, heard):
+            if part is Part.BEFORE:
+                before.add(piece)
+                continue
+            before.end()
+            if part is Part.TABLE:
+                rows.begin(piece)
+            elif part is Part.ROWS:
+                rows.add(piece)
+            elif part is Part.DATA:
+                among.add(piece)
+            else:
+                behind += piece
+        for last in (before, rows, among):
+            last.end()
+        if reader.finish(timeout) != 0:
+            raise NotLoadedError(reader.errors().strip())
+    return dump_format.behind(bytes(behind))
+
+
+def _pieces(stream: IO[bytes], heard: Listener) -> Iterator[Piece]:
+    splitter = dump_format.Splitter()
+    while chunk := stream.read(files.CHUNK):
+        heard.hear(chunk)
+        yield from splitter.feed(chunk)
+    yield from splitter.end()
+
+
+class _Statements:
+    """A psql that is started with its first statement."""
+
+    def __init__(self, command: list[str], environment: Mapping[str, str], timeout: float) -> None:
+        self._command, self._environment, self._timeout = command, environment, timeout
+        self._psql: process.Program | None = None
+
+    def __enter__(self) -> _Statements:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._psql is not None:
+            self._psql.close()
+
+    def add(self, piece: bytes) -> None:
+        if self._psql is None:
+            self._psql = process.Program(self._command, stdin=subprocess.PIPE, environment=self._environment)
+        try:
+            self._psql.input.write(piece)
+        except BrokenPipeError:
+            raise NotLoadedError(self._psql.errors()) from None
+
+    def end(self) -> None:
+        """All of them went in; a second call does nothing."""
+        if self._psql is None or self._psql.input.closed:
+            return
+        try:
+            self._psql.input.close()
+        except BrokenPipeError:
+            raise NotLoadedError(self._psql.errors()) from None
+        if self._psql.finish(self._timeout) != 0:
+            raise NotLoadedError(self._psql.errors())
+
+
+class _Rows:
+    """Connections that copy rows into one table after the other."""
+
+    def __init__(self, login: Login, session: Mapping[str, str], large: Container[str]) -> None:
+        self._login, self._session, self._large = login, session, large
+        self._opened = ExitStack()
+        self._connections: list[Connection] = []
+        self._table = ExitStack()
+        self._write: _Write | None = None
+
+    def __enter__(self) -> _Rows:
+        return self
+
+    def __exit__(self, *problem: Any) -> None:
+        with self._opened:
+            self._table.__exit__(*problem)
+
+    def begin(self, header: bytes) -> None:
+        """`COPY … FROM stdin;`."""
+        self.end()
+        table = dump_format.table(header)
+        if table is None:
+            raise NotLoadedError(f"not a COPY line of pg_dump's: {header[:80]!r}")
+        if table.decode() in self._large:
+            copying = _shared(self._connected(_LOADERS), table.decode(), header)
+        else:
+            copying = _frozen(self._connected(1)[0], table, header)
+        self._write = self._table.enter_context(copying)
+
+    def add(self, piece: bytes) -> None:
+        if self._write is None:
+            raise NotLoadedError("rows without a table")
+        self._write(piece)
+
+    def end(self) -> None:
+        self._table.close()
+        self._write = None
+
+    def _connected(self, number: int) -> Sequence[Connection]:
+        while len(self._connections) < number:
+            connection = database.connect_plainly(self._login, "ledgervault prove", self._session)
+            self._connections.append(self._opened.enter_context(connection))
+        return self._connections[:number]
+
+
+@contextmanager
+def _frozen(connection: Connection, table: bytes, header: bytes) -> Iterator[_Write]:
+    """Into a table emptied in the same transaction PostgreSQL writes rows without a log, and frozen, so that no reader
+    has to mark them as committed; one that has rows got them from its extension and keeps them."""
+    with connection.transaction():
+        filled = connection.execute(b"SELECT EXISTS (SELECT FROM ONLY " + table + b")").fetchone()
+        if filled == (False,):
+            connection.execute(b"TRUNCATE ONLY " + table)
+            header = header.removesuffix(b";\n") + b" (FREEZE);\n"
+        with _copying(connection, header) as copy:
+            yield copy.write
+
+
+@contextmanager
+def _shared(connections: Sequence[Connection], table: str, header: bytes) -> Iterator[_Write]:
+    queues: list[_Pieces] = [Queue(_WAITING) for _ in connections]
+    with _without_log(connections[0], table), ThreadPoolExecutor(len(connections)) as pool, ExitStack() as opened:
+        copies = []
+        for connection in connections:
+            opened.enter_context(connection.transaction())
+            copies.append(opened.enter_context(_copying(connection, header)))
+        taking = []
+        try:
+            for pieces, copy in zip(queues, copies, strict=True):
+                taking.append(pool.submit(_take, pieces, copy.write))
+            yield _Dealer(queues).deal
+        finally:  # at whatever moment a signal comes, there is an end for each that was started
+            for pieces in queues:
+                pieces.put(None)
+        for taken in taking:
+            taken.result()
+
+
+class _Dealer:
+    """Gives each piece to the loader that waits for more. The pieces of one row go to one loader."""
+
+    def __init__(self, queues: Sequence[_Pieces]) -> None:
+        self._queues, self._current, self._within_row = queues, queues[0], False
+
+    def deal(self, piece: bytes) -> None:
+        if not self._within_row:
+            self._current = min(self._queues, key=Queue.qsize)
+        self._current.put(piece)
+        self._within_row = not piece.endswith(b"\n")  # COPY writes a newline inside a row as \\n
+
+
+def _take(pieces: _Pieces, write: _Write) -> None:
+    """Up to None. After a failure it takes on, so that the dealer never waits for ever."""
+    try:
+        while (piece := pieces.get()) is not None:
+            write(piece)
+    except BaseException:
+        while pieces.get() is not None:
+            pass
+        raise
+
+
+def _copying(connection: Connection, header: bytes) -> AbstractContextManager[Copy]:
+    cursor = connection.cursor()
+    return cursor.copy(header, writer=_AttentiveWriter(cursor))
+
+
+class _AttentiveWriter(LibpqWriter):
+    """Reads while it writes. psycopg's own writer only waits for room to write: for ever, where the server waits for us
+    to take its error message, which quotes a value as long as the row."""
+
+    def write(self, data: Buffer) -> None:
+        self.connection.wait(_sent(self.connection.pgconn, data))
+
+
+def _sent(line: PGconn, data: Buffer) -> PQGen[None]:
+    while line.put_copy_data(data) == 0:  # raises once the server has ended the COPY
+        yield from _room(line)
+    while line.flush() == 1:
+        yield from _room(line)
+
+
+def _room(line: PGconn) -> PQGen[None]:
+    if (yield Wait.RW) & Ready.R:
+        line.consume_input()
+
+
+@contextmanager
+def _without_log(connection: Connection, table: str) -> Iterator[None]:
+    """Rows of two transactions go without a log only into an UNLOGGED table, and to make that LOGGED again writes it
+    anew. So the mark itself is changed, and changed back: it matters after a crash, which this server does not outlive.
+    """
+    marked = [oid for (oid,) in database.rows(connection, queries.mark_unlogged(table))]
+    yield
+    connection.execute(queries.mark_logged(marked).encode())

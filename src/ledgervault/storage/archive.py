@@ -1,0 +1,144 @@
+"""A backup's bytes: a .sql.gz read to its end, once, in constant memory."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from ledgervault.host import process
+from ledgervault.model.content import SequenceValue
+from ledgervault.postgres import argv
+from ledgervault.storage import files
+
+_OVERLAP = 4096  # longer than the longest setval and its comment
+_MARK = b"Type: SEQUENCE SET;"
+_DUMPED_BY = re.compile(rb"^-- Dumped by pg_dump version ([^\n]+)$", re.MULTILINE)
+_SETVAL = re.compile(
+    rb"^-- Name: [^\n]*; Type: SEQUENCE SET; [^\n]*\n--\n\n"
+    rb"SELECT pg_catalog\.setval\('((?:[^']|'')*)', (-?\d+), (true|false)\);$",  # a name may hold a newline
+    re.MULTILINE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file as the disk gives it back."""
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBack:
+    size: int
+    sha256: str
+    uncompressed_size: int
+    tail: bytes
+    sequences: dict[str, SequenceValue]
+    error: str | None  # what the decompressor said
+    dumped_by: str = "unknown"  # pg_dump's version, as it says itself at the head of the dump
+
+
+class Listener:
+    """Hears a dump go by, chunk by chunk: how long it is, how it ends, what its sequences are set to, who wrote it."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.sequences: dict[str, SequenceValue] = {}
+        self.dumped_by: str | None = None
+        self._window = b""
+
+    @property
+    def tail(self) -> bytes:
+        return self._window[-_OVERLAP:]
+
+    def hear(self, chunk: bytes) -> None:
+        self.size += len(chunk)
+        window = self._window = self.tail + chunk
+        if _MARK in window:
+            self.sequences |= setvals(window)
+        if self.dumped_by is None and (match := _DUMPED_BY.search(window)):
+            self.dumped_by = match[1].decode(errors="replace")
+
+    def told(self, stored: Stored, error: str | None = None) -> ReadBack:
+        return ReadBack(
+            stored.size, stored.sha256, self.size, self.tail, self.sequences, error, self.dumped_by or "unknown"
+        )
+
+
+def read_back(chunks: Iterable[bytes]) -> ReadBack:
+    """A backup's own bytes, in order and once: hashed and decompressed to the end."""
+    with reading_back(nullcontext(chunks)) as reading:
+        return reading.result()
+
+
+@contextmanager
+def reading_back(
+    source: AbstractContextManager[Iterable[bytes]], *, behind: bool = False
+) -> Iterator[Future[ReadBack]]:
+    """The same beside other work, `behind` it where processors are few. The block's end leaves `source`, which has to
+    end its chunks, and waits for the reading; left here and not by the caller, so that a signal at any moment finds no
+    reader that waits for more. Enter it in the main thread (`process`)."""
+    decompress = argv.DECOMPRESSORS[process.compressor()]
+    with (
+        process.Program(decompress, stdin=subprocess.PIPE, stdout=subprocess.PIPE, behind=behind) as program,
+        ThreadPoolExecutor(2) as pool,
+        source as chunks,
+    ):
+        handing = pool.submit(_hand, chunks, program.input)
+        yield pool.submit(_listen, program, handing)
+
+
+def chunks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(files.CHUNK):
+            yield chunk
+
+
+def stored(path: Path) -> Stored:
+    return Stored(path.stat().st_size, files.sha256(path))
+
+
+def setvals(text: bytes) -> dict[str, SequenceValue]:
+    """The values a dump gives to its sequences; only under pg_dump's own heading, so not from a row's text."""
+    return {
+        match[1].decode().replace("''", "'"): SequenceValue(int(match[2]), match[3] == b"true")
+        for match in _SETVAL.finditer(text)
+    }
+
+
+def _hand(chunks: Iterable[bytes], target: IO[bytes]) -> Stored:
+    """Hashes all there is, also what a decompressor that gave up no longer takes."""
+    digest, size, taken = hashlib.sha256(), 0, True
+    try:
+        for chunk in chunks:
+            digest.update(chunk)
+            size += len(chunk)
+            taken = taken and _took(target, chunk)
+    finally:
+        with suppress(BrokenPipeError):
+            target.close()
+    return Stored(size, digest.hexdigest())
+
+
+def _took(target: IO[bytes], chunk: bytes) -> bool:
+    try:
+        target.write(chunk)
+    except BrokenPipeError:
+        return False
+    return True
+
+
+def _listen(program: process.Program, handing: Future[Stored]) -> ReadBack:
+    listener = Listener()
+    while chunk := program.output.read(files.CHUNK):
+        listener.hear(chunk)
+    status, said = program.finish(), program.errors().strip()
+    return listener.told(handing.result(), (said or f"{program.name}: exit status {status}") if status else None)

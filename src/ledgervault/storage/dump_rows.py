@@ -1,0 +1,76 @@
+"""The rows of a dump's tables, as pg_dump wrote them, without restoring anything.
+
+Apart from rows, which loads them: this hands each row to whoever asked for its table and keeps none.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from ledgervault.host import process
+from ledgervault.model import dump_format
+from ledgervault.model.dump_format import Part
+from ledgervault.model.errors import CouldNot
+from ledgervault.storage import files
+
+Take = Callable[[bytes], None]  # one row, its fields apart by tabs, no newline
+Ask = Callable[[str, tuple[str, ...]], Take | None]  # of a table and its COPY's columns: who takes its rows
+_COLUMNS = re.compile(rb"COPY .*? \((.*)\) FROM stdin;\n", re.DOTALL)
+_NAME = re.compile(rb'"((?:[^"]|"")*)"|([^\s",()]+)')
+_ESCAPES = {
+    b"\\b": b"\b", b"\\f": b"\f", b"\\n": b"\n", b"\\r": b"\r", b"\\t": b"\t", b"\\v": b"\v", b"\\\\": b"\\"
+}  # fmt: skip
+_ESCAPE = re.compile(rb"\\.", re.DOTALL)
+
+
+def read(path: Path, ask: Ask, limit_seconds: float) -> Counter[str]:
+    """The number of rows of each table asked for. CouldNot for a dump that cannot be read to its end."""
+    counted: Counter[str] = Counter()
+    deadline = time.monotonic() + limit_seconds
+    table, take, rest = "", None, b""
+    with process.decompressing(path) as reader:
+        splitter = dump_format.Splitter()
+        while chunk := reader.output.read(files.CHUNK):
+            if time.monotonic() > deadline:
+                raise CouldNot(path.name, f"not read after {limit_seconds:.0f} s", "raise limits.proof_timeout_seconds")
+            for part, piece in splitter.feed(chunk):
+                if part is Part.TABLE:
+                    table, take, rest = *_begin(piece, ask), b""
+                elif part is Part.ROWS and take is not None:
+                    *whole, rest = (rest + piece).split(b"\n")
+                    counted[table] += len(whole)
+                    for row in whole:
+                        take(row)
+        if reader.finish(max(1.0, deadline - time.monotonic())) != 0:
+            raise CouldNot(path.name, f"cannot be decompressed: {reader.errors().strip()}", "ledgervault verify FILE")
+    return counted
+
+
+def columns(path: Path, limit_seconds: float) -> dict[str, tuple[str, ...]]:
+    """Of each table that the dump has a COPY for."""
+    seen: dict[str, tuple[str, ...]] = {}
+
+    def note_columns(table: str, names: tuple[str, ...]) -> None:
+        seen[table] = names
+
+    read(path, note_columns, limit_seconds)
+    return seen
+
+
+def unescaped(field: bytes) -> bytes:
+    """A field's own bytes: COPY escapes what would end a field or a row."""
+    return _ESCAPE.sub(lambda match: _ESCAPES.get(match[0], match[0][1:]), field) if b"\\" in field else field
+
+
+def _begin(header: bytes, ask: Ask) -> tuple[str, Take | None]:
+    name = dump_format.table(header)
+    if name is None:
+        return "", None
+    listed = _COLUMNS.fullmatch(header)
+    found = _NAME.findall(listed[1]) if listed else ()
+    names = tuple((quoted.replace(b'""', b'"') or plain).decode() for quoted, plain in found)
+    return name.decode(), ask(name.decode(), names)

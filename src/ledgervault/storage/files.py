@@ -1,0 +1,190 @@
+"""Files that must be whole or absent: written aside, synced, renamed; locks that name their holder."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ledgervault.model import backup_names
+from ledgervault.model.errors import CouldNot
+
+_POLL_SECONDS = 0.1
+CHUNK = 1 << 18  # bytes read at a time
+_SYNC_BYTES = 8 << 20
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def stamp(when: datetime | None = None) -> str:
+    return (when or now()).astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def write_aside(path: Path, data: bytes, mode: int = 0o640) -> Path:
+    """Whole and synced under its partial name; `reveal` gives it its own."""
+    aside = path.with_name(backup_names.partial(path.name))
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    return aside
+
+
+def reveal(path: Path) -> None:
+    path.with_name(backup_names.partial(path.name)).replace(path)
+
+
+def write_whole(path: Path, data: bytes, mode: int = 0o640) -> None:
+    write_aside(path, data, mode)
+    reveal(path)
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def link(path: Path, target: str) -> None:
+    """A symbolic link replaced in one step."""
+    aside = path.with_name(backup_names.partial(path.name))
+    aside.unlink(missing_ok=True)
+    aside.symlink_to(target)
+    aside.replace(path)
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class Growing:
+    """A new file that is written by one thread and meanwhile read back by another, as far as it is on the disk.
+
+    Who reads syncs, so that who writes never waits for the disk; what was synced leaves the cache, so that reading back
+    reads what the disk holds.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("xb", buffering=0)
+        self._back = path.open("rb", buffering=0)
+        self._news = threading.Condition()
+        self._ended = False
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._file.write(rest) :]
+        with self._news:
+            self.size += len(data)
+            self._news.notify_all()
+
+    def _chunks(self) -> Iterator[bytes]:
+        """All there is until the writer is done, less if the disk gives back less; waits for more."""
+        with self._back:
+            while (place := self._back.tell()) < (size := self._more_than(place)):
+                os.fsync(self._back.fileno())
+                os.posix_fadvise(self._back.fileno(), place, 0, os.POSIX_FADV_DONTNEED)
+                while (place := self._back.tell()) < size:
+                    if not (chunk := self._back.read(min(CHUNK, size - place))):
+                        return
+                    yield chunk
+
+    def _more_than(self, place: int) -> int:
+        """How much was written once that is worth a sync, or all of it at the end."""
+        with self._news:
+            self._news.wait_for(lambda: self._ended or self.size - place >= _SYNC_BYTES)
+            return self.size
+
+    def __enter__(self) -> Iterator[bytes]:
+        """What is read back; the block's end is the end of the file."""
+        return self._chunks()
+
+    def __exit__(self, *_: object) -> None:
+        with self._news:
+            self._ended = True
+            self._news.notify_all()
+        self._file.close()
+
+
+@contextmanager
+def locked(path: Path, what: str, wait_seconds: float) -> Iterator[None]:
+    """One holder at a time, whoever waits too long is told who it is. The kernel lets go when the holder dies."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o640)
+    try:
+        _acquire(descriptor, path, wait_seconds)
+        with suppress(OSError):  # on a full volume the holder has no name, and the lock holds all the same
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps({"what": what, "pid": os.getpid(), "since": stamp()}).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def holder(path: Path) -> str:
+    try:
+        held = json.loads(path.read_bytes())
+        return f"{held['what']} (pid {held['pid']}, since {held['since']})"
+    except (OSError, ValueError, KeyError):
+        return "somebody who left no name"
+
+
+@contextmanager
+def in_use(path: Path) -> Iterator[None]:
+    """A reader's mark on a backup: whoever prunes leaves it alone meanwhile."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def unused(path: Path) -> bool:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def try_lock(path: Path) -> int | None:
+    """A descriptor that holds the lock, or None. For locks that live as long as a process."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _acquire(descriptor: int, path: Path, wait_seconds: float) -> None:
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                what = f"held by {holder(path)}, waited {wait_seconds:.0f} s"
+                raise CouldNot(f"lock {path}", what, "let it finish, then try again") from None
+            time.sleep(_POLL_SECONDS)
+        else:
+            return
