@@ -14,15 +14,15 @@ from typing import Any, NoReturn
 from ledgervault import __version__
 from ledgervault.commands import health, prune, report
 from ledgervault.commands.audit import audit
-from ledgervault.commands.context import Context, Say, context, silent, to_stderr
+from ledgervault.commands.context import Context, Say, context, load_config, silent, to_stderr
 from ledgervault.host import deadline
 from ledgervault.model import backup_names, config, proof
+from ledgervault.model.entry import Entry
 from ledgervault.model.errors import CouldNot, UsageError, VaultError
 from ledgervault.model.manifest import Manifest, read
 from ledgervault.model.proof import Check, Proof
 from ledgervault.model.records import RecordError, plain
 from ledgervault.storage import files
-from ledgervault.storage.store import Entry
 
 USAGE = 64
 _Command = Callable[..., argparse.ArgumentParser]
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, _terminate)
     try:
         with _progress(options.json) as say:
-            here = context(config.load(options.config), say)
+            here = context(load_config(options.config), say)
             with _time_limit(here, options.command):
                 code: int = options.run(here, options)
     except VaultError as error:

@@ -17,7 +17,6 @@ from kit import Cluster, Vault
 from ledgervault import cli
 from ledgervault.commands import context
 from ledgervault.commands.schedule import Schedule
-from ledgervault.model import config
 from ledgervault.storage import files
 
 
@@ -396,7 +395,7 @@ def test_help_and_version_are_exit_0() -> None:
 
 
 def test_the_schedule_takes_proves_and_prunes_by_itself(vault: Vault) -> None:
-    text = config.load(vault.config)
+    text = context.load_config(vault.config)
     plan = Schedule(context.context(text, context.silent), vault.config)
     vault.taken()
     plan._queue_unproven()

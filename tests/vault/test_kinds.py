@@ -18,11 +18,11 @@ import pytest
 from kit import HERE, Cluster, Vault
 
 from ledgervault.commands import prove
-from ledgervault.model import comparison, manifest
+from ledgervault.model import comparison, content, manifest
 from ledgervault.model.proof import Check
 from ledgervault.postgres import database, definitions, equivalence
-from ledgervault.postgres.argv import THROW_AWAY_SESSION, Login
 from ledgervault.postgres.database import Connection
+from ledgervault.postgres.login import THROW_AWAY_SESSION, Login
 
 PROVEN_WHOLE = 3  # alterations put into the dump, each way of proving: the others cost a tenth of the time
 # Kinds that this server's image cannot make, so that nothing of them is altered: with the reason.
@@ -232,7 +232,7 @@ def test_whatever_kind_is_altered_the_comparison_fails_and_names_it(kinds: Vault
         connection.execute("SELECT setval('shop.counter', %s, %s)", (value, is_called))
         assert comparison.failures(_checks(connection, expected)) == [], "an alteration was not taken back"
     assert not unseen, "\n".join(unseen)
-    own = {kind for kind in present if not kind.startswith(definitions.EXTENSIONS_OWN)}
+    own = {kind for kind in present if not kind.startswith(content.EXTENSIONS_OWN)}
     assert len(own) >= 40, sorted(own)
     untouched = {kind for kind in own if not any(name.startswith(kind + " ") for name in failing)}
     assert not untouched, f"no alteration of {sorted(untouched)}: add one, or list why it cannot be"

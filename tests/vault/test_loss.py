@@ -13,7 +13,7 @@ import pytest
 from kit import Vault, aged
 
 from ledgervault.commands import context
-from ledgervault.model import config, digests, journal
+from ledgervault.model import digests, journal
 from ledgervault.model.manifest import read
 from ledgervault.postgres import digest_reader
 from ledgervault.storage import files
@@ -318,7 +318,7 @@ def test_digests_add_up_to_the_manifest_and_the_file_has_one_size(vault: Vault) 
 def test_the_one_scan_of_a_backup_reads_what_a_proof_reads(vault: Vault) -> None:
     from ledgervault.postgres import database
 
-    login = context.context(config.load(vault.config), context.silent).source()
+    login = context.context(context.load_config(vault.config), context.silent).source()
     with database.connect(login, "test") as connection:
         assert digest_reader.read(connection)[0] == dict(sorted(database.read_tables(connection).items()))
 

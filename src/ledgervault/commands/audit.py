@@ -6,12 +6,13 @@ import json
 from collections.abc import Callable, Iterator
 
 from ledgervault.model import backup_names, digests, journal, manifest
+from ledgervault.model.entry import Entry
 from ledgervault.model.journal import Journal, Line
 from ledgervault.model.manifest import SUFFIX, Manifest
 from ledgervault.model.proof import Check, failed, inconclusive, note, ok
 from ledgervault.model.records import RecordError
 from ledgervault.storage import files
-from ledgervault.storage.store import HEAD_HINT, Entry, Store, journal_data
+from ledgervault.storage.store import HEAD_HINT, Store, journal_data
 
 
 def audit(store: Store) -> list[Check]:

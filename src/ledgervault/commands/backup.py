@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import subprocess
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -17,15 +16,15 @@ import psycopg
 
 from ledgervault.commands import prune
 from ledgervault.commands.context import Context
-from ledgervault.host import deadline, process
+from ledgervault.host import compression, deadline, process
 from ledgervault.model import backup_names, config, diagnosis, digests
 from ledgervault.model.content import Content, Sequence
 from ledgervault.model.digests import Digests
 from ledgervault.model.errors import Bad, CouldNot, VaultError
 from ledgervault.model.manifest import SCHEMA, Manifest, Watched, end_marker
 from ledgervault.postgres import argv, database, digest_reader, sql
-from ledgervault.postgres.argv import Login
 from ledgervault.postgres.database import Connection, Snapshot
+from ledgervault.postgres.login import SESSION, Login
 from ledgervault.storage import archive, files
 from ledgervault.storage.archive import ReadBack, Stored
 from ledgervault.storage.store import BACKUP_FAILED
@@ -116,7 +115,7 @@ def _take(context: Context, kind: str, tier: str) -> tuple[Manifest, bytes]:
             server_version_num=number,
             dumped_with=f"pg_dump {back.dumped_by}",
             lsn=snapshot.lsn,
-            compressor=process.compressor(),
+            compressor=compression.compressor(),
             size=dumped.size,
             sha256=dumped.sha256,
             uncompressed_size=back.uncompressed_size,
@@ -215,8 +214,8 @@ def _dump(
 ) -> Stored:
     """pg_dump | compressor | (hash, file). pg_dump writes into the compressor itself; we see compressed bytes only."""
     context.say(f"dumping {login.database}, reading the backup back")
-    compress = argv.COMPRESSORS[process.compressor()]
-    with process.Program(compress, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as compressor:
+    compress = compression.COMPRESSORS[compression.compressor()]
+    with process.Program(compress, stdin=process.PIPE, stdout=process.PIPE) as compressor:
         feed, output = compressor.input, compressor.output
         with ThreadPoolExecutor(1) as pool, compressor.killed_on_error():
             storing = pool.submit(_store, output, growing)
@@ -239,7 +238,7 @@ def _run_pg_dump(
     context: Context, login: Login, snapshot: Snapshot, feed: IO[bytes], others: tuple[Future[Any], ...]
 ) -> None:
     command = argv.pg_dump(snapshot.id, _PG_DUMP_LOCK_SECONDS)
-    with process.Program(command, stdout=feed, environment=login.environment(argv.SESSION)) as program:
+    with process.Program(command, stdout=feed, environment=login.environment(SESSION)) as program:
         while program.process.poll() is None:
             _raise_from(others)
             program.wait(_POLL_SECONDS)

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ledgervault.model import config
 from ledgervault.model.config import Config
 from ledgervault.model.errors import CouldNot, UsageError
-from ledgervault.postgres.argv import Login
+from ledgervault.postgres.login import Login
 from ledgervault.storage.store import HEAD_NAME, Store
 
 Say = Callable[[str], None]
@@ -78,6 +79,14 @@ def context(config: Config, say: Say) -> Context:
     head = Path(config.places.state).with_name(HEAD_NAME) if config.places.state is not None else None
     store = Store(Path(config.places.backups), config.environment, config.backup_prefix, head)
     return Context(config, store, say)
+
+
+def load_config(path: Path) -> Config:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(str(path), f"cannot be read: {error}", "name the configuration with --config FILE") from error
+    return config.parse(text, str(path))
 
 
 def read_password(path: str | None) -> str | None:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from ledgervault.commands.context import Context
 from ledgervault.model import baseline
+from ledgervault.model.entry import Entry
 from ledgervault.model.errors import CouldNot, UsageError
-from ledgervault.storage.store import Entry
 
 
 def accept(context: Context, name: str, reason: str) -> Entry:

@@ -6,28 +6,24 @@ alarm of one would be silenced by the other.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 
 from ledgervault.commands.context import Context
-from ledgervault.model import baseline, comparison, digests, manifest, proof
-from ledgervault.model.config import EDITED, KEPT, VOLATILE, TableConfig
+from ledgervault.model import baseline, digests, loss_rules, manifest, proof
+from ledgervault.model.config import EDITED, KEPT, VOLATILE
 from ledgervault.model.digests import Digests
 from ledgervault.model.errors import CouldNot
 from ledgervault.model.manifest import Manifest
 from ledgervault.model.proof import LOST_ID, Check, note
 from ledgervault.model.records import RecordError
-from ledgervault.model.row_comparison import Figures
 from ledgervault.postgres import row_changes
 from ledgervault.postgres.database import Connection
 from ledgervault.postgres.row_changes import Baseline
 from ledgervault.storage import files
-
-_KEYS_IN_TEXT = 5
-ACCEPT = "was it meant? back up, then: make accept FILE=newest REASON=…; else restore what is missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,52 +98,6 @@ def _fits(found: Digests, described: Manifest) -> bool:
     return seen == tables.keys()
 
 
-# --------------------------------------------------------------------------------------------------- judging tables
-
-
-def fixed_columns(tables: Sequence[TableConfig]) -> dict[str, tuple[str, ...]]:
-    return {table.name: table.fixed_columns for table in tables}
-
-
-def kept_problem(table: TableConfig, figures: Figures | None) -> str | None:
-    """What is lost of a table whose rows never vanish and whose fixed columns never change. However few."""
-    if figures is None:
-        return "gone"
-    dropped = [name for name in table.fixed_columns if name in figures.dropped_columns]
-    parts = [
-        _counted(figures.missing, "missing", figures.missing_keys),
-        _counted(figures.changed_fixed, "changed in a fixed column", figures.changed_fixed_keys),
-        f"fixed column dropped: {', '.join(dropped)}" if dropped else "",
-    ]
-    return ", ".join(part for part in parts if part) or None
-
-
-def told(table: TableConfig, figures: Figures) -> str:
-    """All that became of a table's rows, with keys."""
-    others = figures.changed - figures.changed_fixed
-    fixed, dropped = (
-        ", ".join(name for name in figures.dropped_columns if (name in table.fixed_columns) == is_fixed)
-        for is_fixed in (True, False)
-    )
-    parts = [
-        _counted(figures.missing, "missing", figures.missing_keys),
-        _counted(figures.changed_fixed, "changed in a fixed column", figures.changed_fixed_keys),
-        _counted(others, "changed", figures.changed_keys),
-        _counted(figures.added, "added", figures.added_keys),
-        f"fixed column dropped: {fixed}" if fixed else "",
-        f"dropped since: {dropped}" if dropped else "",
-    ]
-    return ", ".join(part for part in parts if part) or "all as they were"
-
-
-def _counted(number: int, what: str, keys: Sequence[str]) -> str:
-    if not number:
-        return ""
-    shown = "; ".join(keys[:_KEYS_IN_TEXT])
-    more = number - min(number, len(keys), _KEYS_IN_TEXT)
-    return f"{number} {what} ({shown}{f' and {more} more' if more else ''})"
-
-
 # ------------------------------------------------------------------------------------------- judging a restored backup
 
 
@@ -179,7 +129,7 @@ def _shrunken_tables(context: Context, base: Baseline, restored: Manifest) -> It
     before, after = base.manifest.content.tables, restored.content.tables
     for name, what in restored.watched.items():
         was, now = (tables[name].rows if name in tables else 0 for tables in (before, after))
-        if name not in volatile and comparison.shrunken(was, now, allowed):
+        if name not in volatile and loss_rules.has_shrunken(was, now, allowed):
             yield note(LOST_ID + name, f"SHRUNKEN: {now} {what.noun}, {was} in {base.manifest.file}")
 
 
@@ -189,9 +139,9 @@ def _lost_rows(context: Context, connection: Connection, base: Baseline, restore
     names = {name for name in kept if name not in same}
     if not names:
         return
-    found = row_changes.compare(connection, base, names.__contains__, fixed_columns(context.config.tables))
+    found = row_changes.compare(connection, base, names.__contains__, loss_rules.fixed_columns(context.config.tables))
     for name, figures in found.items():
-        problem = kept_problem(kept[name], figures)
+        problem = loss_rules.kept_problem(kept[name], figures)
         if problem:
             yield note(LOST_ID + name, f"LOST: table {name}: {problem} since {base.manifest.file}")
 
@@ -208,5 +158,5 @@ def _still_missing(context: Context, connection: Connection, base: Baseline, nam
     if edited:
         for name, figures in row_changes.compare(connection, base, edited.__contains__, {}).items():
             if figures is None or figures.missing:
-                rows = _counted(figures.missing, "missing", figures.missing_keys) if figures else "gone"
+                rows = loss_rules.counted(figures.missing, "missing", figures.missing_keys) if figures else "gone"
                 yield note(LOST_ID + name, f"SHRUNKEN: table {name}: still {rows} since {base.manifest.file}")

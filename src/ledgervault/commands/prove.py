@@ -21,16 +21,16 @@ from ledgervault.commands.losses import NO_LOSS, Loss
 from ledgervault.host import deadline, process
 from ledgervault.model import comparison, diagnosis, proof
 from ledgervault.model.content import Content, Table
-from ledgervault.model.dump_format import Entry
+from ledgervault.model.dump_format import Statement
 from ledgervault.model.errors import CouldNot
 from ledgervault.model.journal import digest
 from ledgervault.model.manifest import Manifest, end_marker, read
 from ledgervault.model.proof import Check, Proof, failed, inconclusive, note, ok
 from ledgervault.model.records import NewerError, RecordError
-from ledgervault.postgres import argv, database, dump_loader, equivalence, queries, row_loader, server, sql
-from ledgervault.postgres.argv import Login
+from ledgervault.postgres import database, dump_loader, equivalence, queries, row_loader, server, sql
 from ledgervault.postgres.database import Connection
 from ledgervault.postgres.dump_loader import Loaded
+from ledgervault.postgres.login import THROW_AWAY_SESSION, Login
 from ledgervault.storage import archive, files
 from ledgervault.storage.archive import Listener, ReadBack, Stored
 
@@ -288,7 +288,7 @@ def _with_database(manifest: Manifest, here: server.Server) -> list[Check] | Non
 def _on_two_cores(case: _Case, here: server.Server, build: bool) -> list[Check] | None:
     """None if it did not load. What the dump says of itself is heard while it loads."""
     login, start, heard = here.login(case.manifest.database), time.monotonic(), Listener()
-    limit, session = case.context.config.limits.proof_timeout_seconds, argv.THROW_AWAY_SESSION
+    limit, session = case.context.config.limits.proof_timeout_seconds, THROW_AWAY_SESSION
     case.context.say("restoring")
     try:
         parts = row_loader.load(case.path, login, _ALL_OF_IT, limit, session, heard, _large(case.manifest))
@@ -313,7 +313,7 @@ def _as_it_stands(case: _Case, here: server.Server) -> list[Check]:
     if comparison.failures(checks):
         return checks
     login, start = here.login(case.manifest.database), time.monotonic()
-    limit, session = case.context.config.limits.proof_timeout_seconds, argv.THROW_AWAY_SESSION
+    limit, session = case.context.config.limits.proof_timeout_seconds, THROW_AWAY_SESSION
     case.context.say("restoring the plain way")
     problem = dump_loader.load(case.path, login, _ALL_OF_IT, limit, session)
     case.figures["restore_seconds"] = round(time.monotonic() - start, 3)
@@ -322,7 +322,7 @@ def _as_it_stands(case: _Case, here: server.Server) -> list[Check]:
 
 def _compared(case: _Case, login: Login, loaded: Loaded) -> list[Check]:
     context, manifest, figures, start = case.context, case.manifest, case.figures, time.monotonic()
-    with database.connect(login, "ledgervault prove", argv.THROW_AWAY_SESSION) as connection:
+    with database.connect(login, "ledgervault prove", THROW_AWAY_SESSION) as connection:
         with _indexes_defined(connection, loaded.unbuilt) as told:
             schema = database.read_schema(connection, manifest.schema)
             seen = equivalence.seen(connection, manifest, schema)
@@ -341,7 +341,7 @@ def _compared(case: _Case, login: Login, loaded: Loaded) -> list[Check]:
 
 
 @contextmanager
-def _indexes_defined(connection: Connection, unbuilt: Sequence[Entry]) -> Iterator[list[Check]]:
+def _indexes_defined(connection: Connection, unbuilt: Sequence[Statement]) -> Iterator[list[Check]]:
     """Inside, the indexes that were not built are there, made by PostgreSQL itself from the dump's own statements on
     emptied tables; afterwards all is as before. So their definitions are compared like all others."""
     if not unbuilt:

@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from ledgervault.model.entry import Entry
 from ledgervault.model.manifest import Manifest
 from ledgervault.model.proof import LOST, OK, UNKNOWN, Check, Proof
 from ledgervault.model.records import plain
 from ledgervault.model.retention import Decision
-from ledgervault.storage.store import Entry
 
 _MARKS = {"ok": "ok  ", "failed": "FAIL", "inconclusive": "????", "note": "note"}
 

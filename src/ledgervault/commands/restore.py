@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -16,10 +17,10 @@ from ledgervault.model.comparison import Seen
 from ledgervault.model.errors import Bad, CouldNot, UsageError, VaultError
 from ledgervault.model.manifest import Manifest
 from ledgervault.model.proof import Check, Proof
-from ledgervault.postgres import argv, database, dump_loader, equivalence, sql
-from ledgervault.postgres.argv import Login
+from ledgervault.postgres import database, dump_loader, equivalence, sql
 from ledgervault.postgres.database import Connection
-from ledgervault.storage import files
+from ledgervault.postgres.login import SESSION, Login
+from ledgervault.storage import files, proofs
 
 _ASIDE = "_restoring"
 _NAME_LIMIT = 63
@@ -62,7 +63,9 @@ def compare_database(context: Context, path: Path, name: str) -> Proof:
         )
     with database.connect(context.source(name), "ledgervault compare") as connection:
         schema = database.read_schema(connection, manifest.schema)
-        seen = equivalence.seen_before(connection, context, manifest, schema)
+        seen = equivalence.seen_before(
+            connection, partial(proofs.proven_texts, context.store, manifest.file), manifest, schema
+        )
         checks = _compare_live(context, connection, manifest, seen)
     return _result(path, manifest, checks, begun, start)
 
@@ -130,7 +133,7 @@ def _restore_aside(
 
 def _load_and_compare(context: Context, path: Path, manifest: Manifest, login: Login, owner: str | None) -> list[Check]:
     context.say(f"restoring into {login.database}")
-    session = argv.SESSION | {"default_transaction_read_only": "off"} | ({"role": owner} if owner else {})
+    session = SESSION | {"default_transaction_read_only": "off"} | ({"role": owner} if owner else {})
     problem = dump_loader.load(path, login, {sql.DATABASE: "1"}, context.config.limits.proof_timeout_seconds, session)
     if problem is not None:
         kind: type[VaultError] = Bad if problem.result == proof.FAILED else CouldNot

@@ -6,7 +6,6 @@ Each run is a process of its own, so that a run that is killed or leaks takes no
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 import time
 from collections import deque
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from ledgervault.commands import health, state
 from ledgervault.commands.context import Context
+from ledgervault.host import process
 from ledgervault.model.errors import VaultError
 from ledgervault.model.journal import PROOF, Line
 from ledgervault.model.proof import ALL, DEFINITIONS, PROVEN
@@ -62,8 +62,8 @@ class Schedule:
     context: Context
     config_path: Path
     queue: deque[str] = field(default_factory=deque)
-    backup: subprocess.Popen[bytes] | None = None
-    proof: subprocess.Popen[bytes] | None = None
+    backup: process.Child | None = None
+    proof: process.Child | None = None
     due: datetime | None = None
     stopping: bool = False
     ran: bool = False  # this process has run a backup
@@ -145,11 +145,11 @@ class Schedule:
         self._queue_unproven()
         state.update(self.context)
 
-    def _start(self, seconds: float, *arguments: str) -> subprocess.Popen[bytes]:
+    def _start(self, seconds: float, *arguments: str) -> process.Child:
         command = [sys.executable, "-P", "-m", "ledgervault", "--config", str(self.config_path), *arguments]
-        started = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-        self.ends[started.pid] = time.monotonic() + seconds + _KILL_SECONDS
-        return started
+        child = process.start_child(command)
+        self.ends[child.pid] = time.monotonic() + seconds + _KILL_SECONDS
+        return child
 
     def _kill_overdue(self) -> None:
         """A run that its own time-outs did not end."""
@@ -165,7 +165,4 @@ class Schedule:
         for child in children:
             child.terminate()
         for child in children:
-            try:
-                child.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                child.kill()
+            process.stop_child(child, _STOP_SECONDS)

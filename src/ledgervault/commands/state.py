@@ -12,8 +12,8 @@ from typing import Any
 
 from ledgervault.commands.context import Context
 from ledgervault.model import baseline, proof
+from ledgervault.model.entry import Entry
 from ledgervault.storage import files
-from ledgervault.storage.store import Entry
 
 SCHEMA = 1
 STARTED = "started"  # in scratch: its time is that of the schedule's start

@@ -4,46 +4,30 @@ configured as an invariant holds. `compare` is for copies that must be equal.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psycopg
 
 from ledgervault.commands import losses
 from ledgervault.commands.context import Context
-from ledgervault.model import baseline, comparison
-from ledgervault.model.comparison import Seen
-from ledgervault.model.config import KEPT, VOLATILE, Config, TableConfig
+from ledgervault.model import baseline, live_rules, loss_rules
+from ledgervault.model.config import VOLATILE
 from ledgervault.model.errors import CouldNot
-from ledgervault.model.manifest import Manifest
-from ledgervault.model.proof import Check, failed, inconclusive, note, ok
-from ledgervault.model.row_comparison import Figures
+from ledgervault.model.live_rules import Changes, Live
+from ledgervault.model.proof import Check
 from ledgervault.postgres import database, equivalence, queries, row_changes
 from ledgervault.postgres.database import Connection
 from ledgervault.postgres.row_changes import Baseline
-from ledgervault.storage import files
-
-_Changes = Mapping[str, Figures | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Live:
-    """What was read of the live database, in one snapshot."""
-
-    rows: Mapping[str, int]  # of volatile tables and of those the baseline does not have
-    changes: _Changes
-    schema: Mapping[str, str]
-    heads: tuple[tuple[str, ...], ...] | None
-    broken: Mapping[str, int | str] = field(default_factory=dict)  # invariant: rows that break it, or why not asked
-    seen: Seen = field(default_factory=Seen)
+from ledgervault.storage import files, proofs
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
     file: str
     checks: list[Check]
-    changes: _Changes
+    changes: Changes
 
 
 def verify(context: Context, path: Path) -> Judgement:
@@ -60,113 +44,7 @@ def verify(context: Context, path: Path) -> Judgement:
             raise CouldNot(where, str(error).strip(), "may this role read every table there?") from error
     entry = next((entry for entry in entries if entry.file == path.name), None)
     reported = baseline.lost_tables(entries, entry) if entry is not None else set[str]()
-    return Judgement(path.name, [*against(base.manifest, live, context.config, reported)], live.changes)
-
-
-def against(manifest: Manifest, live: Live, config: Config, reported: Collection[str] = ()) -> Iterator[Check]:
-    """Rows, definitions and invariants; pure. `reported`: tables whose loss since this backup is still unaccepted."""
-    same = manifest.content.migration_heads == live.heads
-    yield from _rows(manifest, live, config, same, reported)
-    if same:
-        yield from comparison.schema(manifest.content.schema, live.schema, live.seen.written, live.seen.unsure)
-    else:
-        yield note("migrations", "migrations: others than in the backup, so definitions are not compared")
-    for name, seen in live.broken.items():
-        yield _invariant(name, seen)
-
-
-def _rows(
-    manifest: Manifest, live: Live, config: Config, same_heads: bool, reported: Collection[str]
-) -> Iterator[Check]:
-    if not manifest.content.tables:
-        yield inconclusive("tables", "the manifest holds no tables: nothing was compared")
-        return
-    configured = {table.name: table for table in config.tables}
-    for name, figures in live.changes.items():
-        table = configured.get(name, TableConfig(name))
-        rows = _Rows(manifest, table, figures, config.limits.shrink_allowed_percent, name in reported)
-        yield rows.check(same_heads)
-        if table.rows == KEPT and figures is not None:
-            yield from _unknown_columns(table, figures)
-    for table in config.tables:
-        if table.name not in live.changes:
-            yield from _not_compared(manifest, table, live.rows.get(table.name))
-    compared = [figures for figures in live.changes.values() if figures is not None]
-    if compared:
-        same = sum(figures.is_same for figures in compared)
-        yield ok("rows", f"rows: {len(compared)} tables compared by key with {manifest.file}, {same} of them unchanged")
-
-
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """A table's figures and what is demanded of it."""
-
-    manifest: Manifest
-    table: TableConfig
-    figures: Figures | None
-    allowed_percent: int
-    is_reported: bool
-
-    def check(self, same_heads: bool) -> Check:
-        id_, file = f"table {self.table.name}", self.manifest.file
-        if self.figures is None:
-            text = f"{id_}: gone, {self.rows_before} rows in {file}"
-            is_lost = same_heads or self.table.rows == KEPT
-            return failed(id_, text, losses.ACCEPT) if is_lost else note(id_, text)
-        changes = losses.told(self.table, self.figures)
-        if self.table.rows == KEPT and losses.kept_problem(self.table, self.figures):
-            return failed(id_, f"{self.counts}; {changes}", losses.ACCEPT)
-        if self.has_shrunken:
-            noun = self.manifest.watched[self.table.name].noun
-            text = f"{id_}: {self.figures.now} {noun}, {self.figures.before} in {file}; {changes}"
-            return failed(id_, text, losses.ACCEPT)
-        text = f"{self.counts}; {changes}"
-        return note(id_, text) if self.figures.missing or self.figures.changed else ok(id_, text)
-
-    @property
-    def rows_before(self) -> int:
-        tables = self.manifest.content.tables
-        return tables[self.table.name].rows if self.table.name in tables else 0
-
-    @property
-    def counts(self) -> str:
-        figures = self.figures or Figures()
-        return f"table {self.table.name}: {figures.now} rows, {figures.before} in the backup"
-
-    @property
-    def has_shrunken(self) -> bool:
-        if self.figures is None or self.table.name not in self.manifest.watched:
-            return False
-        fewer = comparison.shrunken(self.figures.before, self.figures.now, self.allowed_percent)
-        return fewer or (self.is_reported and self.figures.missing > 0)
-
-
-def _unknown_columns(table: TableConfig, figures: Figures) -> Iterator[Check]:
-    for name in table.fixed_columns:
-        if name in figures.unknown_columns:
-            text = f"table {table.name}: fixed column {name} is in no dump, so nobody can say whether it changed"
-            yield inconclusive(f"column {table.name}.{name}", text, "see fixed_columns in the vault's configuration")
-
-
-def _not_compared(manifest: Manifest, table: TableConfig, rows: int | None) -> Iterator[Check]:
-    id_, before = f"table {table.name}", manifest.content.tables.get(table.name)
-    was = f"{before.rows} in the backup" if before else "not in the backup"
-    if table.rows == VOLATILE:
-        now = "not there" if rows is None else f"{rows} rows"
-        yield note(id_, f"{id_}: {now}, {was}; volatile, so not compared")
-    elif rows is not None:
-        yield note(id_, f"{id_}: {rows} rows, {was}")
-    elif table.rows == KEPT:
-        text = f"{id_}: configured as kept, and neither in the database nor in {manifest.file}"
-        yield inconclusive(id_, text, "see [[tables]] in the vault's configuration: is the name as SQL quotes it?")
-
-
-def _invariant(name: str, seen: int | str) -> Check:
-    if isinstance(seen, str):
-        return inconclusive(f"invariant {name}", f"invariant '{name}': could not be asked: {seen}")
-    if seen:
-        return failed(f"invariant {name}", f"invariant '{name}': {seen} rows break it")
-    return ok(f"invariant {name}", f"invariant '{name}': holds")
+    return Judgement(path.name, [*live_rules.judge(base.manifest, live, context.config, reported)], live.changes)
 
 
 def _read(connection: Connection, context: Context, base: Baseline) -> Live:
@@ -174,7 +52,7 @@ def _read(connection: Connection, context: Context, base: Baseline) -> Live:
     config, manifest = context.config, base.manifest
     volatile = {table.name for table in config.tables if table.rows == VOLATILE}
     changes = row_changes.compare(
-        connection, base, lambda name: name not in volatile, losses.fixed_columns(config.tables)
+        connection, base, lambda name: name not in volatile, loss_rules.fixed_columns(config.tables)
     )
     names = {name for _, name, _, _ in database.rows(connection, queries.TABLES)}
     others = sorted(names & ({table.name for table in config.tables} - changes.keys()))
@@ -185,7 +63,9 @@ def _read(connection: Connection, context: Context, base: Baseline) -> Live:
         schema=schema,
         heads=database.read_heads(connection, manifest.migration_heads_query),
         broken={each.name: _broken(connection, each.query) for each in config.invariants},
-        seen=equivalence.seen_before(connection, context, manifest, schema),
+        seen=equivalence.seen_before(
+            connection, partial(proofs.proven_texts, context.store, manifest.file), manifest, schema
+        ),
     )
 
 

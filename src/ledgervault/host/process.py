@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import os
 import select
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import IO
 
 from ledgervault.host import deadline
 from ledgervault.model import diagnosis
 from ledgervault.model.errors import CouldNot
-from ledgervault.postgres.argv import COMPRESSORS, DECOMPRESSORS, tied
 
 _ERRORS_KEPT = 32 * 1024  # bytes, at each end
-_PIPE = 1 << 20  # bytes: a sixteenth of the wake-ups
+_PIPE_BYTES = 1 << 20  # a sixteenth of the wake-ups
+
+PIPE = subprocess.PIPE
+Child = subprocess.Popen[bytes]  # a program that lives longer than the call that started it
 
 
 class Program:
@@ -47,7 +47,7 @@ class Program:
                 stdout=stdout,
                 stderr=self._errors,
                 env={**_environment(), **(environment or {})},
-                pipesize=_PIPE,
+                pipesize=_PIPE_BYTES,
                 start_new_session=True,
             )
         except OSError as error:
@@ -131,11 +131,29 @@ class Program:
         self.close()
 
 
+def start_child(argv: Sequence[str]) -> Child:
+    """A program that writes where we write. The caller stops it with `stop_child`."""
+    return subprocess.Popen(argv, stdin=subprocess.DEVNULL)
+
+
+def stop_child(child: Child, wait_seconds: float) -> None:
+    """Waits for a child that was asked to stop, and kills it when it takes longer."""
+    try:
+        child.wait(wait_seconds)
+    except subprocess.TimeoutExpired:
+        child.kill()
+
+
 def work_in_batches() -> None:
     """From here on this thread, and the threads and programs it starts, do not take a processor from others each time a
     pipe has something for them: fewer switches, a tenth less time, and the stack's database goes first."""
     with suppress(OSError):  # not allowed here: slower, nothing else
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
+def tied(argv: Sequence[str], signal: str = "KILL", behind: bool = False) -> list[str]:
+    """The program dies with us, even if we are killed with -9. One that is `behind` lets others go first."""
+    return ["setpriv", "--pdeathsig", signal, "--", *(["nice", "-n", "10"] if behind else []), *argv]
 
 
 def run(argv: Sequence[str], environment: Mapping[str, str] | None = None, timeout: float = 60) -> str:
@@ -147,20 +165,6 @@ def run(argv: Sequence[str], environment: Mapping[str, str] | None = None, timeo
                 program.name, diagnosis.tail(program.errors()) or f"exit status {program.process.returncode}"
             )
         return output.decode(errors="replace")
-
-
-@contextmanager
-def decompressing(path: Path) -> Iterator[Program]:
-    """A file's content is its output."""
-    with path.open("rb") as file, Program(DECOMPRESSORS[compressor()], stdin=file, stdout=subprocess.PIPE) as program:
-        yield program
-
-
-def compressor() -> str:
-    for name in COMPRESSORS:
-        if shutil.which(name):
-            return name
-    raise CouldNot("compression", f"none of {', '.join(COMPRESSORS)} is installed", "is this the vault's image?")
 
 
 def _asked_for(pipe: IO[bytes] | None) -> IO[bytes]:

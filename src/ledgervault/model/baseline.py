@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ledgervault.model import proof
-from ledgervault.storage.store import Entry
+from ledgervault.model.entry import Entry
 
 
 def newest(entries: Sequence[Entry], before: str | None = None, kind: str = "db") -> Entry | None:

@@ -8,10 +8,9 @@ import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from ledgervault.model.content import Content, Globals, Sequence, SequenceValue, Table
+from ledgervault.model.content import EXTENSIONS_OWN, UNREADABLE, Content, Globals, Sequence, SequenceValue, Table
 from ledgervault.model.manifest import SCHEMA, Manifest
 from ledgervault.model.proof import Check, failed, inconclusive, note, ok
-from ledgervault.postgres.definitions import EXTENSIONS_OWN, UNREADABLE
 
 _SHOWN = 60
 _CAST = re.compile(
@@ -393,11 +392,6 @@ def heads(manifest: Manifest, restored: Content) -> Iterator[Check]:
         added = [" ".join(head) for head in sorted(after - before)]
         text = f"migrations: missing {', '.join(missing) or 'none'}; not in the manifest {', '.join(added) or 'none'}"
         yield failed("migrations", text)
-
-
-def shrunken(before: int, after: int, allowed_percent: int) -> bool:
-    """Fewer rows than before, by more than is allowed."""
-    return after < before * (100 - allowed_percent) / 100
 
 
 def failures(checks: Iterable[Check]) -> list[Check]:

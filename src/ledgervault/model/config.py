@@ -119,14 +119,6 @@ def parse(text: str, where: str) -> Config:
     return config
 
 
-def load(path: Path) -> Config:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(str(path), f"cannot be read: {error}", "name the configuration with --config FILE") from error
-    return parse(text, str(path))
-
-
 def _check(config: Config, where: str) -> None:
     for tier in config.tiers:
         if tier not in backup_names.TIERS:

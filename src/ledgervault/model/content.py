@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+UNREADABLE = "not readable by this role"  # a definition that the role may not read
+# The kind of an object that was added to an extension's table. pg_dump leaves it out: CREATE EXTENSION cannot make it.
+EXTENSIONS_OWN = "of an extension:"
+
 
 def _plus(one: str, other: str) -> str:
     return str(int(one) + int(other))

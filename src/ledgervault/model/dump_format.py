@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -26,6 +26,10 @@ _PLAIN_KEY = re.compile(
     rb"\n\nALTER TABLE ONLY (%(n)s\.%(n)s)\n    ADD CONSTRAINT (%(n)s) (PRIMARY KEY|UNIQUE)"
     rb" (\(%(n)s(?:, %(n)s)*\));\s*\Z" % {b"n": _NAME}
 )
+_ESCAPES = {
+    b"\\b": b"\b", b"\\f": b"\f", b"\\n": b"\n", b"\\r": b"\r", b"\\t": b"\t", b"\\v": b"\v", b"\\\\": b"\\"
+}  # fmt: skip
+_ESCAPE = re.compile(rb"\\.", re.DOTALL)
 # What needs no more of a key than its index.
 _INDEX_IS_ENOUGH = {"CONSTRAINT", "INDEX", "FK CONSTRAINT", "TRIGGER", "POLICY", "ROW SECURITY", "COMMENT", "ACL"}
 
@@ -41,6 +45,7 @@ class Part(Enum):
 
 
 Piece = tuple[Part, bytes]
+Take = Callable[[bytes], None]  # one row, its fields apart by tabs, no newline
 
 
 class Splitter:
@@ -112,37 +117,44 @@ def table(header: bytes) -> bytes | None:
     return match[1] if match else None
 
 
+def unescaped(field: bytes) -> bytes:
+    """A field's own bytes: COPY escapes what would end a field or a row."""
+    return _ESCAPE.sub(lambda match: _ESCAPES.get(match[0], match[0][1:]), field) if b"\\" in field else field
+
+
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Statement:
     kind: str
     text: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Key(Entry):
+class Key(Statement):
     """A key that may be made in two steps: its index while others read the table, then the key of that index."""
 
     table: bytes  # quoted, as the server writes it
-    index: Entry
-    attach: Entry
+    index: Statement
+    attach: Statement
 
 
 @dataclass(frozen=True, slots=True)
 class Behind:
     """What stands behind the rows, in pg_dump's order within each part."""
 
-    first: tuple[Entry, ...]  # up to the last key: these lock whole tables, but for the index of a Key
-    then: tuple[Entry, ...]
-    indexes: tuple[Entry, ...]  # plain secondary ones that nothing else names: in any order, at any time after `first`
+    first: tuple[Statement, ...]  # up to the last key: these lock whole tables, but for the index of a Key
+    then: tuple[Statement, ...]
+    indexes: tuple[
+        Statement, ...
+    ]  # plain secondary ones that nothing else names: in any order, at any time after `first`
 
 
 def behind(rest: bytes) -> Behind:
-    found = entries(rest)
+    statements = split_statements(rest)
     names = Counter(_NAMES.findall(rest))
-    indexes: list[Entry] = []
-    chain: list[Entry] = []
-    for entry in found:
-        (indexes if _stands_alone(entry, names) else chain).append(entry)
+    indexes: list[Statement] = []
+    chain: list[Statement] = []
+    for statement in statements:
+        (indexes if _stands_alone(statement, names) else chain).append(statement)
     keys = max((place for place, entry in enumerate(chain, start=1) if entry.kind == "CONSTRAINT"), default=0)
     first = chain[:keys]
     if {entry.kind for entry in chain} <= _INDEX_IS_ENOUGH:
@@ -150,28 +162,28 @@ def behind(rest: bytes) -> Behind:
     return Behind(tuple(first), tuple(chain[keys:]), tuple(indexes))
 
 
-def widest_first(indexes: Sequence[Entry]) -> list[Entry]:
+def widest_first(indexes: Sequence[Statement]) -> list[Statement]:
     """Those that take long before those that are quickly done, so that two workers end together."""
     return sorted(indexes, key=lambda entry: -entry.text.count(b","))
 
 
-def entries(rest: bytes) -> Sequence[Entry]:
+def split_statements(rest: bytes) -> Sequence[Statement]:
     text = _META.sub(b"", rest)
     heads = [*_ENTRY.finditer(text)]
     edges = [*(head.start() for head in heads), len(text)]
-    return [Entry(head[1].decode(), text[head.start() : end]) for head, end in zip(heads, edges[1:], strict=True)]
+    return [Statement(head[1].decode(), text[head.start() : end]) for head, end in zip(heads, edges[1:], strict=True)]
 
 
-def _stands_alone(entry: Entry, names: Counter[bytes]) -> bool:
+def _stands_alone(entry: Statement, names: Counter[bytes]) -> bool:
     match = _PLAIN_INDEX.search(entry.text) if entry.kind == "INDEX" else None
     return match is not None and _named_here_only(match[1], entry, names)
 
 
-def _named_here_only(name: bytes, entry: Entry, names: Counter[bytes]) -> bool:
+def _named_here_only(name: bytes, entry: Statement, names: Counter[bytes]) -> bool:
     return names[name] == _NAMES.findall(entry.text).count(name)
 
 
-def _key(entry: Entry, names: Counter[bytes]) -> Key | None:
+def _key(entry: Statement, names: Counter[bytes]) -> Key | None:
     """None for a key with anything special to it, or that something else names."""
     match = _PLAIN_KEY.search(entry.text)
     if match is None or not _named_here_only(match[2], entry, names):
@@ -179,7 +191,7 @@ def _key(entry: Entry, names: Counter[bytes]) -> Key | None:
     table, name, kind, columns = match.groups()
     index = b"CREATE UNIQUE INDEX %s ON ONLY %s %s" % (name, table, columns)
     attach = b"ALTER TABLE ONLY %s ADD CONSTRAINT %s %s USING INDEX %s" % (table, name, kind, name)
-    return Key(entry.kind, entry.text, table, Entry("INDEX", index), Entry(entry.kind, attach))
+    return Key(entry.kind, entry.text, table, Statement("INDEX", index), Statement(entry.kind, attach))
 
 
 def _third_last_line(text: bytes) -> int:

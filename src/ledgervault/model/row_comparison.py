@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ledgervault.model.digests import bucket_of
-from ledgervault.storage import dump_rows
+from ledgervault.model.dump_format import Take, unescaped
 
 SHOWN = 20  # keys listed of each sort
 _KEY_LENGTH = 100
@@ -68,7 +68,7 @@ class Comparison:
         else:
             self._later[key] = self._hashes(fields)
 
-    def taker(self, columns: Sequence[str]) -> dump_rows.Take:
+    def taker(self, columns: Sequence[str]) -> Take:
         """For rows whose fields are in the order of `columns`."""
         places = [columns.index(name) for name in self._shape.columns]
         key_places = [columns.index(name) for name in self._shape.key]
@@ -90,7 +90,7 @@ class Comparison:
         self._copies.clear()
 
     def _bucket(self, fields: Sequence[bytes], places: Sequence[int]) -> int:
-        return bucket_of(self._shape.bucketing, b"\t".join([dump_rows.unescaped(fields[place]) for place in places]))
+        return bucket_of(self._shape.bucketing, b"\t".join([unescaped(fields[place]) for place in places]))
 
     def _take_earlier(self, fields: Sequence[bytes]) -> None:
         key = b"\t".join([fields[place] for place in self._key])
@@ -121,6 +121,6 @@ class Comparison:
     def _show(self, keys: list[str], key: bytes, more: str = "") -> None:
         if len(keys) < SHOWN:
             names = self._shape.key or self._shape.columns
-            values = (dump_rows.unescaped(value).decode(errors="replace") for value in key.split(b"\t"))
+            values = (unescaped(value).decode(errors="replace") for value in key.split(b"\t"))
             text = " ".join(f"{name}={value}" for name, value in zip(names, values, strict=True))
             keys.append((text if len(text) <= _KEY_LENGTH else text[: _KEY_LENGTH - 3] + "...") + more)

@@ -1,92 +1,11 @@
-"""Argument lists of the programs we run: built here, run elsewhere, so that tests see them without running them."""
+"""Argument lists of PostgreSQL's programs: built here, run elsewhere, so that tests see them without running them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-COMPRESSORS: dict[str, tuple[str, ...]] = {  # in order of preference: the same .gz, at 0.26, 0.53 and 1 of the time
-    "igzip": ("igzip", "-1", "-c"),
-    "pigz": ("pigz", "-6", "-c"),
-    "gzip": ("gzip", "-6", "-c"),
-}
-DECOMPRESSORS: dict[str, tuple[str, ...]] = {
-    "igzip": ("igzip", "-d", "-c"),
-    "pigz": ("pigz", "-d", "-c"),
-    "gzip": ("gzip", "-d", "-c"),
-}
-
-# Whatever a role or a database has set for itself must not stop or bend a restore or a comparison.
-SESSION = {
-    "statement_timeout": "0",
-    "lock_timeout": "0",
-    "idle_in_transaction_session_timeout": "0",
-    "transaction_timeout": "0",
-    "idle_session_timeout": "0",
-    "row_security": "off",
-    "client_min_messages": "warning",
-    "client_connection_check_interval": "10s",  # what we no longer wait for ends there too
-    "role": "none",
-    "default_transaction_isolation": "read committed",
-    "default_transaction_deferrable": "off",
-    "standard_conforming_strings": "on",
-    "quote_all_identifiers": "off",
-    "array_nulls": "on",
-    "transform_null_equals": "off",
-    "lc_monetary": "C",
-}
-# A network that is cut is noticed after a minute, also where nobody has anything to send.
-KEEPALIVE: dict[str, Any] = {
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 60_000,
-}
-THROW_AWAY_SESSION = SESSION | {
-    "default_transaction_read_only": "off",
-    "session_preload_libraries": "",
-    "session_replication_role": "origin",
-    "event_triggers": "off",  # they were not on when the dump's rows were as the manifest says
-    "synchronous_commit": "off",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """Where and as whom. The password never stands in an argument list: it goes by the environment."""
-
-    host: str
-    port: int
-    user: str
-    database: str
-    password: str | None = None
-    timeout: int = 10
-
-    def environment(self, session: Mapping[str, str]) -> dict[str, str]:
-        variables = {
-            "PGHOST": self.host,
-            "PGPORT": str(self.port),
-            "PGUSER": self.user,
-            "PGDATABASE": self.database,
-            "PGCONNECT_TIMEOUT": str(self.timeout),
-            "PGCLIENTENCODING": "UTF8",
-            "PGOPTIONS": options(session),
-        }
-        return variables | ({"PGPASSWORD": self.password} if self.password is not None else {})
-
-    def to(self, database: str) -> Login:
-        return Login(self.host, self.port, self.user, database, self.password, self.timeout)
-
-
-def options(session: Mapping[str, str]) -> str:
-    return " ".join(f"-c {name}={_escape(value)}" for name, value in session.items())
-
-
-def tied(argv: Sequence[str], signal: str = "KILL", behind: bool = False) -> list[str]:
-    """The program dies with us, even if we are killed with -9. One that is `behind` lets others go first."""
-    return ["setpriv", "--pdeathsig", signal, "--", *(["nice", "-n", "10"] if behind else []), *argv]
+from ledgervault.postgres.login import KEEPALIVE
 
 
 def pg_dump(snapshot: str, lock_wait_seconds: int) -> list[str]:
@@ -159,7 +78,3 @@ def throw_away_server(directory: Path, sockets: Path, shared_buffers_mb: int, ma
     for name, value in settings.items():
         argv += ["-c", f"{name}={value}"]
     return argv
-
-
-def _escape(value: str) -> str:
-    return value.replace("\\", "\\\\").replace(" ", "\\ ")

@@ -30,7 +30,7 @@ from ledgervault.model.content import (
 from ledgervault.model.errors import CouldNot
 from ledgervault.model.manifest import SCHEMA
 from ledgervault.postgres import definitions, definitions_schema1, left_out_queries, queries
-from ledgervault.postgres.argv import KEEPALIVE, SESSION, Login, options
+from ledgervault.postgres.login import KEEPALIVE, SESSION, Login, options
 from ledgervault.postgres.sql import identifier
 
 Connection = psycopg.Connection[tuple[Any, ...]]

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ledgervault.model.content import EXTENSIONS_OWN, UNREADABLE
+
 FIRST_USER_OID = 16384
 USER_SCHEMA = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 RELATION = "format('%I.%I', n.nspname, c.relname)"
@@ -337,7 +339,6 @@ _MAPPINGS = f"""
 """
 
 # What a role may not read; PostgreSQL refuses the whole query if it is asked for.
-UNREADABLE = "not readable by this role"
 MAY_READ_MAPPINGS = "SELECT has_table_privilege('pg_user_mapping', 'SELECT')"
 
 _TEXT_SEARCH = f"""
@@ -465,9 +466,6 @@ SELECT 'grants on column', format('%I.%I.%I', n.nspname, c.relname, a.attname), 
  WHERE a.attacl IS DISTINCT FROM i.initprivs AND (c.oid < {FIRST_USER_OID} AND n.nspname = 'pg_catalog' OR {of_extension("pg_class", "c.oid")})
 """,
 )
-
-# pg_dump leaves these out: what CREATE EXTENSION makes is all that comes back. compare says so.
-EXTENSIONS_OWN = "of an extension:"
 
 _ON_EXTENSIONS = f"""
 SELECT '{EXTENSIONS_OWN} ' || part.kind, {RELATION} || '.' || part.name, part.definition

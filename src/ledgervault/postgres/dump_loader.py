@@ -16,18 +16,18 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ledgervault.host import process
+from ledgervault.host import compression, process
 from ledgervault.model import diagnosis, dump_format
 from ledgervault.model.content import Table
-from ledgervault.model.dump_format import Behind, Entry, Key
+from ledgervault.model.dump_format import Behind, Key, Statement
 from ledgervault.model.proof import Check, failed
 from ledgervault.postgres import argv, database
-from ledgervault.postgres.argv import Login
 from ledgervault.postgres.database import Batch, Connection
+from ledgervault.postgres.login import THROW_AWAY_SESSION, Login
 
 _WORKERS = 2
 # Sorting in parallel inside one index gains nothing while the other core builds the next one, and costs twice.
-_SESSION = argv.THROW_AWAY_SESSION | {"check_function_bodies": "off", "max_parallel_maintenance_workers": "0"}
+_SESSION = THROW_AWAY_SESSION | {"check_function_bodies": "off", "max_parallel_maintenance_workers": "0"}
 _Job = Callable[[Connection], None]
 
 
@@ -36,12 +36,12 @@ class Loaded:
     """What is known of a restored copy when its dump is in: nothing, where psql loaded it as it stands."""
 
     tables: dict[str, Table] | None = None
-    unbuilt: tuple[Entry, ...] = ()  # secondary indexes
+    unbuilt: tuple[Statement, ...] = ()  # secondary indexes
 
 
 def load(path: Path, login: Login, variables: dict[str, str], timeout: float, session: dict[str, str]) -> Check | None:
     """The dump as it stands, by one psql. None if all went in, else what went wrong and whose fault it is."""
-    with process.decompressing(path) as reader:
+    with compression.decompressing(path) as reader:
         stream = reader.output
         psql = argv.psql(variables, single_transaction=True)
         with process.Program(psql, stdin=stream, environment=login.environment(session)) as loader:
@@ -74,19 +74,19 @@ def finish(login: Login, parts: Behind, build: bool, say: Callable[[str], None])
     return Loaded(tables, () if build else parts.indexes)
 
 
-def run(connection: Connection, entries: Iterable[Entry]) -> None:
+def run(connection: Connection, entries: Iterable[Statement]) -> None:
     for entry in entries:
         connection.execute(entry.text)
 
 
-def _beside_reading(connection: Connection, first: Iterable[Entry]) -> list[Key]:
+def _beside_reading(connection: Connection, first: Iterable[Statement]) -> list[Key]:
     """Keys of large tables: adding one as the dump says keeps everybody from the table while its index is built."""
     large = {name.encode() for name in database.large_tables(connection)}
     return [entry for entry in first if isinstance(entry, Key) and entry.table in large]
 
 
 def _jobs(
-    connection: Connection, then: Iterable[Entry], indexes: Sequence[Entry], tables: dict[str, Table]
+    connection: Connection, then: Iterable[Statement], indexes: Sequence[Statement], tables: dict[str, Table]
 ) -> deque[_Job]:
     """The long ones first, in so far as one can tell: tables by size, then indexes by the number of their columns."""
     reading = (partial(_read, batch=batch, tables=tables) for batch in database.table_batches(connection))

@@ -5,16 +5,13 @@ looked at again.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from ledgervault.commands.context import Context
 from ledgervault.model import comparison
 from ledgervault.model.comparison import Seen
 from ledgervault.model.content import Content
 from ledgervault.model.manifest import SCHEMA, Manifest
-from ledgervault.model.proof import PROVEN, Proof
-from ledgervault.model.records import RecordError, from_json
 from ledgervault.postgres import canonical, database, definitions_schema1, queries
 from ledgervault.postgres.database import Connection
 
@@ -39,24 +36,14 @@ def seen(connection: Connection, manifest: Manifest, schema: Mapping[str, str]) 
     return replace(_of_server(connection), written=written, unsure=unsure)
 
 
-def seen_before(connection: Connection, context: Context, manifest: Manifest, schema: Mapping[str, str]) -> Seen:
+def seen_before(
+    connection: Connection, proven: Callable[[], Mapping[str, str]], manifest: Manifest, schema: Mapping[str, str]
+) -> Seen:
     """The same where nothing may be defined, as on a live database: the backup's proof holds what a restored copy
     writes otherwise, and what is not in it stays unsure."""
     texts = comparison.different(manifest.content.schema, schema)
     unsure = frozenset(key for key in texts if _alike(texts[key], schema[key]))
-    return replace(_of_server(connection), written=_proven_texts(context, manifest) if texts else {}, unsure=unsure)
-
-
-def _proven_texts(context: Context, manifest: Manifest) -> Mapping[str, str]:
-    path = next((entry.path for entry in context.store.entries() if entry.file == manifest.file), None)
-    for place in sorted(path.parent.glob(f"{path.name}.proof-*.json"), reverse=True) if path else ():
-        try:
-            result = from_json(Proof, place.read_bytes())
-        except (OSError, RecordError):
-            continue
-        if result.verdict == PROVEN and result.level == "data":
-            return result.written
-    return {}
+    return replace(_of_server(connection), written=proven() if texts else {}, unsure=unsure)
 
 
 def _of_server(connection: Connection) -> Seen:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ledgervault.model.content import Table
 from ledgervault.model.digests import BUCKETS, NUMBER, NUMBERS, SINGLE, Column, Digest, Digests, Layout, of_table
+from ledgervault.model.dump_format import Take
 from ledgervault.model.errors import CouldNot
 from ledgervault.model.manifest import Manifest
 from ledgervault.model.row_comparison import SHOWN, Comparison, Figures, Shape
@@ -246,7 +247,7 @@ def _read_share(here: _Database, baseline: Baseline, share: Sequence[_Work]) -> 
         for part in work.layout.parts:
             comparisons.setdefault(part, []).append(comparison)
 
-    def ask(table: str, columns: tuple[str, ...]) -> dump_rows.Take | None:
+    def ask(table: str, columns: tuple[str, ...]) -> Take | None:
         takers = [comparison.taker(columns) for comparison in comparisons.get(table, ())]
         return _all(takers) if len(takers) > 1 else next(iter(takers), None)
 
@@ -261,7 +262,7 @@ def _read_share(here: _Database, baseline: Baseline, share: Sequence[_Work]) -> 
         comparison.end()
 
 
-def _all(takers: Sequence[dump_rows.Take]) -> dump_rows.Take:
+def _all(takers: Sequence[Take]) -> Take:
     def take(row: bytes) -> None:
         for each in takers:
             each(row)

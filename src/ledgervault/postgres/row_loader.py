@@ -7,7 +7,6 @@ table's rows go by two COPYs, each of which takes the next piece as it gets free
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -21,12 +20,12 @@ from psycopg.copy import LibpqWriter
 from psycopg.pq.abc import PGconn
 from psycopg.waiting import Ready, Wait
 
-from ledgervault.host import process
+from ledgervault.host import compression, process
 from ledgervault.model import dump_format
 from ledgervault.model.dump_format import Behind, Part, Piece
 from ledgervault.postgres import argv, database, queries
-from ledgervault.postgres.argv import Login
 from ledgervault.postgres.database import Connection
+from ledgervault.postgres.login import Login
 from ledgervault.storage import files
 from ledgervault.storage.archive import Listener
 
@@ -60,7 +59,7 @@ def load(
     behind = bytearray()
     environment = login.environment(session)
     with (
-        process.decompressing(path) as reader,
+        compression.decompressing(path) as reader,
         _Statements(argv.psql(variables, single_transaction=True), environment, timeout) as before,
         _Statements(argv.psql(variables), environment, timeout) as among,
         _Rows(login, {**session, **_AS_DUMPED, "statement_timeout": f"{timeout:.0f}s"}, large) as rows,
@@ -109,7 +108,7 @@ class _Statements:
 
     def add(self, piece: bytes) -> None:
         if self._psql is None:
-            self._psql = process.Program(self._command, stdin=subprocess.PIPE, environment=self._environment)
+            self._psql = process.Program(self._command, stdin=process.PIPE, environment=self._environment)
         try:
             self._psql.input.write(piece)
         except BrokenPipeError:

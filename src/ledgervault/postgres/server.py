@@ -21,11 +21,11 @@ from pathlib import Path
 
 import psycopg
 
-from ledgervault.host import process
+from ledgervault.host import compression, process
 from ledgervault.model.config import Limits
 from ledgervault.model.errors import CouldNot
 from ledgervault.postgres import argv
-from ledgervault.postgres.argv import Login
+from ledgervault.postgres.login import Login
 from ledgervault.storage import files
 
 PREFIX = "prove-"
@@ -117,7 +117,7 @@ def _make_cluster(directory: Path, superuser: str) -> None:
     the disk is busy."""
     if superuser == TEMPLATE_SUPERUSER and TEMPLATE.is_file():
         directory.mkdir(mode=0o700)
-        process.run(argv.unpack_cluster(TEMPLATE, directory, process.compressor()), timeout=_START_SECONDS)
+        process.run(argv.unpack_cluster(TEMPLATE, directory, compression.compressor()), timeout=_START_SECONDS)
     else:
         process.run(argv.initdb(directory, superuser), timeout=_START_SECONDS)
 

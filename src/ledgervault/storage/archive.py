@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import subprocess
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -12,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from ledgervault.host import process
+from ledgervault.host import compression, process
 from ledgervault.model.content import SequenceValue
-from ledgervault.postgres import argv
 from ledgervault.storage import files
 
 _OVERLAP = 4096  # longer than the longest setval and its comment
@@ -86,9 +84,9 @@ def reading_back(
     """The same beside other work, `behind` it where processors are few. The block's end leaves `source`, which has to
     end its chunks, and waits for the reading; left here and not by the caller, so that a signal at any moment finds no
     reader that waits for more. Enter it in the main thread (`process`)."""
-    decompress = argv.DECOMPRESSORS[process.compressor()]
+    decompress = compression.DECOMPRESSORS[compression.compressor()]
     with (
-        process.Program(decompress, stdin=subprocess.PIPE, stdout=subprocess.PIPE, behind=behind) as program,
+        process.Program(decompress, stdin=process.PIPE, stdout=process.PIPE, behind=behind) as program,
         ThreadPoolExecutor(2) as pool,
         source as chunks,
     ):

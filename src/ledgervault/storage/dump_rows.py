@@ -11,20 +11,15 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from ledgervault.host import process
+from ledgervault.host import compression
 from ledgervault.model import dump_format
-from ledgervault.model.dump_format import Part
+from ledgervault.model.dump_format import Part, Take
 from ledgervault.model.errors import CouldNot
 from ledgervault.storage import files
 
-Take = Callable[[bytes], None]  # one row, its fields apart by tabs, no newline
 Ask = Callable[[str, tuple[str, ...]], Take | None]  # of a table and its COPY's columns: who takes its rows
 _COLUMNS = re.compile(rb"COPY .*? \((.*)\) FROM stdin;\n", re.DOTALL)
 _NAME = re.compile(rb'"((?:[^"]|"")*)"|([^\s",()]+)')
-_ESCAPES = {
-    b"\\b": b"\b", b"\\f": b"\f", b"\\n": b"\n", b"\\r": b"\r", b"\\t": b"\t", b"\\v": b"\v", b"\\\\": b"\\"
-}  # fmt: skip
-_ESCAPE = re.compile(rb"\\.", re.DOTALL)
 
 
 def read(path: Path, ask: Ask, limit_seconds: float) -> Counter[str]:
@@ -32,7 +27,7 @@ def read(path: Path, ask: Ask, limit_seconds: float) -> Counter[str]:
     counted: Counter[str] = Counter()
     deadline = time.monotonic() + limit_seconds
     table, take, rest = "", None, b""
-    with process.decompressing(path) as reader:
+    with compression.decompressing(path) as reader:
         splitter = dump_format.Splitter()
         while chunk := reader.output.read(files.CHUNK):
             if time.monotonic() > deadline:
@@ -59,11 +54,6 @@ def columns(path: Path, limit_seconds: float) -> dict[str, tuple[str, ...]]:
 
     read(path, note_columns, limit_seconds)
     return seen
-
-
-def unescaped(field: bytes) -> bytes:
-    """A field's own bytes: COPY escapes what would end a field or a row."""
-    return _ESCAPE.sub(lambda match: _ESCAPES.get(match[0], match[0][1:]), field) if b"\\" in field else field
 
 
 def _begin(header: bytes, ask: Ask) -> tuple[str, Take | None]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ledgervault.model import backup_names, clock, digests, journal, proof, retention
+from ledgervault.model.entry import UNPROVEN, Entry
 from ledgervault.model.errors import CouldNot, UsageError
 from ledgervault.model.journal import Head, Journal, Line
 from ledgervault.model.manifest import SUFFIX, Manifest
@@ -24,7 +25,6 @@ from ledgervault.model.records import RecordError, from_json, to_json
 from ledgervault.model.retention import Decision, Rule
 from ledgervault.storage import files
 
-UNPROVEN = "unproven"
 BACKUP_FAILED = "backup FAILED"  # in backup.log
 HEAD_NAME = "journal-head.json"  # in the directory of the state, never beside the journal
 HEAD_HINT = "compare the journal with the off-site copy; then remove this head: the next line keeps a new one"
@@ -32,45 +32,6 @@ _LOG = "backup.log"
 _LOG_TAIL = 64 * 1024
 _JOURNAL_WAIT = 60
 _RESERVE = 64 * 1024  # bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A backup as the journal and the disk know it."""
-
-    file: str
-    path: Path
-    line: Line
-    verdict: str  # proven, failed, inconclusive, unproven
-    ruling: Line | None
-    intact: bool  # there, with the journal's size
-    accepted: bool = False  # its loss, or that of a later one, was meant
-
-    @property
-    def proven(self) -> bool:
-        return self.verdict == proof.PROVEN and self.intact
-
-    @property
-    def loss(self) -> str:
-        """What its ruling proof said of rows lost since the baseline; NONE where there is none. A proof by an older
-        version says whether it had shrunken."""
-        data = self.ruling.data if self.ruling else {}
-        return str(data.get("loss") or (proof.LOST if data.get("shrunken") else proof.NONE))
-
-    @property
-    def shrunken(self) -> bool:
-        """Rows were lost, and nobody has said that it was meant."""
-        return self.loss == proof.LOST and not self.accepted
-
-    @property
-    def is_baseline(self) -> bool:
-        """Judged proven, and nothing lost unaccepted: later ones are compared with it, also if its file is missing."""
-        return self.verdict == proof.PROVEN and (self.loss == proof.NONE or self.accepted)
-
-    @property
-    def complete(self) -> bool:
-        """As `is_baseline`, and the file is as written: older ones may go."""
-        return self.is_baseline and self.intact
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import pytest
 from ledgervault.model import comparison, content, proof, records
 from ledgervault.model.content import Sequence, SequenceValue, Table
 from ledgervault.model.proof import Check
-from ledgervault.postgres import definitions, equivalence, queries
+from ledgervault.postgres import equivalence, queries
 
 ONE, TWO, BOTH = Table(1, "5", "9"), Table(2, "-7", "-4"), Table(3, "-2", "-11")
 
@@ -39,9 +39,9 @@ def test_texts_of_which_nobody_can_say_whether_they_are_the_same_are_inconclusiv
 
 def test_what_the_backups_role_could_not_read_is_inconclusive_and_what_the_copys_cannot_is_said() -> None:
     for expected, restored, result in (
-        (definitions.UNREADABLE, "options none", proof.INCONCLUSIVE),
-        (definitions.UNREADABLE, definitions.UNREADABLE, proof.INCONCLUSIVE),
-        ("options user", definitions.UNREADABLE, proof.NOTE),
+        (content.UNREADABLE, "options none", proof.INCONCLUSIVE),
+        (content.UNREADABLE, content.UNREADABLE, proof.INCONCLUSIVE),
+        ("options user", content.UNREADABLE, proof.NOTE),
         ("options user", "options none", proof.FAILED),
     ):
         checks = [*comparison.schema({"user mapping m": expected}, {"user mapping m": restored})]
@@ -49,7 +49,7 @@ def test_what_the_backups_role_could_not_read_is_inconclusive_and_what_the_copys
 
 
 def test_what_was_added_to_an_extensions_table_is_said_and_fails_nothing() -> None:
-    name = f"{definitions.EXTENSIONS_OWN} trigger public.t.x"
+    name = f"{content.EXTENSIONS_OWN} trigger public.t.x"
     for expected, restored in (({name: "a"}, {}), ({}, {name: "a"}), ({name: "a"}, {name: "b"})):
         checks = [*comparison.schema({"table t": "", **expected}, {"table t": "", **restored})]
         assert [check.result for check in checks] == [proof.OK, proof.NOTE]

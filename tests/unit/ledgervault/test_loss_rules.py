@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 
-from ledgervault.commands import losses
-from ledgervault.model import baseline, config, digests, journal, proof, records, retention
+from ledgervault.model import baseline, config, digests, journal, loss_rules, proof, records, retention
 from ledgervault.model.digests import NUMBER, SINGLE, TEXT, Column, Digest, Digests, Header, Layout
+from ledgervault.model.dump_format import unescaped
+from ledgervault.model.entry import Entry
 from ledgervault.model.errors import UsageError
 from ledgervault.model.row_comparison import Comparison, Figures, Shape
 from ledgervault.postgres import row_queries
-from ledgervault.storage import dump_rows
-from ledgervault.storage.store import Entry
 
 NOON = datetime(2025, 4, 22, 12, 0, tzinfo=UTC)
 LAYOUT = Layout(("public.t",), (Column("a", "integer", "a"), Column("id", "bigint", "id")), ("id",), NUMBER, 9)
@@ -83,8 +82,8 @@ def test_rows_above_the_highest_key_are_asked_for_apart() -> None:
 
 
 def test_fields_of_a_dump_are_unescaped_as_copy_escaped_them() -> None:
-    assert dump_rows.unescaped(rb"a\tb\nc\\d\be") == b"a\tb\nc\\d\be"
-    assert dump_rows.unescaped(b"plain") == b"plain"
+    assert unescaped(rb"a\tb\nc\\d\be") == b"a\tb\nc\\d\be"
+    assert unescaped(b"plain") == b"plain"
 
 
 # ---------------------------------------------------------------- row sets
@@ -140,12 +139,12 @@ def test_the_first_keys_are_named_and_the_rest_are_counted() -> None:
     figures = compared([b"1\t%d\tx" % n for n in range(50)], [], KEYED)
     table = config.TableConfig("t", rows=config.KEPT)
     assert len(figures.missing_keys) == 20
-    assert losses.kept_problem(table, figures) == "50 missing (id=0; id=1; id=2; id=3; id=4 and 45 more)"
-    assert losses.kept_problem(table, Figures(changed=3, added=5)) is None
-    assert losses.kept_problem(table, None) == "gone"
+    assert loss_rules.kept_problem(table, figures) == "50 missing (id=0; id=1; id=2; id=3; id=4 and 45 more)"
+    assert loss_rules.kept_problem(table, Figures(changed=3, added=5)) is None
+    assert loss_rules.kept_problem(table, None) == "gone"
     dropped = replace(table, fixed_columns=("amount",))
-    assert losses.kept_problem(dropped, Figures(dropped_columns=["amount"])) == "fixed column dropped: amount"
-    assert losses.kept_problem(dropped, Figures(dropped_columns=["note"])) is None
+    assert loss_rules.kept_problem(dropped, Figures(dropped_columns=["amount"])) == "fixed column dropped: amount"
+    assert loss_rules.kept_problem(dropped, Figures(dropped_columns=["note"])) is None
 
 
 # ---------------------------------------------------------------- configuration

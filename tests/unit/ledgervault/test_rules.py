@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ledgervault.commands import report, schedule
+from ledgervault.commands.context import load_config
 from ledgervault.model import (
     backup_names,
     comparison,
@@ -27,7 +28,8 @@ from ledgervault.model import (
 from ledgervault.model.errors import Bad, CouldNot, UsageError
 from ledgervault.model.manifest import Manifest, Watched, end_marker
 from ledgervault.model.proof import Check, Proof
-from ledgervault.postgres import argv, sql
+from ledgervault.postgres import argv, login, sql
+from ledgervault.postgres.login import Login
 from ledgervault.storage import archive
 
 ROOT = Path(__file__).parents[3]
@@ -164,7 +166,7 @@ def test_the_published_example_is_a_configuration() -> None:
     example = ROOT / "docs" / "vault.toml"
     if not example.exists():
         pytest.skip("the documents are not in the test image; the controller's run reads them")
-    read = config.load(example)
+    read = load_config(example)
     assert read.tiers["hourly"].keep_hours == 48
     assert read.limits == config.Limits()
 
@@ -187,7 +189,7 @@ def test_a_wrong_configuration_is_refused_by_name(text: str, told: str) -> None:
 def test_a_configuration_with_the_least_is_enough_and_a_missing_one_is_named() -> None:
     assert config.parse(MINIMAL, "c.toml").database.port == 5432
     with pytest.raises(UsageError, match=r"nowhere\.toml: cannot be read"):
-        config.load(Path("/nowhere.toml"))
+        load_config(Path("/nowhere.toml"))
 
 
 # ---------------------------------------------------------------- journal
@@ -400,7 +402,7 @@ def test_a_database_is_made_with_the_sources_locale(provider: str, locale: str |
 
 
 def test_the_password_goes_by_the_environment_alone() -> None:
-    login = argv.Login("h", 1, "u", "d", "geheim")
+    login = Login("h", 1, "u", "d", "geheim")
     assert login.environment({})["PGPASSWORD"] == "geheim"
     assert "PGPASSWORD" not in replace(login, password=None).environment({})
     assert "geheim" not in " ".join(argv.pg_dump("s", 1) + argv.psql({"a": "b"}, True))
@@ -408,7 +410,7 @@ def test_the_password_goes_by_the_environment_alone() -> None:
 
 
 def test_option_values_with_spaces_and_backslashes_stay_one_value() -> None:
-    assert argv.options({"a": "b c\\d"}) == "-c a=b\\ c\\\\d"
+    assert login.options({"a": "b c\\d"}) == "-c a=b\\ c\\\\d"
 
 
 def test_the_throw_away_server_listens_on_no_network() -> None:

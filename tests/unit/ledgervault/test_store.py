@@ -16,12 +16,13 @@ import pytest
 
 from ledgervault.commands import audit
 from ledgervault.model import backup_names, content, journal, proof
+from ledgervault.model.entry import Entry
 from ledgervault.model.errors import CouldNot
 from ledgervault.model.manifest import Manifest
 from ledgervault.model.proof import Proof
 from ledgervault.model.retention import Rule
 from ledgervault.storage import files
-from ledgervault.storage.store import Entry, Store
+from ledgervault.storage.store import Store
 
 NOON = datetime(2025, 4, 22, 12, 0, tzinfo=UTC)
 DATABASE = content.Database("app", "UTF8", "b", "C.UTF-8", "C.UTF-8", "C.UTF-8", None, -1, ())
