@@ -217,14 +217,14 @@ def _large(vault: Vault) -> None:
 @pytest.mark.parametrize("indexes", ["all", "definitions"])
 def test_a_large_tables_keys_are_made_beside_its_reading(vault: Vault, indexes: str, monkeypatch: Any) -> None:
     _large(vault)
-    path, attached, run = vault.taken(), [], dump_loader.run
+    path, attached, run = vault.taken(), [], dump_loader.execute
 
     def noted(connection: Any, entries: Any) -> None:
         chosen = list(entries)
         attached.extend(entry for entry in chosen if b"USING INDEX" in entry.text)
         run(connection, chosen)
 
-    monkeypatch.setattr(dump_loader, "run", noted)
+    monkeypatch.setattr(dump_loader, "execute", noted)
     assert vault("prove", path.name, "--indexes", indexes).verdict == "proven"
     assert len(attached) == 2
 
@@ -235,13 +235,13 @@ def test_a_large_tables_rows_are_shared_by_two_and_its_mark_is_as_it_was(vault: 
               " CREATE TABLE public.logged AS SELECT id, code FROM public.large;"
               " ALTER TABLE public.large ALTER COLUMN filler SET STORAGE EXTERNAL;"
               " UPDATE public.large SET filler = repeat('y', 9000) WHERE id % 1000 = 0")  # fmt: skip
-    path, shared, original = vault.taken(), [], row_loader._shared
+    path, shared, original = vault.taken(), [], row_loader._copy_shared
 
     def noted(connections: Any, table: str, header: bytes) -> Any:
         shared.append(table)
         return original(connections, table, header)
 
-    monkeypatch.setattr(row_loader, "_shared", noted)
+    monkeypatch.setattr(row_loader, "_copy_shared", noted)
     assert vault("prove", path.name).verdict == "proven"
     assert sorted(shared) == ["public.large", "public.logged", "public.unlogged"]
     for before, after in (("UNLOGGED TABLE public.unlogged", "TABLE public.unlogged"),
@@ -269,8 +269,8 @@ def test_b06_a_row_twice_in_a_large_table_is_failed_and_its_key_named(vault: Vau
 
 def test_a_dump_that_only_loads_the_plain_way_is_judged_by_that(vault: Vault, monkeypatch: Any) -> None:
     path = vault.taken()
-    whole = dump_format.behind
-    monkeypatch.setattr(dump_format, "behind", lambda rest: whole(rest.replace(b"PRIMARY KEY", b"NO KEY")))
+    whole = dump_format.split_post_data
+    monkeypatch.setattr(dump_format, "split_post_data", lambda rest: whole(rest.replace(b"PRIMARY KEY", b"NO KEY")))
     assert vault("prove", path.name).verdict == "proven"
 
 
@@ -725,7 +725,7 @@ def test_b35_a_migration_that_slips_in_before_pg_dump_goes_first_and_the_backup_
 
 def test_b30_a_verifier_whose_comparison_always_says_equal_is_caught(vault: Vault, monkeypatch: Any) -> None:
     path = vault.taken()
-    monkeypatch.setattr(comparison, "_table", lambda name, expected, restored: comparison.ok(f"table {name}", "equal"))
+    monkeypatch.setattr(comparison, "_compare_table", lambda name, expected, restored: comparison.ok(f"table {name}", "equal"))
     result = vault("prove", path.name, "--no-record")
     assert (result.code, result.verdict) == (2, "inconclusive")
     assert "this verifier sees nothing" in result.bad

@@ -396,7 +396,7 @@ def test_help_and_version_are_exit_0() -> None:
 
 def test_the_schedule_takes_proves_and_prunes_by_itself(vault: Vault) -> None:
     text = context.load_config(vault.config)
-    plan = Schedule(context.context(text, context.silent), vault.config)
+    plan = Schedule(context.make_context(text, context.silent), vault.config)
     vault.taken()
     plan._queue_unproven()
     plan.due = files.now()

@@ -194,13 +194,13 @@ def kinds(bare: Callable[..., Vault], cluster: Cluster, monkeypatch: pytest.Monk
 
 
 def _manifest(path: Path) -> manifest.Manifest:
-    return manifest.read(path.with_name(path.name + manifest.SUFFIX).read_bytes())
+    return manifest.parse_manifest(path.with_name(path.name + manifest.SUFFIX).read_bytes())
 
 
 def _checks(connection: Connection, expected: manifest.Manifest) -> list[Check]:
     schema = database.read_schema(connection)
-    seen = equivalence.seen(connection, expected, schema)
-    return comparison.compare(expected, database.read_content(connection, None, schema=schema), seen)
+    seen = equivalence.find_equivalences(connection, expected, schema)
+    return comparison.compare_copy(expected, database.read_content(connection, None, schema=schema), seen)
 
 
 def _failures(connection: Connection, expected: manifest.Manifest, statement: str) -> list[str]:

@@ -26,7 +26,7 @@ from ledgervault.postgres import argv, database, digest_reader, sql
 from ledgervault.postgres.database import Connection, Snapshot
 from ledgervault.postgres.login import SESSION, Login
 from ledgervault.storage import archive, files
-from ledgervault.storage.archive import ReadBack, Stored
+from ledgervault.storage.archive import FileHash, ReadBack
 from ledgervault.storage.store import BACKUP_FAILED
 
 _Read = tuple[Content, Digests]
@@ -36,7 +36,7 @@ _PG_DUMP_LOCK_SECONDS = 2  # we hold every table already: whoever makes pg_dump 
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class NewBackup:
     manifest: Manifest
     path: Path
     seconds: float
@@ -46,7 +46,7 @@ class _LockedOutError(CouldNot):
     """pg_dump met a lock request that waits for us."""
 
 
-def take(context: Context, kind: str = "db", tier: str = "hourly") -> Taken:
+def take_backup(context: Context, kind: str = "db", tier: str = "hourly") -> NewBackup:
     """A backup under its own name with its manifest and journal line, or VaultError and nothing left behind."""
     began = time.monotonic()
     process.work_in_batches()
@@ -60,8 +60,8 @@ def take(context: Context, kind: str = "db", tier: str = "hourly") -> Taken:
             prune.make_room(context, context.expected_size())
             limit = context.config.limits.backup_timeout_seconds
             with deadline.within("backup", limit, "limits.backup_timeout_seconds"):
-                manifest, digested = _take(context, kind, tier)
-            path = store.commit(manifest, digested)
+                manifest, encoded_digests = _make_backup(context, kind, tier)
+            path = store.commit(manifest, encoded_digests)
             seconds = time.monotonic() - began
             store.log(
                 f"backup taken {manifest.file} {manifest.size} bytes {manifest.content.rows} rows {seconds:.1f} s"
@@ -74,7 +74,7 @@ def take(context: Context, kind: str = "db", tier: str = "hourly") -> Taken:
                 str(store.root), f"{error.strerror or error}", diagnosis.dump_hint(str(error), "")
             ) from error
         raise
-    return Taken(manifest, path, seconds)
+    return NewBackup(manifest, path, seconds)
 
 
 def _prune_if_full(context: Context, error: OSError) -> None:
@@ -91,16 +91,18 @@ def _log_failure(context: Context, error: Exception) -> None:
         context.say(f"backup.log cannot be written either, in {context.store.root}")
 
 
-def _take(context: Context, kind: str, tier: str) -> tuple[Manifest, bytes]:
-    begun, login = files.now(), context.source()
-    name = str(context.store.free_name(kind, begun))
+def _make_backup(context: Context, kind: str, tier: str) -> tuple[Manifest, bytes]:
+    start_time, login = files.now(), context.source()
+    name = str(context.store.free_name(kind, start_time))
     aside = context.store.tier(tier) / backup_names.partial(name)
     try:
         with database.connect(login, "ledgervault backup") as connection:
-            (content, digested), snapshot, dumped, back = _with_patience(context, connection, login, name, aside)
+            (content, table_digests), snapshot, dumped, read_back = _dump_with_retries(
+                context, connection, login, name, aside
+            )
             version = connection.info.parameter_status("server_version") or ""
             number = connection.info.server_version
-        encoded = digests.encode(digested)
+        encoded = digests.encode(table_digests)
         manifest = Manifest(
             schema=SCHEMA,
             file=name,
@@ -108,37 +110,37 @@ def _take(context: Context, kind: str, tier: str) -> tuple[Manifest, bytes]:
             tier=tier,
             environment=context.config.environment,
             database=login.database,
-            begun=files.stamp(begun),
-            snapshot=snapshot.taken,
+            begun=files.stamp(start_time),
+            snapshot=snapshot.time,
             finished=files.stamp(),
             server_version=version,
             server_version_num=number,
-            dumped_with=f"pg_dump {back.dumped_by}",
+            dumped_with=f"pg_dump {read_back.dumped_by}",
             lsn=snapshot.lsn,
             compressor=compression.compressor(),
             size=dumped.size,
             sha256=dumped.sha256,
-            uncompressed_size=back.uncompressed_size,
+            uncompressed_size=read_back.uncompressed_size,
             content=content,
-            sequences_dumped=back.sequences,
-            watched=_watched(context, content),
-            migration_heads_query=_heads_query(context),
+            sequences_dumped=read_back.sequences,
+            watched=_watched_tables(context, content),
+            migration_heads_query=_migration_query(context),
             deployment=context.deployment(),
             digests=digests.describe(name, encoded),
         )
         return manifest, encoded
     except psycopg.Error as error:
         aside.unlink(missing_ok=True)
-        what = str(error).strip()
-        raise CouldNot(f"database {login.database}", what, diagnosis.dump_hint(what, login.user)) from error
+        message = str(error).strip()
+        raise CouldNot(f"database {login.database}", message, diagnosis.dump_hint(message, login.user)) from error
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
 
 
-def _with_patience(
+def _dump_with_retries(
     context: Context, connection: Connection, login: Login, name: str, aside: Path
-) -> tuple[_Read, Snapshot, Stored, ReadBack]:
+) -> tuple[_Read, Snapshot, FileHash, ReadBack]:
     """A migration that asked for a table after we had locked it and before pg_dump did stands between the two: it waits
     for us, pg_dump for it. We let go, it goes first, and we start again."""
     for attempt in range(1, _ATTEMPTS + 1):
@@ -169,25 +171,27 @@ def _before_snapshot(context: Context, connection: Connection) -> None:
 
 def _snapshot_and_dump(
     context: Context, connection: Connection, login: Login, name: str, aside: Path
-) -> tuple[_Read, Snapshot, Stored, ReadBack]:
+) -> tuple[_Read, Snapshot, FileHash, ReadBack]:
     with database.snapshot(connection, context.config.database.lock_wait_seconds) as snapshot:
         title = (
-            f"ledgervault backup {name} of {login.database} ({context.config.environment}), snapshot {snapshot.taken}"
+            f"ledgervault backup {name} of {login.database} ({context.config.environment}), snapshot {snapshot.time}"
         )
         head = sql.preamble(database.read_globals(connection), title).encode()
         sequences = database.read_sequences(connection)
-        with _in_parallel(connection, context, sequences) as reading:
+        with _reading_in_parallel(connection, context, sequences) as reading:
             growing = files.Growing(aside)
             with archive.reading_back(growing, behind=True) as reading_back:
                 dumped = _dump(context, login, snapshot, head, name, growing, (reading, reading_back))
-            back = reading_back.result()
-            _believe(name, dumped, back)
+            read_back = reading_back.result()
+            _check_read_back(name, dumped, read_back)
             read = reading.result()
-    return read, snapshot, dumped, back
+    return read, snapshot, dumped, read_back
 
 
 @contextmanager
-def _in_parallel(connection: Connection, context: Context, sequences: dict[str, Sequence]) -> Iterator[Future[_Read]]:
+def _reading_in_parallel(
+    connection: Connection, context: Context, sequences: dict[str, Sequence]
+) -> Iterator[Future[_Read]]:
     """Counts and hashes on the snapshot's own connection, while pg_dump works on another."""
     with ThreadPoolExecutor(1) as pool:
         try:
@@ -198,9 +202,9 @@ def _in_parallel(connection: Connection, context: Context, sequences: dict[str, 
 
 
 def _read_content(connection: Connection, context: Context, sequences: dict[str, Sequence]) -> _Read:
-    tables, digested = digest_reader.read(connection, context.say)
-    content = database.read_content(connection, _heads_query(context), context.say, sequences, tables)
-    return content, digested
+    tables, table_digests = digest_reader.read(connection, context.say)
+    content = database.read_content(connection, _migration_query(context), context.say, sequences, tables)
+    return content, table_digests
 
 
 def _dump(
@@ -210,19 +214,19 @@ def _dump(
     head: bytes,
     name: str,
     growing: files.Growing,
-    others: tuple[Future[Any], ...],
-) -> Stored:
+    other_jobs: tuple[Future[Any], ...],
+) -> FileHash:
     """pg_dump | compressor | (hash, file). pg_dump writes into the compressor itself; we see compressed bytes only."""
     context.say(f"dumping {login.database}, reading the backup back")
     compress = compression.COMPRESSORS[compression.compressor()]
     with process.Program(compress, stdin=process.PIPE, stdout=process.PIPE) as compressor:
         feed, output = compressor.input, compressor.output
         with ThreadPoolExecutor(1) as pool, compressor.killed_on_error():
-            storing = pool.submit(_store, output, growing)
+            storing = pool.submit(_write_dump, output, growing)
             try:
                 feed.write(head)
                 feed.flush()
-                _run_pg_dump(context, login, snapshot, feed, (storing, *others))
+                _run_pg_dump(context, login, snapshot, feed, (storing, *other_jobs))
                 feed.write(end_marker(name))
                 feed.close()
                 dumped = storing.result()
@@ -235,65 +239,65 @@ def _dump(
 
 
 def _run_pg_dump(
-    context: Context, login: Login, snapshot: Snapshot, feed: IO[bytes], others: tuple[Future[Any], ...]
+    context: Context, login: Login, snapshot: Snapshot, feed: IO[bytes], other_jobs: tuple[Future[Any], ...]
 ) -> None:
     command = argv.pg_dump(snapshot.id, _PG_DUMP_LOCK_SECONDS)
     with process.Program(command, stdout=feed, environment=login.environment(SESSION)) as program:
         while program.process.poll() is None:
-            _raise_from(others)
+            _raise_failures(other_jobs)
             program.wait(_POLL_SECONDS)
         if program.process.returncode != 0:
-            wait([*others], timeout=1)
-            _raise_from(others)  # theirs is the cause: a lost snapshot makes pg_dump fail too
-            said = program.errors()
-            kind = _LockedOutError if diagnosis.locked_out(said) else CouldNot
-            raise kind("pg_dump", diagnosis.tail(said), diagnosis.dump_hint(said, login.user))
+            wait([*other_jobs], timeout=1)
+            _raise_failures(other_jobs)  # theirs is the cause: a lost snapshot makes pg_dump fail too
+            stderr = program.errors()
+            kind = _LockedOutError if diagnosis.is_locked_out(stderr) else CouldNot
+            raise kind("pg_dump", diagnosis.summary(stderr), diagnosis.dump_hint(stderr, login.user))
 
 
-def _raise_from(others: Iterable[Future[Any]]) -> None:
-    for other in others:
-        if other.done():
-            other.result()  # one that is through is fine
+def _raise_failures(jobs: Iterable[Future[Any]]) -> None:
+    for job in jobs:
+        if job.done():
+            job.result()  # one that is through is fine
 
 
-def _store(source: IO[bytes], growing: files.Growing) -> Stored:
+def _write_dump(source: IO[bytes], growing: files.Growing) -> FileHash:
     digest = hashlib.sha256()
     while chunk := source.read(files.CHUNK):
         digest.update(chunk)
         growing.write(chunk)
-    return Stored(growing.size, digest.hexdigest())
+    return FileHash(growing.size, digest.hexdigest())
 
 
-def _believe(name: str, dumped: Stored, back: ReadBack) -> None:
+def _check_read_back(name: str, dumped: FileHash, read_back: ReadBack) -> None:
     """What the disk gives back is what was handed to it, and whole."""
-    if (back.sha256, back.size) != (dumped.sha256, dumped.size):
+    if (read_back.sha256, read_back.size) != (dumped.sha256, dumped.size):
         raise Bad(
             name,
-            f"read back {back.size} bytes {back.sha256}, written {dumped.size} bytes {dumped.sha256}",
+            f"read back {read_back.size} bytes {read_back.sha256}, written {dumped.size} bytes {dumped.sha256}",
             "check the disk",
         )
-    if back.error is not None:
-        raise Bad(name, f"cannot be decompressed: {back.error}", "check the disk and the memory of this host")
-    if not back.tail.endswith(end_marker(name)):
+    if read_back.error is not None:
+        raise Bad(name, f"cannot be decompressed: {read_back.error}", "check the disk and the memory of this host")
+    if not read_back.tail.endswith(end_marker(name)):
         raise Bad(name, "has no end marker", "the dump stopped early; back up again")
 
 
-def _heads_query(context: Context) -> str | None:
+def _migration_query(context: Context) -> str | None:
     return context.config.migrations.query if context.config.migrations else None
 
 
-def _watched(context: Context, content: Content) -> dict[str, Watched]:
+def _watched_tables(context: Context, content: Content) -> dict[str, Watched]:
     """`after_first`: once a table was seen with rows, rows are expected for good."""
-    seen: set[str] = set()
+    tables_with_rows: set[str] = set()
     for line in context.store.journal().lines:
-        seen |= {name for name, rows in (line.data.get("watched") or {}).items() if rows}
+        tables_with_rows |= {name for name, rows in (line.data.get("watched") or {}).items() if rows}
     watched = {}
     for table in context.config.tables:
         if table.rows == config.VOLATILE and table.expect_rows == "never":
             continue  # there is nothing to say of its rows
-        here = content.tables[table.name].rows if table.name in content.tables else 0
-        expect = table.expect_rows == "always" or (
-            table.expect_rows == "after_first" and (here > 0 or table.name in seen)
+        row_count = content.tables[table.name].rows if table.name in content.tables else 0
+        is_expected = table.expect_rows == "always" or (
+            table.expect_rows == "after_first" and (row_count > 0 or table.name in tables_with_rows)
         )
-        watched[table.name] = Watched(table.noun, table.empty, expect)
+        watched[table.name] = Watched(table.noun, table.empty, is_expected)
     return watched

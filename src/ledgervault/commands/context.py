@@ -31,19 +31,19 @@ class Context:
 
     def source(self, database: str | None = None) -> Login:
         """The backup role's log-in."""
-        wanted = self.config.database
-        password = read_password(wanted.password_file)
-        name = database or wanted.name
-        return Login(wanted.host, wanted.port, wanted.user, name, password, wanted.connect_timeout_seconds)
+        settings = self.config.database
+        password = read_password(settings.password_file)
+        name = database or settings.name
+        return Login(settings.host, settings.port, settings.user, name, password, settings.connect_timeout_seconds)
 
     def restorer(self, database: str) -> Login:
-        wanted = self.config.restore
-        if wanted is None:
+        settings = self.config.restore
+        if settings is None:
             raise UsageError(
                 "restore", "the configuration has no [restore] part", "use a one-off container that has it"
             )
-        source, password = self.config.database, read_password(wanted.password_file)
-        return Login(source.host, source.port, wanted.user, database, password, source.connect_timeout_seconds)
+        source, password = self.config.database, read_password(settings.password_file)
+        return Login(source.host, source.port, settings.user, database, password, source.connect_timeout_seconds)
 
     def deployment(self) -> dict[str, Any] | None:
         """What the last deploy wrote down (commit, images); None before the first."""
@@ -51,23 +51,23 @@ class Context:
         if place is None or not Path(place).exists():
             return None
         try:
-            found = json.loads(Path(place).read_bytes())
+            record = json.loads(Path(place).read_bytes())
         except (OSError, ValueError) as error:
             raise CouldNot(place, f"cannot be read: {error}", "deploy again: it writes this file") from error
-        return found if isinstance(found, dict) else None
+        return record if isinstance(record, dict) else None
 
     def check_mounted(self) -> None:
         sentinel = self.config.places.sentinel
         if sentinel is not None and not Path(sentinel).is_file():
             raise CouldNot(sentinel, "the volume's sentinel is missing", "the backups volume is not mounted")
 
-    def check_room(self, needed: int) -> None:
+    def check_room(self, extra_bytes: int) -> None:
         free = shutil.disk_usage(self.store.root).free
-        wanted = needed + self.config.limits.free_mb * 1024 * 1024
-        if free < wanted:
-            what = f"{free >> 20} MB free, {wanted >> 20} MB wanted"
+        required_bytes = extra_bytes + self.config.limits.free_mb * 1024 * 1024
+        if free < required_bytes:
+            message = f"{free >> 20} MB free, {required_bytes >> 20} MB wanted"
             hint = "free space on the backups volume; `ledgervault prune --dry-run` says why each backup stays"
-            raise CouldNot(str(self.store.root), what, hint)
+            raise CouldNot(str(self.store.root), message, hint)
 
     def expected_size(self) -> int:
         """Of the next backup, in bytes."""
@@ -75,7 +75,7 @@ class Context:
         return int(entries[-1].line.data["size"] * 1.2) if entries else 0
 
 
-def context(config: Config, say: Say) -> Context:
+def make_context(config: Config, say: Say) -> Context:
     head = Path(config.places.state).with_name(HEAD_NAME) if config.places.state is not None else None
     store = Store(Path(config.places.backups), config.environment, config.backup_prefix, head)
     return Context(config, store, say)

@@ -14,14 +14,14 @@ from ledgervault.model.errors import CouldNot, UsageError
 def accept(context: Context, name: str, reason: str) -> Entry:
     """The backup is the baseline from here on. Only a proven one that shows a loss: what was not backed up yet cannot
     be accepted, and a baseline must be restorable."""
-    _check(reason)
-    entry = _entry(context, name)
+    _check_reason(reason)
+    entry = _find_entry(context, name)
     if not entry.proven:
         raise CouldNot(
             entry.file, f"is {entry.verdict}, not proven: it cannot be a baseline", f"ledgervault prove {name}"
         )
     if entry.accepted or entry.complete:
-        base = baseline.newest(context.store.entries(), entry.file)
+        base = baseline.find_baseline(context.store.entries(), entry.file)
         since = f" since {base.file}" if base else ""
         hint = "a loss that no backup shows yet: `ledgervault backup --prove`, then accept FILE=newest"
         raise CouldNot(entry.file, f"nothing to accept: it has lost nothing{since}, or its loss was accepted", hint)
@@ -32,11 +32,13 @@ def accept(context: Context, name: str, reason: str) -> Entry:
 
 def forget(context: Context, name: str, reason: str) -> Entry:
     """Refused for the last proven one of its kind: nothing could be restored then."""
-    _check(reason)
-    entry = _entry(context, name)
+    _check_reason(reason)
+    entry = _find_entry(context, name)
     kind = entry.line.data["kind"]
-    others = [e for e in context.store.entries() if e.proven and e.line.data["kind"] == kind and e.file != entry.file]
-    if entry.proven and not others:
+    other_proven = [
+        e for e in context.store.entries() if e.proven and e.line.data["kind"] == kind and e.file != entry.file
+    ]
+    if entry.proven and not other_proven:
         hint = "take another and prove it first: `ledgervault backup --prove`"
         raise CouldNot(entry.file, "is the only proven backup, so it is not forgotten", hint)
     context.store.forget(entry.file, reason.strip())
@@ -44,16 +46,16 @@ def forget(context: Context, name: str, reason: str) -> Entry:
     return entry
 
 
-def _check(reason: str) -> None:
+def _check_reason(reason: str) -> None:
     if not reason.strip():
         raise UsageError("--reason", "is empty", "say why: it stays in the journal")
 
 
-def _entry(context: Context, name: str) -> Entry:
-    known = context.store.journal()
-    if known.broken:
-        raise CouldNot(str(context.store.journal_path), known.broken, "ledgervault audit")
-    entries = context.store.entries(known)
+def _find_entry(context: Context, name: str) -> Entry:
+    journal = context.store.journal()
+    if journal.broken:
+        raise CouldNot(str(context.store.journal_path), journal.broken, "ledgervault audit")
+    entries = context.store.entries(journal)
     if name in ("latest", "newest"):
         name = context.store.find(name).name
     entry = next((entry for entry in entries if entry.file == name or str(entry.path) == name), None)

@@ -42,7 +42,7 @@ def heartbeat(context: Context) -> Check:
 
 def judge(context: Context, now: datetime) -> list[Check]:
     """The heartbeat, the work, the room. A schedule that never said when it started has just been installed."""
-    facts = state.facts(context)
+    facts = state.collect_facts(context)
     started = {"schedule_started": facts["schedule_started"] or now.isoformat()}
     return [heartbeat(context), *health_rules.judge(facts | started, now), *_room(context)]
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import psycopg
 
 from ledgervault.commands.context import Context
-from ledgervault.model import baseline, digests, loss_rules, manifest, proof
+from ledgervault.model import baseline, digests, loss_rules, proof
 from ledgervault.model.config import EDITED, KEPT, VOLATILE
 from ledgervault.model.digests import Digests
 from ledgervault.model.errors import CouldNot
-from ledgervault.model.manifest import Manifest
+from ledgervault.model.manifest import Manifest, parse_manifest
 from ledgervault.model.proof import LOST_ID, Check, note
 from ledgervault.model.records import RecordError
 from ledgervault.postgres import row_changes
@@ -41,19 +41,19 @@ NO_LOSS = Loss(proof.NONE, None)
 # --------------------------------------------------------------------------------------------------- the baseline
 
 
-def path_of_baseline(context: Context, name: str) -> Path:
+def find_baseline_path(context: Context, name: str) -> Path:
     """What a database is compared with: a backup that is proven, by name; `latest` is the baseline."""
-    known = context.store.journal()
-    if known.broken:
-        raise CouldNot(str(context.store.journal_path), known.broken, "ledgervault audit")
-    entries = context.store.entries(known)
+    journal = context.store.journal()
+    if journal.broken:
+        raise CouldNot(str(context.store.journal_path), journal.broken, "ledgervault audit")
+    entries = context.store.entries(journal)
     if name == "latest":
-        base = baseline.newest(entries)
+        base = baseline.find_baseline(entries)
         if base is None:
             raise CouldNot(str(context.store.root), "no proven backup yet", "ledgervault backup --prove")
         if not base.intact:
-            what = "is not as written, and the database is compared with it"
-            raise CouldNot(base.file, what, f"bring it back, or: ledgervault forget {base.file} --reason …")
+            problem = "is not as written, and the database is compared with it"
+            raise CouldNot(base.file, problem, f"bring it back, or: ledgervault forget {base.file} --reason …")
         return base.path
     path = context.store.find(name)
     entry = next((entry for entry in entries if entry.path.resolve() == path.resolve()), None)
@@ -68,34 +68,34 @@ def path_of_baseline(context: Context, name: str) -> Path:
 def load(context: Context, path: Path) -> Baseline:
     """CouldNot without its manifest. Damaged digests cost a longer comparison, nothing else."""
     try:
-        described = manifest.read(context.store.manifest_path(path).read_bytes())
+        manifest = parse_manifest(context.store.manifest_path(path).read_bytes())
     except (OSError, RecordError) as error:
         raise CouldNot(path.name, f"its manifest cannot be read: {error}", "ledgervault audit") from error
-    return Baseline(path, described, _digests(context, path, described), context.config.limits.proof_timeout_seconds)
+    return Baseline(path, manifest, _digests(context, path, manifest), context.config.limits.proof_timeout_seconds)
 
 
-def _digests(context: Context, path: Path, described: Manifest) -> Digests | None:
-    if described.digests is None:
+def _digests(context: Context, path: Path, manifest: Manifest) -> Digests | None:
+    if manifest.digests is None:
         return None
     try:
-        found = digests.decode(context.store.digests_path(path).read_bytes(), described.digests)
+        table_digests = digests.decode(context.store.digests_path(path).read_bytes(), manifest.digests)
     except (OSError, RecordError) as error:
         context.say(f"{path.name}: its digests cannot be read, so every row is: {error}")
         return None
-    return found if _fits(found, described) else None
+    return table_digests if _add_up(table_digests, manifest) else None
 
 
-def _fits(found: Digests, described: Manifest) -> bool:
+def _add_up(table_digests: Digests, manifest: Manifest) -> bool:
     """They were read in one scan with the manifest's counts and hashes, so they add up to those."""
-    tables, seen = described.content.tables, set[str]()
-    for name, layout in found.header.tables.items():
+    tables, counted_parts = manifest.content.tables, set[str]()
+    for name, layout in table_digests.header.tables.items():
         if not tables.keys() >= set(layout.parts):
             return False
-        seen |= set(layout.parts)
+        counted_parts |= set(layout.parts)
         expected = sum((digests.of_table(tables[part]) for part in layout.parts), digests.Digest())
-        if sum(found.buckets[name].values(), digests.Digest()) != expected:
+        if sum(table_digests.buckets[name].values(), digests.Digest()) != expected:
             return False
-    return seen == tables.keys()
+    return counted_parts == tables.keys()
 
 
 # ------------------------------------------------------------------------------------------- judging a restored backup
@@ -103,9 +103,9 @@ def _fits(found: Digests, described: Manifest) -> bool:
 
 def since_baseline(context: Context, connection: Connection, restored: Manifest) -> Loss:
     """Of a backup just restored. What cannot be compared makes no baseline, and takes no proof away."""
-    known = context.store.journal()
-    entries = context.store.entries(known) if known.broken is None else []
-    entry = baseline.newest(entries, restored.file, restored.kind)
+    journal = context.store.journal()
+    entries = context.store.entries(journal) if journal.broken is None else []
+    entry = baseline.find_baseline(entries, restored.file, restored.kind)
     if entry is None:
         return Loss(proof.NONE, None)
     context.say(f"comparing with {entry.file}")
@@ -127,26 +127,28 @@ def _shrunken_tables(context: Context, base: Baseline, restored: Manifest) -> It
     allowed = context.config.limits.shrink_allowed_percent
     volatile = {table.name for table in context.config.tables if table.rows == VOLATILE}
     before, after = base.manifest.content.tables, restored.content.tables
-    for name, what in restored.watched.items():
+    for name, watched in restored.watched.items():
         was, now = (tables[name].rows if name in tables else 0 for tables in (before, after))
         if name not in volatile and loss_rules.has_shrunken(was, now, allowed):
-            yield note(LOST_ID + name, f"SHRUNKEN: {now} {what.noun}, {was} in {base.manifest.file}")
+            yield note(LOST_ID + name, f"SHRUNKEN: {now} {watched.noun}, {was} in {base.manifest.file}")
 
 
 def _lost_rows(context: Context, connection: Connection, base: Baseline, restored: Manifest) -> Iterator[Check]:
-    kept = {table.name: table for table in context.config.tables if table.rows == KEPT}
-    same = _unchanged(base, restored)
-    names = {name for name in kept if name not in same}
+    kept_tables = {table.name: table for table in context.config.tables if table.rows == KEPT}
+    unchanged_tables = _unchanged_tables(base, restored)
+    names = {name for name in kept_tables if name not in unchanged_tables}
     if not names:
         return
-    found = row_changes.compare(connection, base, names.__contains__, loss_rules.fixed_columns(context.config.tables))
-    for name, figures in found.items():
-        problem = loss_rules.kept_problem(kept[name], figures)
+    changes = row_changes.compare_with_baseline(
+        connection, base, names.__contains__, loss_rules.fixed_columns(context.config.tables)
+    )
+    for name, figures in changes.items():
+        problem = loss_rules.kept_problem(kept_tables[name], figures)
         if problem:
             yield note(LOST_ID + name, f"LOST: table {name}: {problem} since {base.manifest.file}")
 
 
-def _unchanged(base: Baseline, restored: Manifest) -> set[str]:
+def _unchanged_tables(base: Baseline, restored: Manifest) -> set[str]:
     """Tables that are one part, with the same count and hash as in the baseline."""
     before, after = base.manifest.content.tables, restored.content.tables
     return {name for name in before.keys() & after.keys() if before[name] == after[name]}
@@ -156,7 +158,9 @@ def _still_missing(context: Context, connection: Connection, base: Baseline, nam
     """A table that shrank and was filled again with other rows has still lost its own."""
     edited = {table.name for table in context.config.tables if table.rows == EDITED} & set(names)
     if edited:
-        for name, figures in row_changes.compare(connection, base, edited.__contains__, {}).items():
+        for name, figures in row_changes.compare_with_baseline(connection, base, edited.__contains__, {}).items():
             if figures is None or figures.missing:
-                rows = loss_rules.counted(figures.missing, "missing", figures.missing_keys) if figures else "gone"
+                rows = (
+                    loss_rules.count_with_keys(figures.missing, "missing", figures.missing_keys) if figures else "gone"
+                )
                 yield note(LOST_ID + name, f"SHRUNKEN: table {name}: still {rows} since {base.manifest.file}")

@@ -24,7 +24,7 @@ from ledgervault.model.content import Content, Table
 from ledgervault.model.dump_format import Statement
 from ledgervault.model.errors import CouldNot
 from ledgervault.model.journal import digest
-from ledgervault.model.manifest import Manifest, end_marker, read
+from ledgervault.model.manifest import Manifest, end_marker, parse_manifest
 from ledgervault.model.proof import Check, Proof, failed, inconclusive, note, ok
 from ledgervault.model.records import NewerError, RecordError
 from ledgervault.postgres import database, dump_loader, equivalence, queries, row_loader, server, sql
@@ -32,12 +32,12 @@ from ledgervault.postgres.database import Connection
 from ledgervault.postgres.dump_loader import Loaded
 from ledgervault.postgres.login import THROW_AWAY_SESSION, Login
 from ledgervault.storage import archive, files
-from ledgervault.storage.archive import Listener, ReadBack, Stored
+from ledgervault.storage.archive import DumpObserver, FileHash, ReadBack
 
 MAJOR = 17  # of the programs in this image
 _SMALL = 32 << 20  # bytes of SQL: below, all indexes take no time worth saving
 _LARGE_ROWS = 50_000  # of a table: below, a second connection costs as much as it saves
-_ALL_OF_IT = {sql.ROLES: "1", sql.DATABASE: "1"}
+_WITH_GLOBALS = {sql.ROLES: "1", sql.DATABASE: "1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,105 +48,105 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
+class _Outcome:
     checks: list[Check]
     compared: bool
     manifest_sha256: str | None
     figures: dict[str, float]
     loss: Loss = NO_LOSS
-    written: dict[str, str] = field(default_factory=dict)
+    rewritten: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class _Case:
+class _Restoration:
     """A backup whose bytes are the manifest's, about to be restored."""
 
     context: Context
     path: Path
     manifest: Manifest
-    stored: Stored
+    file_hash: FileHash
     figures: dict[str, float] = field(default_factory=dict)
     losses: list[Loss] = field(default_factory=list)  # since the baseline, once the copy was compared
-    written: dict[str, str] = field(default_factory=dict)  # definitions as the throw-away server writes them
+    rewritten: dict[str, str] = field(default_factory=dict)  # definitions as the throw-away server writes them
 
 
 def prove(context: Context, path: Path, options: Options) -> Proof:
-    return _judge(context, path, "data", options)
+    return _make_proof(context, path, "data", options)
 
 
 def verify(context: Context, path: Path, options: Options) -> Proof:
-    return _judge(context, path, "bytes", options)
+    return _make_proof(context, path, "bytes", options)
 
 
-def _judge(context: Context, path: Path, level: str, options: Options) -> Proof:
-    begun, start = files.now(), time.monotonic()
+def _make_proof(context: Context, path: Path, level: str, options: Options) -> Proof:
+    start_time, start = files.now(), time.monotonic()
     process.work_in_batches()
     limit, setting = context.config.limits.proof_timeout_seconds, "limits.proof_timeout_seconds"
     with files.in_use(path), deadline.within("proof", limit, setting) as time_limit:
-        judged = _look(context, path, level, options)
+        outcome = _examine(context, path, level, options)
     if time_limit.passed:  # what was stopped looks like a dump that does not load, and says nothing about the backup
         error = time_limit.error
-        judged = replace(judged, checks=[inconclusive("time", str(error), error.hint)])
-    result = Proof(
+        outcome = replace(outcome, checks=[inconclusive("time", str(error), error.hint)])
+    file_proof = Proof(
         schema=proof.SCHEMA,
         file=path.name,
-        manifest_sha256=judged.manifest_sha256,
+        manifest_sha256=outcome.manifest_sha256,
         level=level,
-        verdict=proof.verdict(judged.checks, judged.compared),
-        begun=files.stamp(begun),
+        verdict=proof.verdict(outcome.checks, outcome.compared),
+        begun=files.stamp(start_time),
         finished=files.stamp(),
         seconds=round(time.monotonic() - start, 3),
-        checks=tuple(judged.checks),
-        figures=judged.figures,
-        shrunken=judged.loss.verdict == proof.LOST,
-        loss=judged.loss.verdict,
-        baseline=judged.loss.baseline,
-        written=judged.written,
+        checks=tuple(outcome.checks),
+        figures=outcome.figures,
+        shrunken=outcome.loss.verdict == proof.LOST,
+        loss=outcome.loss.verdict,
+        baseline=outcome.loss.baseline,
+        written=outcome.rewritten,
     )
     if options.record and context.store.owns(path):
-        _record(context, path, result)
-    return result
+        _record(context, path, file_proof)
+    return file_proof
 
 
-def _record(context: Context, path: Path, result: Proof) -> None:
+def _record(context: Context, path: Path, file_proof: Proof) -> None:
     try:
-        context.store.record(path, result)
-        bad = "; ".join(check.text for check in result.checks if check.result in (proof.FAILED, proof.INCONCLUSIVE))
-        context.store.log(f"{result.level} {result.verdict} {path.name} {result.seconds:.1f} s {bad}")
+        context.store.record(path, file_proof)
+        bad = "; ".join(check.text for check in file_proof.checks if check.result in (proof.FAILED, proof.INCONCLUSIVE))
+        context.store.log(f"{file_proof.level} {file_proof.verdict} {path.name} {file_proof.seconds:.1f} s {bad}")
     except OSError as error:
         raise CouldNot(
             str(context.store.root), f"the proof cannot be written: {error}", "is the volume full?"
         ) from error
 
 
-def _look(context: Context, path: Path, level: str, options: Options) -> _Judged:
+def _examine(context: Context, path: Path, level: str, options: Options) -> _Outcome:
     manifest, manifest_sha256, checks = read_manifest(context, path)
     if manifest is None:
-        checks += bytes_without_manifest(path)
-        return _Judged(checks, False, manifest_sha256, {})
-    checks += about_manifest(context, path, manifest, manifest_sha256, options)
+        checks += check_bytes_alone(path)
+        return _Outcome(checks, False, manifest_sha256, {})
+    checks += check_manifest(context, path, manifest, manifest_sha256, options)
     context.say(f"reading {path.name}")
     figures = {"size": float(manifest.size)}
     if level == "bytes":
-        checks += about_bytes(context, manifest, archive.read_back(archive.chunks(path)))
-        return _Judged(checks, True, manifest_sha256, figures)
-    stored = archive.stored(path)
-    if stored != Stored(manifest.size, manifest.sha256):
-        checks += about_bytes(context, manifest, archive.read_back(archive.chunks(path)))
+        checks += check_bytes(context, manifest, archive.read_back(archive.chunks(path)))
+        return _Outcome(checks, True, manifest_sha256, figures)
+    file_hash = archive.file_hash(path)
+    if file_hash != FileHash(manifest.size, manifest.sha256):
+        checks += check_bytes(context, manifest, archive.read_back(archive.chunks(path)))
         if not comparison.failures(checks):
             checks.append(failed("bytes", "bytes: read twice, the disk gave two things", "check the disk"))
     if comparison.failures(checks):
-        return _Judged(checks, False, manifest_sha256, figures)
+        return _Outcome(checks, False, manifest_sha256, figures)
     if manifest.major > MAJOR:
         text = f"made by PostgreSQL {manifest.major}, this image restores up to {MAJOR}"
-        return _Judged(
+        return _Outcome(
             [*checks, inconclusive("version", text, "prove it with the newer vault image")], False, manifest_sha256, {}
         )
-    case = _Case(context, path, manifest, stored)
-    checks += restored_and_compared(case, options.indexes)
+    case = _Restoration(context, path, manifest, file_hash)
+    checks += restore_and_compare(case, options.indexes)
     loss = case.losses[-1] if case.losses else NO_LOSS
-    compared = comparison.compared_anything(manifest)
-    return _Judged([*checks, *loss.checks], compared, manifest_sha256, case.figures, loss, case.written)
+    compared = comparison.is_comparable(manifest)
+    return _Outcome([*checks, *loss.checks], compared, manifest_sha256, case.figures, loss, case.rewritten)
 
 
 # ------------------------------------------------------------------------ the manifest, before anything is restored
@@ -162,58 +162,60 @@ def read_manifest(context: Context, path: Path) -> tuple[Manifest | None, str | 
     except OSError as error:
         return None, None, [inconclusive("manifest", f"{place.name}: cannot be read: {error}")]
     try:
-        return read(text), digest(text), []
+        return parse_manifest(text), digest(text), []
     except NewerError as error:
         return None, digest(text), [inconclusive("manifest", f"{place.name}: {error}", "use the newer vault image")]
     except RecordError as error:
         return None, digest(text), [failed("manifest", f"{place.name}: not a manifest of ours: {error}")]
 
 
-def about_manifest(
+def check_manifest(
     context: Context, path: Path, manifest: Manifest, manifest_sha256: str | None, options: Options
 ) -> Iterator[Check]:
     if manifest.file != path.name:
         yield failed("manifest file", f"the manifest is of {manifest.file}, not of {path.name}")
-    for what, seen, wanted in (
+    for key, actual, expected in (
         ("environment", manifest.environment, context.config.environment),
         ("database", manifest.database, context.config.database.name),
     ):
-        if seen != wanted:
+        if actual != expected:
             yield failed(
-                what, f"{what}: a backup of '{seen}', expected '{wanted}'", "prove it with that one's configuration"
+                key, f"{key}: a backup of '{actual}', expected '{expected}'", "prove it with that one's configuration"
             )
-    yield from about_journal(context, path, manifest, manifest_sha256, options)
+    yield from check_journal(context, path, manifest, manifest_sha256, options)
 
 
-def about_journal(
+def check_journal(
     context: Context, path: Path, manifest: Manifest, manifest_sha256: str | None, options: Options
 ) -> Iterator[Check]:
     """The manifest is believed because the journal, a chain of hashes, knows it."""
     if not options.need_journal:
         yield note("journal", "journal: not asked, as you wished")
         return
-    known = context.store.journal()
-    if known.broken is not None:
-        yield failed("journal", f"journal: the chain is broken: {known.broken}", "`ledgervault audit` says more")
+    journal = context.store.journal()
+    if journal.broken is not None:
+        yield failed("journal", f"journal: the chain is broken: {journal.broken}", "`ledgervault audit` says more")
         return
-    line = known.backup_of(manifest.file)
+    line = journal.backup_of(manifest.file)
     if line is not None and line.manifest_sha256 == manifest_sha256:
-        yield ok("journal", f"journal: line {line.seq} of {len(known.lines)} knows this manifest")
+        yield ok("journal", f"journal: line {line.seq} of {len(journal.lines)} knows this manifest")
     elif line is not None:
         yield failed("journal", f"journal: line {line.seq} knows another manifest of {path.name}: it was changed")
-    elif known.lines:
+    elif journal.lines:
         yield failed("journal", f"journal: knows no backup {path.name}", "a file put here by hand? --without-journal")
     else:
-        where = context.store.journal_path
+        journal_path = context.store.journal_path
         yield inconclusive(
-            "journal", f"{where}: not there, so the manifest stands alone", "add --without-journal to accept that"
+            "journal",
+            f"{journal_path}: not there, so the manifest stands alone",
+            "add --without-journal to accept that",
         )
 
 
 # ------------------------------------------------------------------------------------------------------ the bytes
 
 
-def bytes_without_manifest(path: Path) -> Iterator[Check]:
+def check_bytes_alone(path: Path) -> Iterator[Check]:
     """What can be said all the same: a file that is no dump of ours is bad, whatever its manifest was."""
     back = archive.read_back(archive.chunks(path))
     if back.size == 0:
@@ -224,7 +226,7 @@ def bytes_without_manifest(path: Path) -> Iterator[Check]:
         yield failed("end marker", f"{path.name}: does not end with its end marker")
 
 
-def about_bytes(context: Context, manifest: Manifest, back: ReadBack) -> Iterator[Check]:
+def check_bytes(context: Context, manifest: Manifest, back: ReadBack) -> Iterator[Check]:
     if back.size != manifest.size:
         yield failed("size", f"size: {back.size} bytes, {manifest.size} in the manifest")
     if back.sha256 != manifest.sha256:
@@ -247,36 +249,36 @@ def about_bytes(context: Context, manifest: Manifest, back: ReadBack) -> Iterato
 # -------------------------------------------------------------------------------------------- restored and compared
 
 
-def restored_and_compared(case: _Case, indexes: str) -> list[Check]:
+def restore_and_compare(case: _Restoration, indexes: str) -> list[Check]:
     """On two cores; where that way fails the plain one decides, because a dump must load as it stands or not at all."""
     manifest, limits = case.manifest, case.context.config.limits
     case.figures.update(size=float(manifest.size), rows=float(manifest.content.rows))
     build = indexes == proof.ALL or manifest.uncompressed_size < _SMALL
-    found: list[Check] | None = None
-    for way in (partial(_on_two_cores, build=build), _as_it_stands):
+    checks: list[Check] | None = None
+    for attempt in (partial(_restore_on_two_cores, build=build), _restore_with_psql):
         start = time.monotonic()
         try:
             case.context.say("starting a throw-away server")
-            with server.throw_away(case.context.scratch, manifest.content.globals.bootstrap, limits) as here:
+            with server.throw_away(case.context.scratch, manifest.content.globals.bootstrap, limits) as instance:
                 case.figures["start_seconds"] = round(time.monotonic() - start, 3)
-                found = _with_database(manifest, here) or way(case, here)
+                checks = _create_database(manifest, instance) or attempt(case, instance)
         except CouldNot as error:
-            found = [inconclusive("restore", str(error), error.hint)]
+            checks = [inconclusive("restore", str(error), error.hint)]
         except OSError as error:
-            what, hint = f"scratch {case.context.scratch}: {error}", "give the scratch space more room"
-            found = [inconclusive("restore", what, hint)]
+            message, hint = f"scratch {case.context.scratch}: {error}", "give the scratch space more room"
+            checks = [inconclusive("restore", message, hint)]
         except psycopg.Error as error:
-            said = str(error).strip()
-            hint = diagnosis.restore_failure(said)[1]
-            found = [inconclusive("restore", f"the throw-away server: {said}", hint)]
-        if found is not None:
+            message = str(error).strip()
+            hint = diagnosis.diagnose_restore(message)[1]
+            checks = [inconclusive("restore", f"the throw-away server: {message}", hint)]
+        if checks is not None:
             break
-    return found or []
+    return checks or []
 
 
-def _with_database(manifest: Manifest, here: server.Server) -> list[Check] | None:
+def _create_database(manifest: Manifest, instance: server.Server) -> list[Check] | None:
     """None if it is made."""
-    with database.connect(here.login("template1"), "ledgervault prove") as connection:
+    with database.connect(instance.login("template1"), "ledgervault prove") as connection:
         try:
             connection.execute(sql.create_database(manifest.database, manifest.content.globals.database).encode())
         except psycopg.Error as error:
@@ -285,54 +287,58 @@ def _with_database(manifest: Manifest, here: server.Server) -> list[Check] | Non
     return None
 
 
-def _on_two_cores(case: _Case, here: server.Server, build: bool) -> list[Check] | None:
+def _restore_on_two_cores(case: _Restoration, instance: server.Server, build: bool) -> list[Check] | None:
     """None if it did not load. What the dump says of itself is heard while it loads."""
-    login, start, heard = here.login(case.manifest.database), time.monotonic(), Listener()
+    login, start, observer = instance.login(case.manifest.database), time.monotonic(), DumpObserver()
     limit, session = case.context.config.limits.proof_timeout_seconds, THROW_AWAY_SESSION
     case.context.say("restoring")
     try:
-        parts = row_loader.load(case.path, login, _ALL_OF_IT, limit, session, heard, _large(case.manifest))
+        parts = row_loader.load(case.path, login, _WITH_GLOBALS, limit, session, observer, _large_tables(case.manifest))
         case.figures["rows_seconds"] = round(time.monotonic() - start, 3)
-        checks = [*about_bytes(case.context, case.manifest, heard.told(case.stored))]
+        checks = [*check_bytes(case.context, case.manifest, observer.summary(case.file_hash))]
         if comparison.failures(checks):
             return checks
-        loaded = dump_loader.finish(login, parts, build, case.context.say)
+        loaded = dump_loader.build_and_read(login, parts, build, case.context.say)
         case.figures["restore_seconds"] = round(time.monotonic() - start, 3)
-        return checks + _compared(case, login, loaded)
+        return checks + _compare_copy(case, login, loaded)
     except (psycopg.Error, row_loader.NotLoadedError) as error:
         case.context.say(f"not on two cores: {error}")
         return None
 
 
-def _large(manifest: Manifest) -> set[str]:
+def _large_tables(manifest: Manifest) -> set[str]:
     return {name for name, table in manifest.content.tables.items() if table.rows >= _LARGE_ROWS}
 
 
-def _as_it_stands(case: _Case, here: server.Server) -> list[Check]:
-    checks = [*about_bytes(case.context, case.manifest, archive.read_back(archive.chunks(case.path)))]
+def _restore_with_psql(case: _Restoration, instance: server.Server) -> list[Check]:
+    checks = [*check_bytes(case.context, case.manifest, archive.read_back(archive.chunks(case.path)))]
     if comparison.failures(checks):
         return checks
-    login, start = here.login(case.manifest.database), time.monotonic()
+    login, start = instance.login(case.manifest.database), time.monotonic()
     limit, session = case.context.config.limits.proof_timeout_seconds, THROW_AWAY_SESSION
     case.context.say("restoring the plain way")
-    problem = dump_loader.load(case.path, login, _ALL_OF_IT, limit, session)
+    problem = dump_loader.load_with_psql(case.path, login, _WITH_GLOBALS, limit, session)
     case.figures["restore_seconds"] = round(time.monotonic() - start, 3)
-    return [*checks, problem] if problem is not None else checks + _compared(case, login, Loaded())
+    return [*checks, problem] if problem is not None else checks + _compare_copy(case, login, Loaded())
 
 
-def _compared(case: _Case, login: Login, loaded: Loaded) -> list[Check]:
+def _compare_copy(case: _Restoration, login: Login, loaded: Loaded) -> list[Check]:
     context, manifest, figures, start = case.context, case.manifest, case.figures, time.monotonic()
     with database.connect(login, "ledgervault prove", THROW_AWAY_SESSION) as connection:
-        with _indexes_defined(connection, loaded.unbuilt) as told:
+        with _indexes_defined(connection, loaded.unbuilt) as index_notes:
             schema = database.read_schema(connection, manifest.schema)
-            seen = equivalence.seen(connection, manifest, schema)
+            equivalences = equivalence.find_equivalences(connection, manifest, schema)
         restored = database.read_content(
             connection, manifest.migration_heads_query, context.say, tables=loaded.tables, schema=schema
         )
-        restored = equivalence.as_read_then(connection, manifest, restored)
-        checks = [ok("restore", "restored without an error"), *told, *comparison.compare(manifest, restored, seen)]
-        checks += not_blind(connection, manifest, restored, seen)
-        case.written.update(seen.written)
+        restored = equivalence.as_of_manifest(connection, manifest, restored)
+        checks = [
+            ok("restore", "restored without an error"),
+            *index_notes,
+            *comparison.compare_copy(manifest, restored, equivalences),
+        ]
+        checks += check_not_blind(connection, manifest, restored, equivalences)
+        case.rewritten.update(equivalences.rewritten)
         figures["compare_seconds"] = round(time.monotonic() - start, 3)
         case.losses.append(losses.since_baseline(context, connection, manifest))
     figures["indexes_unbuilt"] = float(len(loaded.unbuilt))
@@ -350,22 +356,24 @@ def _indexes_defined(connection: Connection, unbuilt: Sequence[Statement]) -> It
     with connection.transaction(force_rollback=True):
         connection.execute("SET LOCAL session_replication_role = replica")
         connection.execute("SET LOCAL event_triggers = off")
-        kept = database.rows(connection, queries.KEPT_FROM_TRUNCATE)
-        _run(connection, (off for off, _ in kept))
+        triggers = database.rows(connection, queries.KEPT_FROM_TRUNCATE)
+        _execute_all(connection, (disable for disable, _ in triggers))
         tables = [name for (name,) in database.rows(connection, queries.LOCKABLE)]
         connection.execute(queries.truncate(tables).encode())
-        _run(connection, (on for _, on in kept))  # their states are compared
-        dump_loader.run(connection, unbuilt)
+        _execute_all(connection, (enable for _, enable in triggers))  # their states are compared
+        dump_loader.execute(connection, unbuilt)
         text = f"indexes: {len(unbuilt)} secondary ones defined and compared, not built over the rows"
         yield [note("indexes", text)]
 
 
-def _run(connection: Connection, statements: Iterable[str]) -> None:
+def _execute_all(connection: Connection, statements: Iterable[str]) -> None:
     for statement in statements:
         connection.execute(statement.encode())
 
 
-def not_blind(connection: Connection, manifest: Manifest, restored: Content, seen: comparison.Seen) -> Iterator[Check]:
+def check_not_blind(
+    connection: Connection, manifest: Manifest, restored: Content, equivalences: comparison.Equivalences
+) -> Iterator[Check]:
     """Takes a row away from the restored copy and demands that reading and comparing notice (B30)."""
     filled = {name: table for name, table in restored.tables.items() if table.rows}
     if not filled:
@@ -374,12 +382,12 @@ def not_blind(connection: Connection, manifest: Manifest, restored: Content, see
     with connection.transaction(force_rollback=True):
         connection.execute("SET LOCAL session_replication_role = replica")
         connection.execute("SET LOCAL event_triggers = off")
-        _run(connection, (statement for (statement,) in database.rows(connection, queries.at_ease(name))))
+        _execute_all(connection, (statement for (statement,) in database.rows(connection, queries.disarm_table(name))))
         columns = next(line[2] for line in database.rows(connection, queries.TABLES) if line[1] == name)
         first = f"(SELECT ctid FROM ONLY {name} LIMIT 1)"  # noqa: S608  - a name the server itself quoted
         connection.execute(f"DELETE FROM ONLY {name} WHERE ctid = {first}".encode())  # noqa: S608
         damaged: dict[str, Table] = restored.tables | database.read_batch(connection, [(name, columns or ())])
-    if comparison.failures(comparison.tables(manifest.content.tables, damaged, seen.moving)):
+    if comparison.failures(comparison.compare_tables(manifest.content.tables, damaged, equivalences.moving)):
         yield ok("not blind", f"a row taken from {name} was noticed")
     else:
         yield inconclusive("not blind", f"a row taken from {name} was not noticed: this verifier sees nothing")

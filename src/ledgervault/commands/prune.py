@@ -33,13 +33,13 @@ def after_proof(context: Context) -> None:
         context.say(error.text())
 
 
-def make_room(context: Context, needed: int) -> None:
+def make_room(context: Context, extra_bytes: int) -> None:
     """CouldNot where there is too little, also without what may go."""
     try:
-        context.check_room(needed)
+        context.check_room(extra_bytes)
     except CouldNot:
         prune(context, pressed=True)
-        context.check_room(needed)
+        context.check_room(extra_bytes)
 
 
 def _is_room_short(context: Context) -> bool:

@@ -13,7 +13,7 @@ import psycopg
 from ledgervault.commands import prove
 from ledgervault.commands.context import Context
 from ledgervault.model import comparison, proof
-from ledgervault.model.comparison import Seen
+from ledgervault.model.comparison import Equivalences
 from ledgervault.model.errors import Bad, CouldNot, UsageError, VaultError
 from ledgervault.model.manifest import Manifest
 from ledgervault.model.proof import Check, Proof
@@ -43,19 +43,19 @@ def restore(context: Context, path: Path, name: str, unproven: bool) -> Proof:
         raise UsageError("--into-database", f"'{name}' is too long ({_NAME_LIMIT - len(_ASIDE)} bytes at most)")
     login = context.restorer(context.config.restore.maintenance_database if context.config.restore else "postgres")
     target = Target(name, context.config.restore.owner if context.config.restore else None)
-    begun, start = files.stamp(), time.monotonic()
-    with files.in_use(path), files.locked(_lock(context, name), f"restore into {name}", 0):
-        manifest = _believed(context, path, unproven)
+    start_time, start = files.stamp(), time.monotonic()
+    with files.in_use(path), files.locked(_lock_path(context, name), f"restore into {name}", 0):
+        manifest = _verified_manifest(context, path, unproven)
         with database.connect(login, "ledgervault restore") as admin:
-            _refuse_if_there(admin, name)
+            _refuse_existing(admin, name)
             checks = _restore_aside(context, path, manifest, admin, login, target)
     context.store.log(f"restored {path.name} into database {name}")
-    return _result(path, manifest, checks, begun, start)
+    return _make_proof(path, manifest, checks, start_time, start)
 
 
 def compare_database(context: Context, path: Path, name: str) -> Proof:
     """A live database against FILE's manifest. Roles and settings belong to the server and are left out."""
-    begun, start = files.stamp(), time.monotonic()
+    start_time, start = files.stamp(), time.monotonic()
     manifest, _, problems = prove.read_manifest(context, path)
     if manifest is None:
         raise (Bad if any(c.result == proof.FAILED for c in problems) else CouldNot)(
@@ -63,38 +63,38 @@ def compare_database(context: Context, path: Path, name: str) -> Proof:
         )
     with database.connect(context.source(name), "ledgervault compare") as connection:
         schema = database.read_schema(connection, manifest.schema)
-        seen = equivalence.seen_before(
+        equivalences = equivalence.proven_equivalences(
             connection, partial(proofs.proven_texts, context.store, manifest.file), manifest, schema
         )
-        checks = _compare_live(context, connection, manifest, seen)
-    return _result(path, manifest, checks, begun, start)
+        checks = _compare_live(context, connection, manifest, equivalences)
+    return _make_proof(path, manifest, checks, start_time, start)
 
 
-def _result(path: Path, manifest: Manifest, checks: Iterable[Check], begun: str, start: float) -> Proof:
-    found = tuple(checks)
+def _make_proof(path: Path, manifest: Manifest, checks: Iterable[Check], start_time: str, start: float) -> Proof:
+    all_checks = tuple(checks)
     return Proof(
         schema=proof.SCHEMA,
         file=path.name,
         manifest_sha256=None,
         level="data",
-        verdict=proof.verdict(found, comparison.compared_anything(manifest)),
-        begun=begun,
+        verdict=proof.verdict(all_checks, comparison.is_comparable(manifest)),
+        begun=start_time,
         finished=files.stamp(),
         seconds=round(time.monotonic() - start, 3),
-        checks=found,
+        checks=all_checks,
         figures={"rows": float(manifest.content.rows)},
     )
 
 
-def _lock(context: Context, name: str) -> Path:
+def _lock_path(context: Context, name: str) -> Path:
     return context.store.root / f".restore-{''.join(c if c.isalnum() else '_' for c in name)}.lock"
 
 
-def _believed(context: Context, path: Path, unproven: bool) -> Manifest:
+def _verified_manifest(context: Context, path: Path, unproven: bool) -> Manifest:
     """Its bytes are checked now; that it is proven is asked of the journal."""
-    result = prove.verify(context, path, prove.Options(record=False, need_journal=not unproven))
-    if result.verdict != proof.PROVEN:
-        bad = next(check for check in result.checks if check.result in (proof.FAILED, proof.INCONCLUSIVE))
+    byte_proof = prove.verify(context, path, prove.Options(record=False, need_journal=not unproven))
+    if byte_proof.verdict != proof.PROVEN:
+        bad = next(check for check in byte_proof.checks if check.result in (proof.FAILED, proof.INCONCLUSIVE))
         raise Bad(path.name, f"is not restored: {bad.text}", bad.hint or "restore another backup: `ledgervault list`")
     entry = next((e for e in context.store.entries() if e.path.resolve() == path.resolve()), None)
     if not unproven and (entry is None or not entry.proven):
@@ -106,7 +106,7 @@ def _believed(context: Context, path: Path, unproven: bool) -> Manifest:
     return manifest
 
 
-def _refuse_if_there(admin: Connection, name: str) -> None:
+def _refuse_existing(admin: Connection, name: str) -> None:
     if admin.execute("SELECT FROM pg_database WHERE datname = %s", (name,)).fetchone() is not None:
         raise CouldNot(f"database {name}", "exists already and is not touched", "name another one with --into-database")
 
@@ -134,27 +134,31 @@ def _restore_aside(
 def _load_and_compare(context: Context, path: Path, manifest: Manifest, login: Login, owner: str | None) -> list[Check]:
     context.say(f"restoring into {login.database}")
     session = SESSION | {"default_transaction_read_only": "off"} | ({"role": owner} if owner else {})
-    problem = dump_loader.load(path, login, {sql.DATABASE: "1"}, context.config.limits.proof_timeout_seconds, session)
+    problem = dump_loader.load_with_psql(
+        path, login, {sql.DATABASE: "1"}, context.config.limits.proof_timeout_seconds, session
+    )
     if problem is not None:
         kind: type[VaultError] = Bad if problem.result == proof.FAILED else CouldNot
         raise kind(path.name, f"{problem.text} (database {login.database} removed again)", problem.hint)
     with database.connect(login, "ledgervault restore", session) as owning:
-        seen = equivalence.seen(owning, manifest, database.read_schema(owning, manifest.schema))
+        equivalences = equivalence.find_equivalences(owning, manifest, database.read_schema(owning, manifest.schema))
     with database.connect(login, "ledgervault restore") as connection:
-        checks = _compare_live(context, connection, manifest, seen)
+        checks = _compare_live(context, connection, manifest, equivalences)
     bad = comparison.failures(checks)
     if bad:
         raise Bad(path.name, f"restored, but {bad[0].text} (database removed again)")
     return checks
 
 
-def _compare_live(context: Context, connection: Connection, manifest: Manifest, seen: Seen) -> list[Check]:
+def _compare_live(
+    context: Context, connection: Connection, manifest: Manifest, equivalences: Equivalences
+) -> list[Check]:
     try:
         with connection.transaction():
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             schema = database.read_schema(connection, manifest.schema)
             live = database.read_content(connection, manifest.migration_heads_query, context.say, schema=schema)
-            live = equivalence.as_read_then(connection, manifest, live)
+            live = equivalence.as_of_manifest(connection, manifest, live)
     except psycopg.Error as error:
         raise CouldNot("compare", str(error).strip(), "may this role read every table there?") from error
-    return comparison.compare_live(manifest, live, seen)
+    return comparison.compare_live(manifest, live, equivalences)

@@ -19,9 +19,9 @@ SCHEMA = 1
 STARTED = "started"  # in scratch: its time is that of the schedule's start
 
 
-def facts(context: Context) -> dict[str, Any]:
-    known = context.store.journal()
-    entries = context.store.entries(known)
+def collect_facts(context: Context) -> dict[str, Any]:
+    journal = context.store.journal()
+    entries = context.store.entries(journal)
     newest = entries[-1] if entries else None
     proven = context.store.newest_proven(entries=entries)
     waiting = [entry for entry in entries if proven is None or entry.line.seq > proven.line.seq]
@@ -31,16 +31,16 @@ def facts(context: Context) -> dict[str, Any]:
         "environment": context.config.environment,
         "database": context.config.database.name,
         "updated": files.stamp(),
-        "newest": describe(newest),
-        "newest_proven": describe(proven),
-        "baseline": describe(baseline.newest(entries)),
-        "unaccepted_loss": describe(baseline.open_loss(entries)),
+        "newest": entry_document(newest),
+        "newest_proven": entry_document(proven),
+        "baseline": entry_document(baseline.find_baseline(entries)),
+        "unaccepted_loss": entry_document(baseline.find_open_loss(entries)),
         "backups": {verdict: sum(entry.verdict == verdict for entry in entries) for verdict in verdicts},
-        "schedule_started": _started(context),
+        "schedule_started": _schedule_start(context),
         "proven_age_minutes": context.config.limits.proven_age_minutes,
         "queue": sum(entry.verdict == "unproven" for entry in waiting),
         "last_failure": last_failure(context, newest),
-        "journal": {"lines": len(known.lines), "head": known.head, "broken": known.broken},
+        "journal": {"lines": len(journal.lines), "head": journal.head, "broken": journal.broken},
     }
 
 
@@ -55,29 +55,29 @@ def last_failure(context: Context, newest: Entry | None) -> dict[str, str] | Non
     return None
 
 
-def _started(context: Context) -> str | None:
+def _schedule_start(context: Context) -> str | None:
     try:
         return files.stamp(datetime.fromtimestamp((context.scratch / STARTED).stat().st_mtime, UTC))
     except OSError:
         return None
 
 
-def describe(entry: Entry | None) -> dict[str, Any] | None:
+def entry_document(entry: Entry | None) -> dict[str, Any] | None:
     if entry is None:
         return None
-    data = entry.line.data
+    fields = entry.line.data
     return {
         "file": entry.file,
-        "path": f"{data['tier']}/{entry.file}",
-        "kind": data["kind"],
-        "tier": data["tier"],
-        "taken": data["taken"],
-        "size": data["size"],
-        "sha256": data["sha256"],
+        "path": f"{fields['tier']}/{entry.file}",
+        "kind": fields["kind"],
+        "tier": fields["tier"],
+        "taken": fields["taken"],
+        "size": fields["size"],
+        "sha256": fields["sha256"],
         "manifest_sha256": entry.line.manifest_sha256,
-        "rows": data["rows"],
-        "tables": data["tables"],
-        "watched": data["watched"],
+        "rows": fields["rows"],
+        "tables": fields["tables"],
+        "watched": fields["watched"],
         "verdict": entry.verdict,
         "judged": entry.ruling.time if entry.ruling else None,
         "shrunken": entry.shrunken,
@@ -91,5 +91,5 @@ def describe(entry: Entry | None) -> dict[str, Any] | None:
 def update(context: Context) -> None:
     place = context.config.places.state
     if place is not None:
-        text = json.dumps(facts(context), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        text = json.dumps(collect_facts(context), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
         files.write_whole(Path(place), text.encode(), mode=0o644)

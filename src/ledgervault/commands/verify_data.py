@@ -40,8 +40,8 @@ def verify(context: Context, path: Path) -> Judgement:
                 connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                 live = _read(connection, context, base)
         except psycopg.Error as error:
-            where = f"database {context.config.database.name}"
-            raise CouldNot(where, str(error).strip(), "may this role read every table there?") from error
+            place = f"database {context.config.database.name}"
+            raise CouldNot(place, str(error).strip(), "may this role read every table there?") from error
     entry = next((entry for entry in entries if entry.file == path.name), None)
     reported = baseline.lost_tables(entries, entry) if entry is not None else set[str]()
     return Judgement(path.name, [*live_rules.judge(base.manifest, live, context.config, reported)], live.changes)
@@ -51,19 +51,19 @@ def _read(connection: Connection, context: Context, base: Baseline) -> Live:
     """Rows first: a baseline that cannot be read costs the database nothing more."""
     config, manifest = context.config, base.manifest
     volatile = {table.name for table in config.tables if table.rows == VOLATILE}
-    changes = row_changes.compare(
+    changes = row_changes.compare_with_baseline(
         connection, base, lambda name: name not in volatile, loss_rules.fixed_columns(config.tables)
     )
     names = {name for _, name, _, _ in database.rows(connection, queries.TABLES)}
-    others = sorted(names & ({table.name for table in config.tables} - changes.keys()))
+    uncompared = sorted(names & ({table.name for table in config.tables} - changes.keys()))
     schema = database.read_schema(connection, manifest.schema)
     return Live(
-        rows=database.count_rows(connection, others),
+        rows=database.count_rows(connection, uncompared),
         changes=changes,
         schema=schema,
         heads=database.read_heads(connection, manifest.migration_heads_query),
-        broken={each.name: _broken(connection, each.query) for each in config.invariants},
-        seen=equivalence.seen_before(
+        broken={invariant.name: _broken(connection, invariant.query) for invariant in config.invariants},
+        equivalences=equivalence.proven_equivalences(
             connection, partial(proofs.proven_texts, context.store, manifest.file), manifest, schema
         ),
     )

@@ -20,8 +20,8 @@ _current: Deadline | None = None
 
 
 class Deadline:
-    def __init__(self, what: str, seconds: float, setting: str) -> None:
-        self._what, self._seconds, self._setting = what, seconds, setting
+    def __init__(self, operation: str, seconds: float, setting: str) -> None:
+        self._what, self._seconds, self._setting = operation, seconds, setting
         self._ends: list[Callable[[], object]] = []
         self._end = time.monotonic() + seconds
         self._lock = threading.Lock()
@@ -72,10 +72,10 @@ def has_passed() -> bool:
 
 
 @contextmanager
-def within(what: str, seconds: float, setting: str) -> Iterator[Deadline]:
+def within(operation: str, seconds: float, setting: str) -> Iterator[Deadline]:
     """What the block waits for ends after `seconds`; the error that this makes becomes CouldNot."""
     global _current
-    before, _current = _current, Deadline(what, seconds, setting)
+    before, _current = _current, Deadline(operation, seconds, setting)
     deadline = _current
     timer = threading.Timer(seconds, deadline.expire)
     timer.daemon = True

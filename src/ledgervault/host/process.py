@@ -98,9 +98,9 @@ class Program:
         """The beginning and the end: a message quotes values, which may be long."""
         size = self._errors.seek(0, os.SEEK_END)
         self._errors.seek(0)
-        kept = self._errors.read(_ERRORS_KEPT)
-        self._errors.seek(max(len(kept), size - _ERRORS_KEPT))
-        return (kept + self._errors.read()).decode(errors="replace")
+        head = self._errors.read(_ERRORS_KEPT)
+        self._errors.seek(max(len(head), size - _ERRORS_KEPT))
+        return (head + self._errors.read()).decode(errors="replace")
 
     def kill(self) -> None:
         if self.process.poll() is None:
@@ -162,7 +162,7 @@ def run(argv: Sequence[str], environment: Mapping[str, str] | None = None, timeo
         output = program.outcome(timeout)
         if program.process.returncode != 0:
             raise CouldNot(
-                program.name, diagnosis.tail(program.errors()) or f"exit status {program.process.returncode}"
+                program.name, diagnosis.summary(program.errors()) or f"exit status {program.process.returncode}"
             )
         return output.decode(errors="replace")
 
@@ -174,5 +174,5 @@ def _asked_for(pipe: IO[bytes] | None) -> IO[bytes]:
 
 
 def _environment() -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-    return kept | {"LC_ALL": "C.UTF-8"}
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    return inherited | {"LC_ALL": "C.UTF-8"}

@@ -21,14 +21,14 @@ _NAME = re.compile(
 class BackupName:
     prefix: str
     kind: str
-    taken: datetime
+    time: datetime
 
     def __str__(self) -> str:
-        return f"{self.prefix}_{self.kind}_backup_{self.taken.strftime(STAMP)}{ENDINGS[self.kind]}"
+        return f"{self.prefix}_{self.kind}_backup_{self.time.strftime(STAMP)}{ENDINGS[self.kind]}"
 
     def later(self) -> BackupName:
         """The next name, a second on: two backups of one second must not share a name."""
-        return BackupName(self.prefix, self.kind, self.taken + timedelta(seconds=1))
+        return BackupName(self.prefix, self.kind, self.time + timedelta(seconds=1))
 
 
 def parse(name: str) -> BackupName | None:
@@ -37,10 +37,10 @@ def parse(name: str) -> BackupName | None:
     if not match or match["ending"] != ENDINGS[match["kind"]]:
         return None
     try:
-        taken = datetime.strptime(match["stamp"], STAMP).replace(tzinfo=UTC)
+        time = datetime.strptime(match["stamp"], STAMP).replace(tzinfo=UTC)
     except ValueError:
         return None
-    return BackupName(match["prefix"], match["kind"], taken)
+    return BackupName(match["prefix"], match["kind"], time)
 
 
 def partial(name: str) -> str:
@@ -54,8 +54,8 @@ def unpartial(name: str) -> str | None:
     return None
 
 
-def proof(file: str, when: datetime) -> str:
-    return f"{file}.proof-{when.astimezone(UTC).strftime(PROOF_STAMP)}.json"
+def proof(file: str, time: datetime) -> str:
+    return f"{file}.proof-{time.astimezone(UTC).strftime(PROOF_STAMP)}.json"
 
 
 def is_proof_of(name: str, file: str) -> bool:

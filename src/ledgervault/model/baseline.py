@@ -11,22 +11,22 @@ from ledgervault.model import proof
 from ledgervault.model.entry import Entry
 
 
-def newest(entries: Sequence[Entry], before: str | None = None, kind: str = "db") -> Entry | None:
+def find_baseline(entries: Sequence[Entry], before: str | None = None, kind: str = "db") -> Entry | None:
     """Of those older than the backup `before`. Also one whose file is missing: an older one instead of it would hide
     what was lost in between.
     """
-    chosen = None
+    newest_entry = None
     for entry in entries:
         if entry.file == before:
             break
         if entry.is_baseline and entry.line.data["kind"] == kind:
-            chosen = entry
-    return chosen
+            newest_entry = entry
+    return newest_entry
 
 
-def open_loss(entries: Sequence[Entry]) -> Entry | None:
+def find_open_loss(entries: Sequence[Entry]) -> Entry | None:
     """The first backup since the baseline that shows a loss nobody accepted."""
-    base = newest(entries)
+    base = find_baseline(entries)
     later = [entry for entry in entries if base is None or entry.line.seq > base.line.seq]
     return next((entry for entry in later if entry.proven and entry.shrunken), None)
 

@@ -35,21 +35,21 @@ class Jump:
 
 def ages(lines: Sequence[Line], now: datetime) -> dict[int, timedelta]:
     """How long the vault has been at work since each line, by the line's number."""
-    age, found = timedelta(0), {}
+    age, age_by_line = timedelta(0), {}
     times = [*(datetime.fromisoformat(line.time) for line in lines), now]
     for line, time, after in reversed([*zip(lines, times[:-1], times[1:], strict=True)]):
         age += min(max(after - time, timedelta(0)), _COUNTED)
-        found[line.seq] = age
-    return found
+        age_by_line[line.seq] = age
+    return age_by_line
 
 
-def stands_back(lines: Sequence[Line], now: datetime) -> Jump | None:
+def find_step_back(lines: Sequence[Line], now: datetime) -> Jump | None:
     """The clock stands before the newest line: it is wrong now, or it was when that line was written."""
     jumps = [*_jumps(lines[-1:], now)]
     return jumps[0] if jumps and jumps[0].by < timedelta(0) else None
 
 
-def jump_in_doubt(lines: Sequence[Line], now: datetime) -> Jump | None:
+def find_doubtful_jump(lines: Sequence[Line], now: datetime) -> Jump | None:
     """The newest jump, for a day at work: the clock was moved by a day or more, or the host was off so long."""
     at_work = ages(lines, now)
     for jump in reversed([*_jumps(lines, now)]):

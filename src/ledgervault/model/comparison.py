@@ -19,47 +19,53 @@ _CAST = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Equivalences:
     """What is known of the copy beside its content."""
 
-    written: Mapping[str, str] = field(default_factory=dict)  # a definition of the manifest as this server writes it
-    unsure: frozenset[str] = frozenset()  # definitions that are the same or not: it cannot be seen
+    rewritten: Mapping[str, str] = field(default_factory=dict)  # a definition of the manifest as this server writes it
+    undecided: frozenset[str] = frozenset()  # definitions that are the same or not: it cannot be seen
     moving: Mapping[str, str] = field(default_factory=dict)  # a partition -> the table in which its rows may move
     updatable: frozenset[tuple[str, str]] = frozenset()  # an extension and a version that leads to the one here
 
 
-_NOTHING = Seen()
+_NO_EQUIVALENCES = Equivalences()
 
 
-def compare(manifest: Manifest, restored: Content, seen: Seen = _NOTHING) -> list[Check]:
+def compare_copy(manifest: Manifest, restored: Content, equivalences: Equivalences = _NO_EQUIVALENCES) -> list[Check]:
     """Everything the manifest holds, against a copy restored into a server of its own."""
     expected = manifest.content
     return [
-        *_same_database(manifest, restored, seen),
-        *globals_(expected.globals, restored.globals, seen.updatable),
-        *heads(manifest, restored),
-        *left_out(expected),
+        *_compare_database(manifest, restored, equivalences),
+        *compare_globals(expected.globals, restored.globals, equivalences.updatable),
+        *compare_heads(manifest, restored),
+        *describe_left_out(expected),
     ]
 
 
-def compare_live(manifest: Manifest, live: Content, seen: Seen = _NOTHING) -> list[Check]:
+def compare_live(manifest: Manifest, live: Content, equivalences: Equivalences = _NO_EQUIVALENCES) -> list[Check]:
     """Against a database on a server that has roles and settings of its own: those are left out."""
-    return [*_same_database(manifest, live, seen), *heads(manifest, live), *left_out(manifest.content)]
+    return [
+        *_compare_database(manifest, live, equivalences),
+        *compare_heads(manifest, live),
+        *describe_left_out(manifest.content),
+    ]
 
 
-def _same_database(manifest: Manifest, restored: Content, seen: Seen) -> Iterator[Check]:
+def _compare_database(manifest: Manifest, restored: Content, equivalences: Equivalences) -> Iterator[Check]:
     expected = manifest.content
     versions = restored.globals.extensions
     aged = {name for name, version in expected.globals.extensions.items() if versions.get(name) != version}
-    yield from tables(expected.tables, restored.tables, seen.moving, restored.of_extensions, aged)
-    yield from watched(manifest, restored.tables)
-    yield from sequences(expected.sequences, manifest.sequences_dumped, restored.sequences, restored.of_extensions)
-    yield from schema(expected.schema, restored.schema, seen.written, seen.unsure)
-    yield from large_objects(expected, restored)
-    yield from _older(manifest, restored)
+    yield from compare_tables(expected.tables, restored.tables, equivalences.moving, restored.of_extensions, aged)
+    yield from describe_watched(manifest, restored.tables)
+    yield from compare_sequences(
+        expected.sequences, manifest.sequences_dumped, restored.sequences, restored.of_extensions
+    )
+    yield from compare_schema(expected.schema, restored.schema, equivalences.rewritten, equivalences.undecided)
+    yield from compare_large_objects(expected, restored)
+    yield from _check_extension_tables(manifest, restored)
 
 
-def _older(manifest: Manifest, restored: Content) -> Iterator[Check]:
+def _check_extension_tables(manifest: Manifest, restored: Content) -> Iterator[Check]:
     """A manifest of schema 1 knows no tables of extensions, and pg_dump may have left out their rows."""
     names = [name for name in restored.of_extensions if name not in restored.sequences]
     if manifest.schema < SCHEMA and names:
@@ -67,17 +73,17 @@ def _older(manifest: Manifest, restored: Content) -> Iterator[Check]:
         yield inconclusive("tables of extensions", text, "take a new backup: its rows are compared")
 
 
-def left_out(expected: Content) -> Iterator[Check]:
+def describe_left_out(expected: Content) -> Iterator[Check]:
     for number, text in enumerate(expected.left_out, start=1):
         yield note(f"left out {number}", f"not in this backup: {text}")
 
 
-def compared_anything(manifest: Manifest) -> bool:
+def is_comparable(manifest: Manifest) -> bool:
     """Comparing nothing with nothing is no comparison."""
     return manifest.content.rows > 0 or bool(manifest.content.large_objects)
 
 
-def tables(
+def compare_tables(
     expected: Mapping[str, Table],
     restored: Mapping[str, Table],
     moving: Mapping[str, str] | None = None,
@@ -91,14 +97,14 @@ def tables(
         )
     elif not any(table.rows for table in expected.values()):
         yield inconclusive("tables", f"all {len(expected)} tables were empty: nothing was compared")
-    before, after = _together(expected, moving or {}), _together(restored, moving or {})
+    before, after = _merge_moving(expected, moving or {}), _merge_moving(restored, moving or {})
     for name in sorted(before.keys() | after.keys()):
-        check = _table(name, before.get(name), after.get(name))
+        check = _compare_table(name, before.get(name), after.get(name))
         extension = (of_extensions or {}).get(name)
-        yield check if extension is None or check.result == "ok" else _of_extension(check, extension, aged)
+        yield check if extension is None or check.result == "ok" else _judge_extension_table(check, extension, aged)
 
 
-def _of_extension(check: Check, extension: str, aged: Container[str]) -> Check:
+def _judge_extension_table(check: Check, extension: str, aged: Container[str]) -> Check:
     """The rows may be those of another version's script; else they were lost."""
     if extension in aged:
         text = f"{check.text}; extension {extension} has another version here"
@@ -107,7 +113,7 @@ def _of_extension(check: Check, extension: str, aged: Container[str]) -> Check:
     return replace(check, hint=hint)
 
 
-def _together(tables_: Mapping[str, Table], moving: Mapping[str, str]) -> dict[str, Table]:
+def _merge_moving(tables_: Mapping[str, Table], moving: Mapping[str, str]) -> dict[str, Table]:
     """Partitions among which rows may move are one table."""
     together: dict[str, Table] = {}
     for name, table in tables_.items():
@@ -116,10 +122,10 @@ def _together(tables_: Mapping[str, Table], moving: Mapping[str, str]) -> dict[s
     return together
 
 
-def _table(name: str, expected: Table | None, restored: Table | None) -> Check:
+def _compare_table(name: str, expected: Table | None, restored: Table | None) -> Check:
     id_ = f"table {name}"
     if restored is None:
-        return failed(id_, f"table {name}: missing, {_rows(expected)} in the manifest")
+        return failed(id_, f"table {name}: missing, {_row_count(expected)} in the manifest")
     if expected is None:
         return failed(id_, f"table {name}: {restored.rows} rows restored, not in the manifest")
     if expected.rows != restored.rows:
@@ -133,53 +139,56 @@ def _table(name: str, expected: Table | None, restored: Table | None) -> Check:
     return ok(id_, f"table {name}: {restored.rows} rows, content equal")
 
 
-def _rows(table: Table | None) -> str:
+def _row_count(table: Table | None) -> str:
     return f"{table.rows if table else 0} rows"
 
 
-def watched(manifest: Manifest, restored: Mapping[str, Table]) -> Iterator[Check]:
+def describe_watched(manifest: Manifest, restored: Mapping[str, Table]) -> Iterator[Check]:
     """The tables the owner wants to hear of. A fresh ledger is fine; one that had rows and has none is not."""
-    for name, what in manifest.watched.items():
+    for name, table in manifest.watched.items():
         expected = manifest.content.tables.get(name)
         count = restored[name].rows if name in restored else 0
         if expected is not None and (expected.rows or count):
-            yield note(f"watched {name}", f"{count} {what.noun}")
-        elif what.expect_rows:
+            yield note(f"watched {name}", f"{count} {table.noun}")
+        elif table.expect_rows:
             yield inconclusive(
                 f"watched {name}",
-                f"table {name}: 0 {what.noun} here and in the manifest, where rows are expected",
+                f"table {name}: 0 {table.noun} here and in the manifest, where rows are expected",
                 "if they were deleted on purpose, set expect_rows to never",
             )
         else:
-            yield note(f"watched {name}", f"0 {what.noun}: {what.empty}")
+            yield note(f"watched {name}", f"0 {table.noun}: {table.empty}")
 
 
-def sequences(
+def compare_sequences(
     expected: Mapping[str, Sequence],
     dumped: Mapping[str, SequenceValue],
     restored: Mapping[str, Sequence],
     of_extensions: Mapping[str, str] | None = None,
 ) -> Iterator[Check]:
     for name in sorted(expected.keys() | dumped.keys() | restored.keys()):
-        before, value, after = expected.get(name), dumped.get(name), restored.get(name)
-        if before is None and value is not None and name in (of_extensions or {}):
+        before, dump_value, after = expected.get(name), dumped.get(name), restored.get(name)
+        if before is None and dump_value is not None and name in (of_extensions or {}):
             before = after  # an older manifest knows it by the dump alone
-        if value is None and before is not None and after is not None and name in (of_extensions or {}):
-            yield _left_to_extension(name, before, after)
+        if dump_value is None and before is not None and after is not None and name in (of_extensions or {}):
+            yield _compare_unregistered(name, before, after)
         else:
-            yield _sequence(name, before, value, after)
+            yield _compare_sequence(name, before, dump_value, after)
 
 
-def _left_to_extension(name: str, before: Sequence, after: Sequence) -> Check:
+def _compare_unregistered(name: str, before: Sequence, after: Sequence) -> Check:
     """A sequence that its extension does not register starts anew; that matters if a row has its next value."""
-    check = _owned(f"sequence value {name}", name, before, after)
-    if check.result != "ok" or _value(before) == _value(after):
+    check = _check_next_value(f"sequence value {name}", name, before, after)
+    if check.result != "ok" or _describe_value(before) == _describe_value(after):
         return check
-    text = f"sequence {name}: {_value(before)} is not in this backup, CREATE EXTENSION made it {_value(after)}"
+    old, new = _describe_value(before), _describe_value(after)
+    text = f"sequence {name}: {old} is not in this backup, CREATE EXTENSION made it {new}"
     return note(check.id, text)
 
 
-def _sequence(name: str, before: Sequence | None, dumped: SequenceValue | None, after: Sequence | None) -> Check:
+def _compare_sequence(
+    name: str, before: Sequence | None, dumped: SequenceValue | None, after: Sequence | None
+) -> Check:
     id_ = f"sequence value {name}"
     if after is None:
         return failed(id_, f"sequence {name}: missing")
@@ -187,84 +196,89 @@ def _sequence(name: str, before: Sequence | None, dumped: SequenceValue | None, 
         return failed(id_, f"sequence {name}: restored, not in the manifest")
     if dumped is None:
         return failed(id_, f"sequence {name}: the dump sets no value for it")
-    seen = SequenceValue(after.last_value, after.is_called)
-    if seen != dumped:
-        return failed(id_, f"sequence {name}: restored {_value(seen)}, the dump holds {_value(dumped)}")
-    if not before.cycle and _behind(dumped, SequenceValue(before.last_value, before.is_called), before.increment):
-        return failed(id_, f"sequence {name}: {_value(dumped)} in the dump, already {_value(before)} before it")
-    return _owned(id_, name, before, after)
+    restored_value = SequenceValue(after.last_value, after.is_called)
+    if restored_value != dumped:
+        return failed(
+            id_,
+            f"sequence {name}: restored {_describe_value(restored_value)}, the dump holds {_describe_value(dumped)}",
+        )
+    if not before.cycle and _is_behind(dumped, SequenceValue(before.last_value, before.is_called), before.increment):
+        return failed(
+            id_, f"sequence {name}: {_describe_value(dumped)} in the dump, already {_describe_value(before)} before it"
+        )
+    return _check_next_value(id_, name, before, after)
 
 
-def _owned(id_: str, name: str, before: Sequence, after: Sequence) -> Check:
+def _check_next_value(id_: str, name: str, before: Sequence, after: Sequence) -> Check:
     """The next value must not collide with a row, unless the source itself was so (rows with ids given by hand)."""
-    if after.owned_max is None or after.cycle or not _exceeds(after.owned_max, after):
-        return ok(id_, f"sequence {name}: {_value(after)}")
-    text = f"sequence {name}: {_value(after)} is behind {after.owned_max} in {after.owned_by}"
-    if before.owned_max is not None and _exceeds(before.owned_max, before):
+    if after.owned_max is None or after.cycle or not _is_behind_rows(after.owned_max, after):
+        return ok(id_, f"sequence {name}: {_describe_value(after)}")
+    text = f"sequence {name}: {_describe_value(after)} is behind {after.owned_max} in {after.owned_by}"
+    if before.owned_max is not None and _is_behind_rows(before.owned_max, before):
         return note(id_, f"{text}, as it was in the source")
     return failed(id_, text)
 
 
-def _exceeds(owned_max: int, sequence: Sequence) -> bool:
+def _is_behind_rows(owned_max: int, sequence: Sequence) -> bool:
     """A row has a value that the sequence is yet to give; one that was never used gives its last value next."""
     ahead = owned_max - sequence.last_value if sequence.increment > 0 else sequence.last_value - owned_max
     return ahead > 0 if sequence.is_called else ahead >= 0
 
 
-def _behind(later: SequenceValue, earlier: SequenceValue, increment: int) -> bool:
+def _is_behind(later: SequenceValue, earlier: SequenceValue, increment: int) -> bool:
     sign = 1 if increment > 0 else -1
     return (sign * later.last_value, later.is_called) < (sign * earlier.last_value, earlier.is_called)
 
 
-def _value(value: Sequence | SequenceValue) -> str:
-    return f"{value.last_value}{'' if value.is_called else ' (not yet used)'}"
+def _describe_value(sequence: Sequence | SequenceValue) -> str:
+    return f"{sequence.last_value}{'' if sequence.is_called else ' (not yet used)'}"
 
 
-def schema(
+def compare_schema(
     expected: Mapping[str, str],
     restored: Mapping[str, str],
-    written: Mapping[str, str] | None = None,
-    unsure: Iterable[str] = (),
+    rewritten: Mapping[str, str] | None = None,
+    undecided: Iterable[str] = (),
 ) -> Iterator[Check]:
     """One check that all is there, and one for each object that is not, or is another."""
-    wrong = [*_schema_differences(expected, restored, written or {}, frozenset(unsure))]
+    wrong = [*_schema_differences(expected, restored, rewritten or {}, frozenset(undecided))]
     if not any(check.result == "failed" for check in wrong) and expected:
         kinds = len({key.split(" ")[0] for key in expected})
         yield ok("schema", f"schema: {len(expected)} objects of {kinds} kinds equal")
     yield from wrong
 
 
-def different(expected: Mapping[str, str], restored: Mapping[str, str]) -> dict[str, str]:
+def differing_texts(expected: Mapping[str, str], restored: Mapping[str, str]) -> dict[str, str]:
     """What the manifest and the copy both have, and write differently: the manifest's texts."""
     return {name: text for name, text in expected.items() if restored.get(name, text) != text}
 
 
 def _schema_differences(
-    expected: Mapping[str, str], restored: Mapping[str, str], written: Mapping[str, str], unsure: frozenset[str]
+    expected: Mapping[str, str], restored: Mapping[str, str], rewritten: Mapping[str, str], undecided: frozenset[str]
 ) -> Iterator[Check]:
     for name in sorted(expected.keys() - restored.keys()):
-        yield _left_to_dump(name) or failed(f"schema {name}", f"{name}: missing")
+        yield _note_undumped(name) or failed(f"schema {name}", f"{name}: missing")
     for name in sorted(restored.keys() - expected.keys()):
         if name == "schema public" or name == "comment on schema public":
             yield note(f"schema {name}", f"{name}: every new database has it, the source had dropped it")
         else:
-            yield _left_to_dump(name) or failed(f"schema {name}", f"{name}: not in the manifest")
+            yield _note_undumped(name) or failed(f"schema {name}", f"{name}: not in the manifest")
     for name in sorted(name for name, text in expected.items() if UNREADABLE in (text, restored.get(name))):
-        yield _unreadable(name, expected[name])
-    for name in sorted(different(expected, restored)):
+        yield _judge_unreadable(name, expected[name])
+    for name in sorted(differing_texts(expected, restored)):
         if UNREADABLE in (expected[name], restored[name]):
             continue
-        if written.get(name) == restored[name]:
+        if rewritten.get(name) == restored[name]:
             yield note(f"schema {name}", f"{name}: equal, PostgreSQL writes the manifest's text as the restored one")
-        elif name in unsure:
+        elif name in undecided:
             text = f"{name}: written otherwise, perhaps the same; this backup's proof does not say"
             yield inconclusive(f"schema {name}", text, "take a new backup and prove it (its proof says it)")
         else:
-            text = f"{name}: {_difference(expected[name], restored[name])}"
-            yield _left_to_dump(name) or failed(f"schema {name}", text)
+            text = f"{name}: {_describe_difference(expected[name], restored[name])}"
+            yield _note_undumped(name) or failed(f"schema {name}", text)
 
 
-def _unreadable(name: str, expected: str) -> Check:
+def _judge_unreadable(name: str, expected: str) -> Check:
     """Of the copy it is no matter which role compares; what the backup's role could not read, the dump may lack."""
     if expected != UNREADABLE:
         return note(f"schema {name}", f"{name}: this role may not read it, so it is not compared")
@@ -272,43 +286,43 @@ def _unreadable(name: str, expected: str) -> Check:
     return inconclusive(f"schema {name}", text, "GRANT pg_read_all_data TO it, then back up again")
 
 
-def _left_to_dump(name: str) -> Check | None:
+def _note_undumped(name: str) -> Check | None:
     """On an extension's table only what the extension makes comes back: pg_dump leaves out what was added."""
     if not name.startswith(EXTENSIONS_OWN):
         return None
     return note(f"schema {name}", f"not in this backup: {name.removeprefix(EXTENSIONS_OWN).strip()}, on an extension's")
 
 
-def loosely(definition: str) -> str:
+def loosen(definition: str) -> str:
     """A text without brackets, casts and white space, its quoted parts left alone. Texts that differ so are not equal:
     this only tells which texts of an old manifest cannot be judged."""
     parts = re.split(r"('(?:[^']|'')*')", definition)
     return "".join(part if part.startswith("'") else re.sub(r"[()\s]", "", _CAST.sub("", part)) for part in parts)
 
 
-def _difference(expected: str, restored: str) -> str:
+def _describe_difference(expected: str, restored: str) -> str:
     start = next((i for i, (a, b) in enumerate(zip(expected, restored, strict=False)) if a != b), None)
     start = min(len(expected), len(restored)) if start is None else start
     start = max(0, start - 20)
-    return f"restored '{_cut(restored, start)}', in the manifest '{_cut(expected, start)}'"
+    return f"restored '{_excerpt(restored, start)}', in the manifest '{_excerpt(expected, start)}'"
 
 
-def _cut(text: str, start: int) -> str:
-    shown = " ".join(text[start : start + _SHOWN].split())
-    return ("..." if start else "") + shown + ("..." if len(text) > start + _SHOWN else "")
+def _excerpt(text: str, start: int) -> str:
+    excerpt = " ".join(text[start : start + _SHOWN].split())
+    return ("..." if start else "") + excerpt + ("..." if len(text) > start + _SHOWN else "")
 
 
-def large_objects(expected: Content, restored: Content) -> Iterator[Check]:
+def compare_large_objects(expected: Content, restored: Content) -> Iterator[Check]:
     before, after = expected.large_objects, restored.large_objects
     wrong = [oid for oid in sorted(before.keys() | after.keys(), key=int) if before.get(oid) != after.get(oid)]
     for oid in wrong:
-        what = "missing" if oid not in after else "not in the manifest" if oid not in before else "differs"
-        yield failed(f"large object {oid}", f"large object {oid}: {what}")
+        difference = "missing" if oid not in after else "not in the manifest" if oid not in before else "differs"
+        yield failed(f"large object {oid}", f"large object {oid}: {difference}")
     if before and not wrong:
         yield ok("large objects", f"large objects: {len(before)} equal, {sum(o.length for o in before.values())} bytes")
 
 
-def globals_(
+def compare_globals(
     expected: Globals, restored: Globals, updatable: frozenset[tuple[str, str]] = frozenset()
 ) -> Iterator[Check]:
     wrong = [*_global_differences(expected, restored)]
@@ -320,16 +334,18 @@ def globals_(
         )
     yield from wrong
     for name, version in expected.extensions.items():
-        seen = restored.extensions.get(name)
-        if seen is None or seen == version:
+        restored_version = restored.extensions.get(name)
+        if restored_version is None or restored_version == version:
             continue
         if (name, version) in updatable:
-            text = f"extension {name}: {version} in the source, {seen} here: a dump names none, the newer came"
+            text = (
+                f"extension {name}: {version} in the source, {restored_version} here: a dump names none, the newer came"
+            )
             yield note(f"extension {name}", text)
         else:
             yield inconclusive(
                 f"extension {name}",
-                f"extension {name}: {version} in the source, {seen} here",
+                f"extension {name}: {version} in the source, {restored_version} here",
                 "prove with an image that has the source's version",
             )
 
@@ -340,16 +356,16 @@ def _global_differences(expected: Globals, restored: Globals) -> Iterator[Check]
         ("membership", _memberships(expected), _memberships(restored)),
         ("setting", _settings(expected), _settings(restored)),
         ("grants on parameter", expected.parameters, restored.parameters),
-        ("database", _database(expected), _database(restored)),
+        ("database", _database_properties(expected), _database_properties(restored)),
     ]
     for kind, before, after in pairs:
         for name in sorted(before.keys() | after.keys()):
             if before.get(name) != after.get(name):
-                seen = _state(before.get(name), after.get(name))
-                yield failed(f"{kind} {name}", f"{kind} {name}: {seen}")
+                difference = _describe_state(before.get(name), after.get(name))
+                yield failed(f"{kind} {name}", f"{kind} {name}: {difference}")
 
 
-def _state(before: object, after: object) -> str:
+def _describe_state(before: object, after: object) -> str:
     if after is None:
         return "missing"
     if before is None:
@@ -368,7 +384,7 @@ def _settings(globals_: Globals) -> dict[str, object]:
     return {f"{s.name} of {s.role or 'all'}{' here' if s.here else ''}": s.value for s in globals_.settings}
 
 
-def _database(globals_: Globals) -> dict[str, object]:
+def _database_properties(globals_: Globals) -> dict[str, object]:
     database = globals_.database
     grants = [f"{g.grantee or 'PUBLIC'}={g.privilege}{'*' if g.grantable else ''}" for g in database.grants]
     return {
@@ -380,7 +396,7 @@ def _database(globals_: Globals) -> dict[str, object]:
     }
 
 
-def heads(manifest: Manifest, restored: Content) -> Iterator[Check]:
+def compare_heads(manifest: Manifest, restored: Content) -> Iterator[Check]:
     if manifest.migration_heads_query is None:
         return
     expected = manifest.content.migration_heads

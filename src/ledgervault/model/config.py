@@ -110,39 +110,39 @@ class Config:
     limits: Limits = field(default_factory=Limits)
 
 
-def parse(text: str, where: str) -> Config:
+def parse(text: str, source: str) -> Config:
     try:
         config = build(Config, tomllib.loads(text))
     except (tomllib.TOMLDecodeError, RecordError) as error:
-        raise UsageError(where, str(error), "see the example in docs/vault.toml") from error
-    _check(config, where)
+        raise UsageError(source, str(error), "see the example in docs/vault.toml") from error
+    _check(config, source)
     return config
 
 
-def _check(config: Config, where: str) -> None:
+def _check(config: Config, source: str) -> None:
     for tier in config.tiers:
         if tier not in backup_names.TIERS:
-            raise UsageError(where, f"tiers.{tier}: unknown tier", f"use one of {', '.join(backup_names.TIERS)}")
+            raise UsageError(source, f"tiers.{tier}: unknown tier", f"use one of {', '.join(backup_names.TIERS)}")
     for tier, rule in config.tiers.items():
         if not 0 <= rule.minute < 60:
-            raise UsageError(where, f"tiers.{tier}.minute is {rule.minute}", "a minute of the hour: 0 to 59")
+            raise UsageError(source, f"tiers.{tier}.minute is {rule.minute}", "a minute of the hour: 0 to 59")
         if rule.keep_hours < 0:
-            raise UsageError(where, f"tiers.{tier}.keep_hours is {rule.keep_hours}", "0 or more hours")
+            raise UsageError(source, f"tiers.{tier}.keep_hours is {rule.keep_hours}", "0 or more hours")
     for table in config.tables:
         if table.expect_rows not in EXPECTATIONS:
             raise UsageError(
-                where, f"table {table.name}: expect_rows is '{table.expect_rows}'", f"use {', '.join(EXPECTATIONS)}"
+                source, f"table {table.name}: expect_rows is '{table.expect_rows}'", f"use {', '.join(EXPECTATIONS)}"
             )
-        _check_rows(table, where)
+        _check_rows(table, source)
     probe = f"{config.backup_prefix}_db_backup_20250101_000000.sql.gz"
     if backup_names.parse(probe) is None:
-        raise UsageError(where, f"backup_prefix is '{config.backup_prefix}'", "lower-case letters, digits, _ and -")
+        raise UsageError(source, f"backup_prefix is '{config.backup_prefix}'", "lower-case letters, digits, _ and -")
 
 
-def _check_rows(table: TableConfig, where: str) -> None:
+def _check_rows(table: TableConfig, source: str) -> None:
     choices = (KEPT, EDITED, VOLATILE)
     if table.rows not in choices:
-        raise UsageError(where, f"table {table.name}: rows is '{table.rows}'", f"use {', '.join(choices)}")
+        raise UsageError(source, f"table {table.name}: rows is '{table.rows}'", f"use {', '.join(choices)}")
     if table.fixed_columns and table.rows != KEPT:
-        what = f"table {table.name}: fixed_columns, but rows is '{table.rows}'"
-        raise UsageError(where, what, 'set rows = "kept": only a kept table is compared that closely')
+        message = f"table {table.name}: fixed_columns, but rows is '{table.rows}'"
+        raise UsageError(source, message, 'set rows = "kept": only a kept table is compared that closely')

@@ -13,8 +13,8 @@ UNREADABLE = "not readable by this role"  # a definition that the role may not r
 EXTENSIONS_OWN = "of an extension:"
 
 
-def _plus(one: str, other: str) -> str:
-    return str(int(one) + int(other))
+def _plus(left: str, right: str) -> str:
+    return str(int(left) + int(right))
 
 
 @dataclass(frozen=True, slots=True)

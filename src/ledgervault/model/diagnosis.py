@@ -46,7 +46,7 @@ _DUMP_HINTS: tuple[tuple[str, str], ...] = (
 )
 
 
-def restore_failure(stderr: str) -> tuple[str, str]:
+def diagnose_restore(stderr: str) -> tuple[str, str]:
     """(failed | inconclusive, hint)"""
     for pattern, hint in _NOT_THE_BACKUPS_FAULT:
         if re.search(pattern, stderr):
@@ -61,15 +61,15 @@ def dump_hint(stderr: str, user: str) -> str:
     return "see the message above; nothing was kept"
 
 
-def locked_out(stderr: str) -> bool:
+def is_locked_out(stderr: str) -> bool:
     """pg_dump's --lock-wait-timeout ran out."""
     return (
         re.search(r"canceling statement due to (statement|lock) timeout", stderr) is not None and "LOCK TABLE" in stderr
     )
 
 
-def tail(text: str) -> str:
+def summary(text: str) -> str:
     """The lines that matter, on one line each, never a whole log."""
     lines = [line for line in text.strip().splitlines() if line.strip()]
-    chosen = [line for line in lines if re.search(r"ERROR|FATAL|error:", line)] or lines
-    return " / ".join(chosen[:3])[:_TAIL]
+    relevant = [line for line in lines if re.search(r"ERROR|FATAL|error:", line)] or lines
+    return " / ".join(relevant[:3])[:_TAIL]

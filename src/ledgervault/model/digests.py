@@ -108,14 +108,14 @@ def encode(digests: Digests) -> bytes:
     return bytes(body)
 
 
-def decode(data: bytes, described: DigestsFile) -> Digests:
+def decode(encoded: bytes, description: DigestsFile) -> Digests:
     """RecordError for what is not the file that the manifest describes."""
-    seen = (len(data), hashlib.sha256(data).hexdigest())
-    if seen != (described.size, described.sha256):
+    actual = (len(encoded), hashlib.sha256(encoded).hexdigest())
+    if actual != (description.size, description.sha256):
         raise RecordError(
-            f"{seen[0]} bytes {seen[1][:12]}, {described.size} bytes {described.sha256[:12]} in the manifest"
+            f"{actual[0]} bytes {actual[1][:12]}, {description.size} bytes {description.sha256[:12]} in the manifest"
         )
-    line, _, body = data.partition(b"\n")
+    line, _, body = encoded.partition(b"\n")
     header = from_json(Header, line, SCHEMA)
     if len(body) != _ENTRY.size * header.buckets * len(header.tables) or header.buckets != BUCKETS:
         raise RecordError(f"{len(body)} bytes of digests for {len(header.tables)} tables")
@@ -135,5 +135,5 @@ def of_table(table: Table) -> Digest:
     return Digest(table.rows, int(table.sum), int(table.xor))
 
 
-def describe(file: str, data: bytes) -> DigestsFile:
-    return DigestsFile(file + SUFFIX, len(data), hashlib.sha256(data).hexdigest())
+def describe(file: str, encoded: bytes) -> DigestsFile:
+    return DigestsFile(file + SUFFIX, len(encoded), hashlib.sha256(encoded).hexdigest())

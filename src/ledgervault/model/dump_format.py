@@ -86,9 +86,9 @@ class Splitter:
         if self._part is Part.BEHIND:
             return len(text), Part.BEHIND
         if self._part is Part.ROWS:
-            return _rows(text, place)
-        found = place - 1
-        while (match := _MARK.search(text, found)) is not None:
+            return _end_of_rows(text, place)
+        position = place - 1
+        while (match := _MARK.search(text, position)) is not None:
             kind, start = match[1], match.start() + 1
             if self._part is Part.BEFORE and kind in _DATA:
                 return start, Part.DATA
@@ -96,11 +96,11 @@ class Splitter:
                 return start, Part.TABLE
             if self._part is Part.DATA and kind not in _DATA and kind not in _BESIDE_DATA:
                 return start, Part.BEHIND
-            found = match.end() - 1
-        return max(place, found, _third_last_line(text)), self._part  # a mark may begin in the last three lines
+            position = match.end() - 1
+        return max(place, position, _third_last_line(text)), self._part  # a mark may begin in the last three lines
 
 
-def _rows(text: bytes, place: int) -> tuple[int, Part]:
+def _end_of_rows(text: bytes, place: int) -> tuple[int, Part]:
     """Whole rows; of one longer than `text`, what there is."""
     end = text.find(b"\n" + _ROWS_END, place - 1)
     if end >= 0:
@@ -111,7 +111,7 @@ def _rows(text: bytes, place: int) -> tuple[int, Part]:
     return len(text), Part.ROWS
 
 
-def table(header: bytes) -> bytes | None:
+def table_name(header: bytes) -> bytes | None:
     """The quoted name of a COPY line's table; None if this is no such line of pg_dump's."""
     match = _COPY_TABLE.match(header)
     return match[1] if match else None
@@ -148,17 +148,17 @@ class Behind:
     ]  # plain secondary ones that nothing else names: in any order, at any time after `first`
 
 
-def behind(rest: bytes) -> Behind:
+def split_post_data(rest: bytes) -> Behind:
     statements = split_statements(rest)
     names = Counter(_NAMES.findall(rest))
     indexes: list[Statement] = []
     chain: list[Statement] = []
     for statement in statements:
-        (indexes if _stands_alone(statement, names) else chain).append(statement)
+        (indexes if _is_independent(statement, names) else chain).append(statement)
     keys = max((place for place, entry in enumerate(chain, start=1) if entry.kind == "CONSTRAINT"), default=0)
     first = chain[:keys]
     if {entry.kind for entry in chain} <= _INDEX_IS_ENOUGH:
-        first = [_key(entry, names) or entry for entry in first]
+        first = [_two_step_key(entry, names) or entry for entry in first]
     return Behind(tuple(first), tuple(chain[keys:]), tuple(indexes))
 
 
@@ -174,7 +174,7 @@ def split_statements(rest: bytes) -> Sequence[Statement]:
     return [Statement(head[1].decode(), text[head.start() : end]) for head, end in zip(heads, edges[1:], strict=True)]
 
 
-def _stands_alone(entry: Statement, names: Counter[bytes]) -> bool:
+def _is_independent(entry: Statement, names: Counter[bytes]) -> bool:
     match = _PLAIN_INDEX.search(entry.text) if entry.kind == "INDEX" else None
     return match is not None and _named_here_only(match[1], entry, names)
 
@@ -183,7 +183,7 @@ def _named_here_only(name: bytes, entry: Statement, names: Counter[bytes]) -> bo
     return names[name] == _NAMES.findall(entry.text).count(name)
 
 
-def _key(entry: Statement, names: Counter[bytes]) -> Key | None:
+def _two_step_key(entry: Statement, names: Counter[bytes]) -> Key | None:
     """None for a key with anything special to it, or that something else names."""
     match = _PLAIN_KEY.search(entry.text)
     if match is None or not _named_here_only(match[2], entry, names):

@@ -14,10 +14,10 @@ class VaultError(Exception):
 
     code = 2
 
-    def __init__(self, where: str, what: str, hint: str = "") -> None:
-        super().__init__(f"{where}: {what}")
-        self.where = where
-        self.what = what
+    def __init__(self, place: str, problem: str, hint: str = "") -> None:
+        super().__init__(f"{place}: {problem}")
+        self.where = place
+        self.what = problem
         self.hint = hint
 
     def text(self) -> str:

@@ -20,16 +20,16 @@ _QUEUE = 2  # backups that may wait for their proof
 
 def judge(facts: Mapping[str, Any], now: datetime) -> list[Check]:
     """What is bad is only noted in the first hour after a start."""
-    checks = [*_checks(facts, now)]
+    checks = [*_judge_work(facts, now)]
     started = _time(facts.get("schedule_started"))
     if started is not None and timedelta(0) <= now - started < GRACE:
         return [check if check.result == OK else replace(check, result=NOTE) for check in checks]
     return checks
 
 
-def _checks(facts: Mapping[str, Any], now: datetime) -> Iterator[Check]:
+def _judge_work(facts: Mapping[str, Any], now: datetime) -> Iterator[Check]:
     proven = facts.get("newest_proven") or {}
-    yield _age(proven, now, timedelta(minutes=facts.get("proven_age_minutes", ALLOWED_MINUTES)))
+    yield _judge_age(proven, now, timedelta(minutes=facts.get("proven_age_minutes", ALLOWED_MINUTES)))
     if failure := facts.get("last_failure"):
         yield failed("last run", f"last failure: {failure['time']}: {failure['text']}", "make backup")
     if broken := (facts.get("journal") or {}).get("broken"):
@@ -44,22 +44,22 @@ def _checks(facts: Mapping[str, Any], now: datetime) -> Iterator[Check]:
     yield failed("queue", text, "make prove FILE=newest") if waiting > _QUEUE else ok("queue", text)
 
 
-def _age(proven: Mapping[str, Any], now: datetime, limit: timedelta) -> Check:
+def _judge_age(proven: Mapping[str, Any], now: datetime, limit: timedelta) -> Check:
     hint = "make backup says what is wrong; backup.log says since when"
-    taken = _time(proven.get("taken"))
-    if taken is None:
+    time = _time(proven.get("taken"))
+    if time is None:
         return failed("age", "no backup is proven", hint)
-    text = f"newest proven backup: {proven['file']}, {words(now - taken)}"
-    if now - taken < -timedelta(minutes=1):
+    text = f"newest proven backup: {proven['file']}, {age_text(now - time)}"
+    if now - time < -timedelta(minutes=1):
         return failed("age", text, "set the clock; the next proven backup ends this")
     return (
         failed("age", f"{text}, {limit / timedelta(minutes=1):.0f} min allowed", hint)
-        if now - taken > limit
+        if now - time > limit
         else ok("age", text)
     )
 
 
-def words(age: timedelta) -> str:
+def age_text(age: timedelta) -> str:
     """`35 min old`, `5 h old`, `2 days in the future`."""
     minutes = abs(age) / timedelta(minutes=1)
     text = (

@@ -69,11 +69,11 @@ class Journal:
         return next(iter(self.of(file, BACKUP)), None)
 
 
-def encode(line: Line) -> bytes:
-    data = plain(line)
+def encode_line(line: Line) -> bytes:
+    fields = plain(line)
     if line.schema == 1:
-        del data["schema"]  # as it was written before there was a second one
-    return json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        del fields["schema"]  # as it was written before there was a second one
+    return json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
 def digest(encoded: bytes) -> str:
@@ -87,12 +87,12 @@ def next_line(
     return Line(seq, time, event, file, manifest_sha256, journal.head, data, _SCHEMA_OF[event])
 
 
-def read(text: bytes) -> Journal:
+def parse_journal(text: bytes) -> Journal:
     """Never raises: a journal that cannot be believed says so in `broken`, with the line's number."""
-    whole, _, torn = text.rpartition(b"\n")
+    complete, _, torn = text.rpartition(b"\n")
     lines: list[Line] = []
     head = GENESIS
-    for number, raw in enumerate(whole.split(b"\n") if whole else [], start=1):
+    for number, raw in enumerate(complete.split(b"\n") if complete else [], start=1):
         try:
             line = _line(raw)
         except NewerError as error:
@@ -106,7 +106,7 @@ def read(text: bytes) -> Journal:
     return Journal(tuple(lines), head, len(torn))
 
 
-def checked(journal: Journal) -> Journal:
+def check_line_data(journal: Journal) -> Journal:
     """The same, ended and broken before the first line whose data lacks what its event must say."""
     for place, line in enumerate(journal.lines):
         wrong = _wrong_data(line)
@@ -116,35 +116,35 @@ def checked(journal: Journal) -> Journal:
     return journal
 
 
-def head_problem(journal: Journal, kept: Head) -> str | None:
+def head_problem(journal: Journal, expected: Head) -> str | None:
     """What is wrong with the journal by the head that was kept when its last line was written."""
     count = len(journal.lines)
-    if kept.lines > count:
-        return f"{count} lines, {kept.lines} were written: the last ones are gone"
-    seen = journal.head if kept.lines == count else journal.lines[kept.lines].previous
-    if seen != kept.head:
-        return f"line {kept.lines} is not the one that was written: {seen[:12]}, kept {kept.head[:12]}"
+    if expected.lines > count:
+        return f"{count} lines, {expected.lines} were written: the last ones are gone"
+    actual = journal.head if expected.lines == count else journal.lines[expected.lines].previous
+    if actual != expected.head:
+        return f"line {expected.lines} is not the one that was written: {actual[:12]}, kept {expected.head[:12]}"
     return None
 
 
-def removed(lines: Iterable[Line]) -> set[str]:
+def removed_files(lines: Iterable[Line]) -> set[str]:
     return {line.file for line in lines if line.event == REMOVED}
 
 
-def forgotten(lines: Iterable[Line]) -> dict[str, Line]:
+def forgotten_lines(lines: Iterable[Line]) -> dict[str, Line]:
     return {line.file: line for line in lines if line.event == FORGOTTEN}
 
 
-def without(lines: Sequence[Line], files: Collection[str]) -> list[Line]:
+def lines_without(lines: Sequence[Line], files: Collection[str]) -> list[Line]:
     """The lines whose times count: a forgotten backup may be from the future. That it was forgotten is a line too."""
     return [line for line in lines if line.file not in files or line.event == FORGOTTEN]
 
 
-def accepted(lines: Iterable[Line]) -> dict[str, Line]:
+def accepted_lines(lines: Iterable[Line]) -> dict[str, Line]:
     return {line.file: line for line in lines if line.event == ACCEPTED}
 
 
-def status(lines: Sequence[Line], file: str) -> Line | None:
+def find_ruling(lines: Sequence[Line], file: str) -> Line | None:
     """The line that rules on a file: its newest decision of level data, or a later find that its bytes are bad.
 
     A proof that could not decide (scratch was full) takes no decision away; it rules only while there is none.

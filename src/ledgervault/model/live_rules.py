@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ledgervault.model import comparison, loss_rules
-from ledgervault.model.comparison import Seen
+from ledgervault.model.comparison import Equivalences
 from ledgervault.model.config import KEPT, VOLATILE, Config, TableConfig
 from ledgervault.model.manifest import Manifest
 from ledgervault.model.proof import Check, failed, inconclusive, note, ok
@@ -27,22 +27,24 @@ class Live:
     schema: Mapping[str, str]
     heads: tuple[tuple[str, ...], ...] | None
     broken: Mapping[str, int | str] = field(default_factory=dict)  # invariant: rows that break it, or why not asked
-    seen: Seen = field(default_factory=Seen)
+    equivalences: Equivalences = field(default_factory=Equivalences)
 
 
 def judge(manifest: Manifest, live: Live, config: Config, reported: Collection[str] = ()) -> Iterator[Check]:
     """Rows, definitions and invariants; pure. `reported`: tables whose loss since this backup is still unaccepted."""
-    same = manifest.content.migration_heads == live.heads
-    yield from _rows(manifest, live, config, same, reported)
-    if same:
-        yield from comparison.schema(manifest.content.schema, live.schema, live.seen.written, live.seen.unsure)
+    same_heads = manifest.content.migration_heads == live.heads
+    yield from _judge_rows(manifest, live, config, same_heads, reported)
+    if same_heads:
+        yield from comparison.compare_schema(
+            manifest.content.schema, live.schema, live.equivalences.rewritten, live.equivalences.undecided
+        )
     else:
         yield note("migrations", "migrations: others than in the backup, so definitions are not compared")
-    for name, seen in live.broken.items():
-        yield _invariant(name, seen)
+    for name, violations in live.broken.items():
+        yield _judge_invariant(name, violations)
 
 
-def _rows(
+def _judge_rows(
     manifest: Manifest, live: Live, config: Config, same_heads: bool, reported: Collection[str]
 ) -> Iterator[Check]:
     if not manifest.content.tables:
@@ -54,14 +56,16 @@ def _rows(
         rows = _Rows(manifest, table, figures, config.limits.shrink_allowed_percent, name in reported)
         yield rows.check(same_heads)
         if table.rows == KEPT and figures is not None:
-            yield from _unknown_columns(table, figures)
+            yield from _check_fixed_columns(table, figures)
     for table in config.tables:
         if table.name not in live.changes:
-            yield from _not_compared(manifest, table, live.rows.get(table.name))
+            yield from _describe_uncompared(manifest, table, live.rows.get(table.name))
     compared = [figures for figures in live.changes.values() if figures is not None]
     if compared:
-        same = sum(figures.is_same for figures in compared)
-        yield ok("rows", f"rows: {len(compared)} tables compared by key with {manifest.file}, {same} of them unchanged")
+        unchanged = sum(figures.is_same for figures in compared)
+        yield ok(
+            "rows", f"rows: {len(compared)} tables compared by key with {manifest.file}, {unchanged} of them unchanged"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +112,14 @@ class _Rows:
         return fewer or (self.is_reported and self.figures.missing > 0)
 
 
-def _unknown_columns(table: TableConfig, figures: Figures) -> Iterator[Check]:
+def _check_fixed_columns(table: TableConfig, figures: Figures) -> Iterator[Check]:
     for name in table.fixed_columns:
         if name in figures.unknown_columns:
             text = f"table {table.name}: fixed column {name} is in no dump, so nobody can say whether it changed"
             yield inconclusive(f"column {table.name}.{name}", text, "see fixed_columns in the vault's configuration")
 
 
-def _not_compared(manifest: Manifest, table: TableConfig, rows: int | None) -> Iterator[Check]:
+def _describe_uncompared(manifest: Manifest, table: TableConfig, rows: int | None) -> Iterator[Check]:
     id_, before = f"table {table.name}", manifest.content.tables.get(table.name)
     was = f"{before.rows} in the backup" if before else "not in the backup"
     if table.rows == VOLATILE:
@@ -128,9 +132,9 @@ def _not_compared(manifest: Manifest, table: TableConfig, rows: int | None) -> I
         yield inconclusive(id_, text, "see [[tables]] in the vault's configuration: is the name as SQL quotes it?")
 
 
-def _invariant(name: str, seen: int | str) -> Check:
-    if isinstance(seen, str):
-        return inconclusive(f"invariant {name}", f"invariant '{name}': could not be asked: {seen}")
-    if seen:
-        return failed(f"invariant {name}", f"invariant '{name}': {seen} rows break it")
+def _judge_invariant(name: str, violations: int | str) -> Check:
+    if isinstance(violations, str):
+        return inconclusive(f"invariant {name}", f"invariant '{name}': could not be asked: {violations}")
+    if violations:
+        return failed(f"invariant {name}", f"invariant '{name}': {violations} rows break it")
     return ok(f"invariant {name}", f"invariant '{name}': holds")

@@ -24,8 +24,8 @@ def kept_problem(table: TableConfig, figures: Figures | None) -> str | None:
         return "gone"
     dropped = [name for name in table.fixed_columns if name in figures.dropped_columns]
     parts = [
-        counted(figures.missing, "missing", figures.missing_keys),
-        counted(figures.changed_fixed, "changed in a fixed column", figures.changed_fixed_keys),
+        count_with_keys(figures.missing, "missing", figures.missing_keys),
+        count_with_keys(figures.changed_fixed, "changed in a fixed column", figures.changed_fixed_keys),
         f"fixed column dropped: {', '.join(dropped)}" if dropped else "",
     ]
     return ", ".join(part for part in parts if part) or None
@@ -33,28 +33,28 @@ def kept_problem(table: TableConfig, figures: Figures | None) -> str | None:
 
 def describe(table: TableConfig, figures: Figures) -> str:
     """All that became of a table's rows, with keys."""
-    others = figures.changed - figures.changed_fixed
+    other_changes = figures.changed - figures.changed_fixed
     fixed, dropped = (
         ", ".join(name for name in figures.dropped_columns if (name in table.fixed_columns) == is_fixed)
         for is_fixed in (True, False)
     )
     parts = [
-        counted(figures.missing, "missing", figures.missing_keys),
-        counted(figures.changed_fixed, "changed in a fixed column", figures.changed_fixed_keys),
-        counted(others, "changed", figures.changed_keys),
-        counted(figures.added, "added", figures.added_keys),
+        count_with_keys(figures.missing, "missing", figures.missing_keys),
+        count_with_keys(figures.changed_fixed, "changed in a fixed column", figures.changed_fixed_keys),
+        count_with_keys(other_changes, "changed", figures.changed_keys),
+        count_with_keys(figures.added, "added", figures.added_keys),
         f"fixed column dropped: {fixed}" if fixed else "",
         f"dropped since: {dropped}" if dropped else "",
     ]
     return ", ".join(part for part in parts if part) or "all as they were"
 
 
-def counted(number: int, what: str, keys: Sequence[str]) -> str:
+def count_with_keys(number: int, change: str, keys: Sequence[str]) -> str:
     if not number:
         return ""
-    shown = "; ".join(keys[:_KEYS_IN_TEXT])
+    listed_keys = "; ".join(keys[:_KEYS_IN_TEXT])
     more = number - min(number, len(keys), _KEYS_IN_TEXT)
-    return f"{number} {what} ({shown}{f' and {more} more' if more else ''})"
+    return f"{number} {change} ({listed_keys}{f' and {more} more' if more else ''})"
 
 
 def has_shrunken(before: int, after: int, allowed_percent: int) -> bool:

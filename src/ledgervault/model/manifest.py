@@ -63,7 +63,7 @@ class Manifest:
         return self.server_version_num // 10000
 
 
-def read(text: bytes) -> Manifest:
+def parse_manifest(text: bytes) -> Manifest:
     """Of any schema up to ours; NewerError for one of a later version, RecordError for anything else."""
     return from_json(Manifest, text, SCHEMA)
 

@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class Candidate:
     """A backup as retention sees it. `seq` is its place in the journal."""
 
     file: str
     kind: str
     tier: str
     seq: int
-    taken: datetime
+    taken_at: datetime
     proven: bool
     shrunken: bool = False  # rows are lost in it, and nobody accepted that
     uncompared: bool = False  # whether rows are lost in it could not be found out
@@ -37,7 +37,9 @@ class Decision:
     reason: str
 
 
-def removable(backups: Sequence[Kept], tier: str, keep_hours: int, now: datetime, least: int = 1) -> list[Kept]:
+def removable(
+    backups: Sequence[Candidate], tier: str, keep_hours: int, now: datetime, least: int = 1
+) -> list[Candidate]:
     """Older than its time **and** a newer one of its kind is proven and lost nothing **and** it is not one of the
     newest proven ones of its tier. So the last one before an unaccepted loss stays; those that show the loss go as
     newer ones of their sort are proven."""
@@ -45,9 +47,9 @@ def removable(backups: Sequence[Kept], tier: str, keep_hours: int, now: datetime
     return [backup for backup in backups if backup.tier == tier and why_kept(backups, backup, rule, now) is None]
 
 
-def why_kept(backups: Sequence[Kept], backup: Kept, rule: Rule, now: datetime) -> str | None:
+def why_kept(backups: Sequence[Candidate], backup: Candidate, rule: Rule, now: datetime) -> str | None:
     """None for a backup that may go."""
-    if backup.taken >= now - timedelta(hours=rule.keep_hours):
+    if backup.taken_at >= now - timedelta(hours=rule.keep_hours):
         return f"younger than {rule.keep_hours} h"
     if not _newer_proven(backups, backup):
         return "no newer backup is proven and whole"
@@ -56,12 +58,18 @@ def why_kept(backups: Sequence[Kept], backup: Kept, rule: Rule, now: datetime) -
     return None
 
 
-def _newer_proven(backups: Sequence[Kept], backup: Kept) -> bool:
-    newer = [other for other in backups if other.seq > backup.seq and other.kind == backup.kind and other.proven]
+def _newer_proven(backups: Sequence[Candidate], backup: Candidate) -> bool:
+    later_backups = [
+        later for later in backups if later.seq > backup.seq and later.kind == backup.kind and later.proven
+    ]
     shows_loss = backup.proven and backup.shrunken
-    return any(shows_loss or not (other.shrunken or other.uncompared) for other in newer)
+    return any(shows_loss or not (later.shrunken or later.uncompared) for later in later_backups)
 
 
-def _newest_proven_of_tier(backups: Sequence[Kept], backup: Kept, least: int) -> list[int]:
-    proven = [o.seq for o in backups if o.tier == backup.tier and o.kind == backup.kind and o.proven]
+def _newest_proven_of_tier(backups: Sequence[Candidate], backup: Candidate, least: int) -> list[int]:
+    proven = [
+        other_backup.seq
+        for other_backup in backups
+        if other_backup.tier == backup.tier and other_backup.kind == backup.kind and other_backup.proven
+    ]
     return sorted(proven)[-max(1, least) :]

@@ -107,7 +107,9 @@ class Comparison:
         if earlier == later:
             return
         figures.changed += 1
-        fixed = [name for name, one, other in zip(self._shape.fixed, earlier, later, strict=False) if one != other]
+        fixed = [
+            name for name, before, after in zip(self._shape.fixed, earlier, later, strict=False) if before != after
+        ]
         if fixed:
             figures.changed_fixed += 1
             self._show(figures.changed_fixed_keys, key, f" ({', '.join(fixed)})")

@@ -47,7 +47,7 @@ _LARGE_PAGES = 1000  # 8 MB: a table that is read alone
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     id: str
-    taken: str
+    time: str
     lsn: str
 
 
@@ -75,9 +75,9 @@ def connect_plainly(login: Login, application: str, session: Mapping[str, str]) 
             **KEEPALIVE,
         )
     except psycopg.OperationalError as error:
-        where = f"database {login.database} on {login.host}:{login.port}"
+        place = f"database {login.database} on {login.host}:{login.port}"
         hint = f"is the server up, may {login.user} log in there, does its password file hold today's password?"
-        raise CouldNot(where, str(error).strip(), hint) from error
+        raise CouldNot(place, str(error).strip(), hint) from error
     deadline.enter(partial(cut, weakref.ref(connection)))
     return connection
 
@@ -117,9 +117,9 @@ def snapshot(connection: Connection, lock_wait_seconds: int) -> Iterator[Snapsho
     for _ in range(_ATTEMPTS):
         listed = rows(connection, queries.LOCKABLE)
         with connection.transaction():
-            taken = _locked_snapshot(connection, [name for (name,) in listed], lock_wait_seconds)
-            if taken is not None and rows(connection, queries.LOCKABLE) == listed:
-                yield taken
+            locked_snapshot = _locked_snapshot(connection, [name for (name,) in listed], lock_wait_seconds)
+            if locked_snapshot is not None and rows(connection, queries.LOCKABLE) == listed:
+                yield locked_snapshot
                 return
     raise CouldNot(
         "snapshot", f"tables came and went {_ATTEMPTS} times while they were locked", "is a migration running?"
@@ -136,8 +136,8 @@ def _locked_snapshot(connection: Connection, tables: list[str], wait_seconds: in
             if tables:
                 connection.execute(queries.lock_tables(tables).encode())
     except psycopg.errors.LockNotAvailable as error:
-        what = f"a table is locked by somebody else for more than {wait_seconds} s"
-        raise CouldNot("snapshot", what, "a migration is running: wait for it, then back up again") from error
+        message = f"a table is locked by somebody else for more than {wait_seconds} s"
+        raise CouldNot("snapshot", message, "a migration is running: wait for it, then back up again") from error
     except psycopg.errors.UndefinedTable:
         return None
     return Snapshot(*row(connection, queries.EXPORT))
@@ -189,11 +189,11 @@ def read_left_out(connection: Connection) -> tuple[str, ...]:
 
 
 def read_tables(connection: Connection, progress: Progress = lambda _: None) -> dict[str, Table]:
-    found: dict[str, Table] = {}
+    tables: dict[str, Table] = {}
     for batch in table_batches(connection):
         progress(f"rows of {batch[0][0]}" + (f" and {len(batch) - 1} more" if len(batch) > 1 else ""))
-        found |= read_batch(connection, batch)
-    return found
+        tables |= read_batch(connection, batch)
+    return tables
 
 
 def table_batches(connection: Connection) -> list[Batch]:
@@ -210,11 +210,11 @@ def large_tables(connection: Connection) -> set[str]:
 
 
 def count_rows(connection: Connection, names: list[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for batch in _batches(names):
         counted = rows(connection, queries.tables_rows(batch))
-        found |= {name: count for name, (_, count) in zip(batch, counted, strict=True)}
-    return found
+        counts |= {name: count for name, (_, count) in zip(batch, counted, strict=True)}
+    return counts
 
 
 def read_batch(connection: Connection, batch: Batch) -> dict[str, Table]:
@@ -227,28 +227,28 @@ def _batches(items: list[_Item]) -> Iterator[list[_Item]]:
 
 
 def read_sequences(connection: Connection) -> dict[str, Sequence]:
-    found = {}
+    sequences = {}
     for batch in _batches(rows(connection, queries.SEQUENCES)):
-        asked = [
-            (name, queries.column_extreme(table, column, increment < 0) if whole else None)
-            for name, increment, _, table, column, whole in batch
+        state_queries = [
+            (name, queries.column_extreme(table, column, increment < 0) if is_integer else None)
+            for name, increment, _, table, column, is_integer in batch
         ]
-        states = rows(connection, queries.sequences_state(asked))
+        states = rows(connection, queries.sequences_state(state_queries))
         for (name, increment, cycle, table, column, _), (_, last, called, extreme) in zip(batch, states, strict=True):
             owner = f"{table}.{identifier(column)}" if column else None
-            found[name] = Sequence(last, called, increment, cycle, owner, extreme)
-    return found
+            sequences[name] = Sequence(last, called, increment, cycle, owner, extreme)
+    return sequences
 
 
 def _large_objects(connection: Connection) -> dict[str, LargeObject]:
-    found = {}
+    large_objects = {}
     for oid, owner, acl in rows(connection, queries.LARGE_OBJECTS):
         digest, length = hashlib.sha256(), 0
         while part := row(connection, queries.large_object_part(oid, length, _LO_PART))[0]:
             digest.update(part)
             length += len(part)
-        found[str(oid)] = LargeObject(owner, acl, length, digest.hexdigest())
-    return found
+        large_objects[str(oid)] = LargeObject(owner, acl, length, digest.hexdigest())
+    return large_objects
 
 
 def read_heads(connection: Connection, query: str | None) -> tuple[tuple[str, ...], ...] | None:

@@ -435,7 +435,7 @@ SELECT 'collation', format('%I.%I', n.nspname, x.collname) || CASE x.collencodin
 """
 
 
-def _changed_grants(catalog: str, column: str, kind: str, owner: str, own: str = "true", schema: str = "") -> str:
+def _changed_grants(catalog: str, column: str, kind: str, owner: str, condition: str = "true", schema: str = "") -> str:
     """Grants on the server's own objects and an extension's, where they are not as made: pg_dump dumps these (not those
     of information_schema)."""
     in_catalog = f" AND x.{schema} = 'pg_catalog'::regnamespace" if schema else ""
@@ -443,7 +443,7 @@ def _changed_grants(catalog: str, column: str, kind: str, owner: str, own: str =
 SELECT 'grants on ' || o.type, o.identity, {acl("x." + column, kind, "x." + owner)}
   FROM {catalog} x LEFT JOIN pg_init_privs i ON i.classoid = '{catalog}'::regclass AND i.objoid = x.oid AND i.objsubid = 0,
        pg_identify_object('{catalog}'::regclass, x.oid, 0) o
- WHERE x.{column} IS DISTINCT FROM i.initprivs AND ({own}) AND (x.oid < {FIRST_USER_OID}{in_catalog} OR {of_extension(catalog, "x.oid")})
+ WHERE x.{column} IS DISTINCT FROM i.initprivs AND ({condition}) AND (x.oid < {FIRST_USER_OID}{in_catalog} OR {of_extension(catalog, "x.oid")})
    AND {acl("x." + column, kind, "x." + owner)} <> {acl("i.initprivs", kind, "x." + owner)}
 """
 

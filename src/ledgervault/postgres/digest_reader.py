@@ -35,7 +35,7 @@ def layouts(connection: Connection) -> tuple[dict[str, Layout], dict[str, Part]]
         kind = bucketing(tuple(key or ()), {column.name: column.type for column in columns}, encoding)
         layout = Layout((name,), columns, tuple(key or ()), kind)
         parts[name] = Part(name, layout, pages)
-        tables[root] = _joined(tables[root], layout) if root in tables else layout
+        tables[root] = _join_parts(tables[root], layout) if root in tables else layout
     return dict(sorted(tables.items())), parts
 
 
@@ -49,10 +49,10 @@ def read(connection: Connection, progress: Progress = lambda _: None) -> tuple[d
     highest: dict[str, int] = {}
     for batch in _batches(work, {name for name, part in parts.items() if part.pages >= _LARGE_PAGES}):
         progress(f"rows of {batch[0][0]}" + (f" and {len(batch) - 1} more" if len(batch) > 1 else ""))
-        for (name, _), (found, greatest) in zip(batch, _read_batch(connection, batch), strict=True):
-            contents[name] = sum(found.values(), Digest()).table
+        for (name, _), (part_buckets, greatest) in zip(batch, _read_batch(connection, batch), strict=True):
+            contents[name] = sum(part_buckets.values(), Digest()).table
             table = of_part[name]
-            buckets[table] = added(buckets[table], found)
+            buckets[table] = merge(buckets[table], part_buckets)
             if greatest is not None:
                 highest[table] = max(greatest, highest.get(table, greatest))
     described = {name: replace(layout, highest=highest.get(name)) for name, layout in tables.items()}
@@ -62,23 +62,23 @@ def read(connection: Connection, progress: Progress = lambda _: None) -> tuple[d
 
 def read_table(connection: Connection, parts: Iterable[str], layout: Layout) -> dict[int, Digest]:
     """By a layout of before; LATER holds what is above its highest key."""
-    found: dict[int, Digest] = {}
+    buckets: dict[int, Digest] = {}
     for part in parts:
-        ((digests, _),) = _read_batch(connection, [(part, layout)])
-        found = added(found, digests)
-    return found
+        ((part_buckets, _),) = _read_batch(connection, [(part, layout)])
+        buckets = merge(buckets, part_buckets)
+    return buckets
 
 
 def text_settings(connection: Connection) -> dict[str, str]:
     return dict(database.rows(connection, queries.TEXT_SETTINGS))
 
 
-def added(one: Mapping[int, Digest], other: Mapping[int, Digest]) -> dict[int, Digest]:
+def merge(left: Mapping[int, Digest], right: Mapping[int, Digest]) -> dict[int, Digest]:
     empty = Digest()
-    return {bucket: one.get(bucket, empty) + other.get(bucket, empty) for bucket in one.keys() | other.keys()}
+    return {bucket: left.get(bucket, empty) + right.get(bucket, empty) for bucket in left.keys() | right.keys()}
 
 
-def _joined(table: Layout, part: Layout) -> Layout:
+def _join_parts(table: Layout, part: Layout) -> Layout:
     """Where parts have different keys, a row is its whole content."""
     same_key = (table.key, table.bucketing) == (part.key, part.bucketing)
     joined = replace(table, parts=(*table.parts, *part.parts))
@@ -88,17 +88,17 @@ def _joined(table: Layout, part: Layout) -> Layout:
 def _read_batch(
     connection: Connection, batch: Sequence[tuple[str, Layout]]
 ) -> list[tuple[dict[int, Digest], int | None]]:
-    found: dict[int, dict[int, Digest]] = defaultdict(dict)
+    buckets_by_place: dict[int, dict[int, Digest]] = defaultdict(dict)
     greatest: dict[int, int] = {}
     for place, bucket, count, total, xor, key in database.rows(connection, row_queries.parts_digests(batch)):
-        found[place][bucket] = Digest(count, int(total), xor)
+        buckets_by_place[place][bucket] = Digest(count, int(total), xor)
         if key is not None and batch[place][1].bucketing == NUMBER:
             greatest[place] = max(key, greatest.get(place, key))
-    return [(found[place], greatest.get(place)) for place in range(len(batch))]
+    return [(buckets_by_place[place], greatest.get(place)) for place in range(len(batch))]
 
 
 def _batches(work: Sequence[tuple[str, Layout]], large: set[str]) -> Iterator[list[tuple[str, Layout]]]:
-    yield from ([each] for each in work if each[0] in large)
-    small = iter([each for each in work if each[0] not in large])
+    yield from ([part] for part in work if part[0] in large)
+    small = iter([part for part in work if part[0] not in large])
     while batch := list(islice(small, _BATCH)):
         yield batch

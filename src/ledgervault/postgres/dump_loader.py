@@ -39,7 +39,9 @@ class Loaded:
     unbuilt: tuple[Statement, ...] = ()  # secondary indexes
 
 
-def load(path: Path, login: Login, variables: dict[str, str], timeout: float, session: dict[str, str]) -> Check | None:
+def load_with_psql(
+    path: Path, login: Login, variables: dict[str, str], timeout: float, session: dict[str, str]
+) -> Check | None:
     """The dump as it stands, by one psql. None if all went in, else what went wrong and whose fault it is."""
     with compression.decompressing(path) as reader:
         stream = reader.output
@@ -47,16 +49,16 @@ def load(path: Path, login: Login, variables: dict[str, str], timeout: float, se
         with process.Program(psql, stdin=stream, environment=login.environment(session)) as loader:
             stream.close()  # the loader alone reads: if it dies, the decompressor notices
             status = loader.finish(timeout)
-            said = loader.errors()
+            stderr = loader.errors()
         if status != 0:
-            result, hint = diagnosis.restore_failure(said)
-            return Check("restore", result, f"restore: {diagnosis.tail(said)}", hint)
+            verdict, hint = diagnosis.diagnose_restore(stderr)
+            return Check("restore", verdict, f"restore: {diagnosis.summary(stderr)}", hint)
         if reader.finish(timeout) != 0:
             return failed("restore", f"restore: {reader.errors().strip()}")
     return None
 
 
-def finish(login: Login, parts: Behind, build: bool, say: Callable[[str], None]) -> Loaded:
+def build_and_read(login: Login, parts: Behind, build: bool, say: Callable[[str], None]) -> Loaded:
     """Keys, then everything else and the content of every table. psycopg.Error if any of it does not go in."""
     session = _SESSION | {"max_parallel_workers_per_gather": "0" if build else str(_WORKERS - 1)}
     tables: dict[str, Table] = {}
@@ -65,21 +67,21 @@ def finish(login: Login, parts: Behind, build: bool, say: Callable[[str], None])
             stack.enter_context(database.connect(login, "ledgervault prove", session)) for _ in range(_WORKERS)
         ]
         say("building the keys")
-        beside = _beside_reading(connections[0], parts.first)
-        run(connections[0], (entry for entry in parts.first if entry not in beside))
+        beside = _keys_of_large_tables(connections[0], parts.first)
+        execute(connections[0], (entry for entry in parts.first if entry not in beside))
         say("building indexes, reading the rows")
         then = [*(key.index for key in beside), *parts.then]
         _in_parallel(connections, _jobs(connections[0], then, parts.indexes if build else (), tables))
-        run(connections[0], (key.attach for key in beside))
+        execute(connections[0], (key.attach for key in beside))
     return Loaded(tables, () if build else parts.indexes)
 
 
-def run(connection: Connection, entries: Iterable[Statement]) -> None:
+def execute(connection: Connection, entries: Iterable[Statement]) -> None:
     for entry in entries:
         connection.execute(entry.text)
 
 
-def _beside_reading(connection: Connection, first: Iterable[Statement]) -> list[Key]:
+def _keys_of_large_tables(connection: Connection, first: Iterable[Statement]) -> list[Key]:
     """Keys of large tables: adding one as the dump says keeps everybody from the table while its index is built."""
     large = {name.encode() for name in database.large_tables(connection)}
     return [entry for entry in first if isinstance(entry, Key) and entry.table in large]
@@ -89,12 +91,12 @@ def _jobs(
     connection: Connection, then: Iterable[Statement], indexes: Sequence[Statement], tables: dict[str, Table]
 ) -> deque[_Job]:
     """The long ones first, in so far as one can tell: tables by size, then indexes by the number of their columns."""
-    reading = (partial(_read, batch=batch, tables=tables) for batch in database.table_batches(connection))
-    building = (partial(run, entries=[entry]) for entry in dump_format.widest_first(indexes))
-    return deque([partial(run, entries=then), *reading, *building])
+    reading = (partial(_read_tables, batch=batch, tables=tables) for batch in database.table_batches(connection))
+    building = (partial(execute, entries=[entry]) for entry in dump_format.widest_first(indexes))
+    return deque([partial(execute, entries=then), *reading, *building])
 
 
-def _read(connection: Connection, batch: Batch, tables: dict[str, Table]) -> None:
+def _read_tables(connection: Connection, batch: Batch, tables: dict[str, Table]) -> None:
     tables.update(database.read_batch(connection, batch))
 
 
@@ -115,8 +117,8 @@ def _in_parallel(connections: list[Connection], jobs: deque[_Job]) -> None:
 
     with ThreadPoolExecutor(len(connections)) as pool:
         try:
-            for result in [pool.submit(work, connection) for connection in connections]:
-                result.result()
+            for job_result in [pool.submit(work, connection) for connection in connections]:
+                job_result.result()
         except BaseException:
             stop.set()
             for connection in connections:

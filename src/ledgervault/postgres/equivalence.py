@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from ledgervault.model import comparison
-from ledgervault.model.comparison import Seen
+from ledgervault.model.comparison import Equivalences
 from ledgervault.model.content import Content
 from ledgervault.model.manifest import SCHEMA, Manifest
 from ledgervault.postgres import canonical, database, definitions_schema1, queries
@@ -26,34 +26,34 @@ _PIECES = {
 }
 
 
-def seen(connection: Connection, manifest: Manifest, schema: Mapping[str, str]) -> Seen:
+def find_equivalences(connection: Connection, manifest: Manifest, schema: Mapping[str, str]) -> Equivalences:
     """What comparing must know of the copy. The connection may define things; all of it is taken back."""
-    texts = comparison.different(manifest.content.schema, schema)
-    written, unsure = canonical.as_written_here(connection, texts), frozenset[str]()
-    if manifest.schema < SCHEMA and texts.keys() - written.keys():
-        written |= _of_pieces(connection, {key: texts[key] for key in texts.keys() - written.keys()}, schema)
-        unsure = frozenset(key for key in texts.keys() - written.keys() if _alike(texts[key], schema[key]))
-    return replace(_of_server(connection), written=written, unsure=unsure)
+    texts = comparison.differing_texts(manifest.content.schema, schema)
+    rewritten, undecided = canonical.canonical_texts(connection, texts), frozenset[str]()
+    if manifest.schema < SCHEMA and texts.keys() - rewritten.keys():
+        rewritten |= _rewrite_pieces(connection, {key: texts[key] for key in texts.keys() - rewritten.keys()}, schema)
+        undecided = frozenset(key for key in texts.keys() - rewritten.keys() if _are_alike(texts[key], schema[key]))
+    return replace(_server_equivalences(connection), rewritten=rewritten, undecided=undecided)
 
 
-def seen_before(
+def proven_equivalences(
     connection: Connection, proven: Callable[[], Mapping[str, str]], manifest: Manifest, schema: Mapping[str, str]
-) -> Seen:
+) -> Equivalences:
     """The same where nothing may be defined, as on a live database: the backup's proof holds what a restored copy
     writes otherwise, and what is not in it stays unsure."""
-    texts = comparison.different(manifest.content.schema, schema)
-    unsure = frozenset(key for key in texts if _alike(texts[key], schema[key]))
-    return replace(_of_server(connection), written=proven() if texts else {}, unsure=unsure)
+    texts = comparison.differing_texts(manifest.content.schema, schema)
+    undecided = frozenset(key for key in texts if _are_alike(texts[key], schema[key]))
+    return replace(_server_equivalences(connection), rewritten=proven() if texts else {}, undecided=undecided)
 
 
-def _of_server(connection: Connection) -> Seen:
-    return Seen(
+def _server_equivalences(connection: Connection) -> Equivalences:
+    return Equivalences(
         moving={name: root for name, root in database.rows(connection, queries.MOVING) if root is not None},
         updatable=frozenset((name, version) for name, version in database.rows(connection, queries.UPDATABLE)),
     )
 
 
-def as_read_then(connection: Connection, manifest: Manifest, content: Content) -> Content:
+def as_of_manifest(connection: Connection, manifest: Manifest, content: Content) -> Content:
     """`content` as the version that wrote the manifest would have read it."""
     if manifest.schema >= SCHEMA:
         return content
@@ -67,20 +67,20 @@ def as_read_then(connection: Connection, manifest: Manifest, content: Content) -
     )
 
 
-def _of_pieces(connection: Connection, texts: Mapping[str, str], schema: Mapping[str, str]) -> dict[str, str]:
+def _rewrite_pieces(connection: Connection, texts: Mapping[str, str], schema: Mapping[str, str]) -> dict[str, str]:
     """For texts of schema 1 that hold expressions among other things: all around them is equal, and each is written
     here as it was restored."""
     pieces = database.read_schema(connection)
-    written = {}
+    rewritten = {}
     for key, text in texts.items():
-        within = _within(schema[key], text, {name: pieces[name] for name in _pieces_of(key, pieces)})
-        made = canonical.as_written_here(connection, within)
-        if within and made.keys() == within.keys():  # else nothing can be said
-            written[key] = schema[key] if all(made[name] == pieces[name] for name in made) else text
-    return written
+        within = _extract_pieces(schema[key], text, {name: pieces[name] for name in _piece_keys(key, pieces)})
+        server_texts = canonical.canonical_texts(connection, within)
+        if within and server_texts.keys() == within.keys():  # else nothing can be said
+            rewritten[key] = schema[key] if all(server_texts[name] == pieces[name] for name in server_texts) else text
+    return rewritten
 
 
-def _within(restored: str, text: str, pieces: Mapping[str, str]) -> dict[str, str]:
+def _extract_pieces(restored: str, text: str, pieces: Mapping[str, str]) -> dict[str, str]:
     """What stands in `text` where `restored` has the pieces; nothing if all else is not equal."""
     pattern, names = "", []
     for name, piece in pieces.items():
@@ -92,7 +92,7 @@ def _within(restored: str, text: str, pieces: Mapping[str, str]) -> dict[str, st
     return dict(zip(names, match.groups(), strict=True)) if match else {}
 
 
-def _pieces_of(key: str, pieces: Mapping[str, str]) -> Iterator[str]:
+def _piece_keys(key: str, pieces: Mapping[str, str]) -> Iterator[str]:
     yield from [key] if key in pieces and canonical.kind_of(key) else []
     for kind, within in _PIECES.items():
         if key.startswith(kind + " "):
@@ -100,6 +100,6 @@ def _pieces_of(key: str, pieces: Mapping[str, str]) -> Iterator[str]:
             yield from (name for name in names if name in pieces)
 
 
-def _alike(one: str, other: str) -> bool:
+def _are_alike(left: str, right: str) -> bool:
     """The same letters but for brackets, casts and white space: an old text may mean the same or not."""
-    return comparison.loosely(one) == comparison.loosely(other)
+    return comparison.loosen(left) == comparison.loosen(right)

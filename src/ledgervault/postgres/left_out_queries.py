@@ -12,8 +12,8 @@ from ledgervault.postgres.definitions import FIRST_USER_OID, JOIN_RELATION, RELA
 _SERVERS_OWN = f"NOT ({USER_SCHEMA}) AND n.nspname !~ '^pg_(toast|temp)'"
 
 
-def _named(what: str, name: str, source: str) -> str:
-    return f"SELECT '{what}: ' || string_agg(DISTINCT {name}, ', ' ORDER BY {name}) {source}"
+def _named(label: str, name: str, source: str) -> str:
+    return f"SELECT '{label}: ' || string_agg(DISTINCT {name}, ', ' ORDER BY {name}) {source}"
 
 
 def _made_in_catalogs(catalog: str, name: str, schema: str, kind: str) -> str:

@@ -214,7 +214,7 @@ def tables_content(tables: Iterable[tuple[str, Iterable[str]]]) -> str:
     return " UNION ALL ".join(parts) + " ORDER BY 1"
 
 
-def at_ease(table: str) -> str:
+def disarm_table(table: str) -> str:
     """Statements that let a row be taken from a table whatever keeps watch over it: triggers and rules that fire
     always, publications that want a key. To be taken back afterwards."""
     return (

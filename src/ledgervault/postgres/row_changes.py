@@ -21,7 +21,7 @@ from ledgervault.postgres.database import Connection
 from ledgervault.postgres.digest_reader import Part
 from ledgervault.postgres.row_queries import LATER, Retyped
 from ledgervault.storage import archive, dump_rows
-from ledgervault.storage.archive import Stored
+from ledgervault.storage.archive import FileHash
 
 ROWS_AT_ONCE = 200_000  # held in memory, about 300 bytes each
 _EMPTY = Digest()
@@ -63,7 +63,7 @@ class _Database:
     work: list[_Work] = field(default_factory=list)
 
 
-def compare(
+def compare_with_baseline(
     connection: Connection, baseline: Baseline, is_chosen: Callable[[str], bool], fixed: Mapping[str, Sequence[str]]
 ) -> dict[str, Figures | None]:
     """By table of the baseline that is chosen; None for one that is gone. In one transaction of the caller's.
@@ -71,46 +71,48 @@ def compare(
     `fixed`: the columns of a table that never change. CouldNot where the dump cannot be read as its manifest says.
     """
     tables, parts = digest_reader.layouts(connection)
-    here = _Database(connection, tables, parts, fixed)
+    target = _Database(connection, tables, parts, fixed)
     layouts = _layouts(baseline, tables)
-    found: dict[str, Figures | None] = {}
+    figures_by_table: dict[str, Figures | None] = {}
     for name, layout in layouts.items():
         if is_chosen(name):
-            found[name] = _figures(here, baseline, name, layout)
-    _read(here, baseline)
-    return found
+            figures_by_table[name] = _compare_table(target, baseline, name, layout)
+    _read_rows(target, baseline)
+    return figures_by_table
 
 
 def _layouts(baseline: Baseline, tables: Mapping[str, Layout]) -> dict[str, Layout]:
     """A backup without digests says nothing of keys: those of today are taken where the dump has their columns."""
     if baseline.digests is not None:
         return baseline.digests.header.tables
-    whole = {part: name for name, layout in tables.items() for part in layout.parts}
-    found: dict[str, Layout] = {}
+    table_of_part = {part: name for name, layout in tables.items() for part in layout.parts}
+    layouts: dict[str, Layout] = {}
     columns = dump_rows.columns(baseline.path, baseline.limit_seconds)
     for part in baseline.manifest.content.tables:
-        name = whole.get(part, part)
+        name = table_of_part.get(part, part)
         today = tables.get(name, Layout((), ()))
-        there = columns.get(part, ())
-        key = today.key if set(today.key) <= set(there) else ()
-        kept = tuple(column for column in today.columns if column.name in there)
-        kept += tuple(Column(column, "", "") for column in there if column not in today.names())  # dropped since
-        parts = (*(found[name].parts if name in found else ()), part)
-        found[name] = Layout(parts, kept, key, today.bucketing if key else SINGLE)
-    return found
+        dump_columns = columns.get(part, ())
+        key = today.key if set(today.key) <= set(dump_columns) else ()
+        shared_columns = tuple(column for column in today.columns if column.name in dump_columns)
+        shared_columns += tuple(
+            Column(column, "", "") for column in dump_columns if column not in today.names()
+        )  # dropped since
+        parts = (*(layouts[name].parts if name in layouts else ()), part)
+        layouts[name] = Layout(parts, shared_columns, key, today.bucketing if key else SINGLE)
+    return layouts
 
 
-def _figures(here: _Database, baseline: Baseline, name: str, layout: Layout) -> Figures | None:
-    today = here.tables.get(name)
+def _compare_table(target: _Database, baseline: Baseline, name: str, layout: Layout) -> Figures | None:
+    today = target.tables.get(name)
     before = sum(baseline.manifest.content.tables[part].rows for part in layout.parts)
     if today is None:
         return None
     types = {column.name: column.type for column in today.columns}
-    layout = _still_usable(layout, types)
+    layout = _usable_layout(layout, types)
     generated = {column.name for column in (*layout.columns, *today.columns) if column.generated}
     figures = Figures(before, dropped_columns=[column for column in layout.names() if column not in types])
-    there = {*layout.names(), *types} - generated
-    figures.unknown_columns = [column for column in here.fixed.get(name, ()) if column not in there]
+    comparable_columns = {*layout.names(), *types} - generated
+    figures.unknown_columns = [column for column in target.fixed.get(name, ()) if column not in comparable_columns]
     retyped = tuple(
         Retyped(column.name, column.type, types[column.name])
         for column in layout.columns
@@ -118,17 +120,17 @@ def _figures(here: _Database, baseline: Baseline, name: str, layout: Layout) -> 
     )
     hashable = baseline.digests is not None and not retyped and not figures.dropped_columns
     if hashable:
-        differing = _differing(here, baseline, name, layout, today.parts, figures)
+        differing = _differing_buckets(target, baseline, name, layout, today.parts, figures)
     else:
-        differing = _all_buckets(here, baseline, layout, today, figures)
+        differing = _all_buckets(target, baseline, layout, today, figures)
     if differing:
-        shape = _shape(layout, today, figures, here.fixed.get(name, ()))
+        shape = _shape(layout, today, figures, target.fixed.get(name, ()))
         buckets = None if shape.bucketing == SINGLE else differing
-        here.work.append(_Work(name, layout, today.parts, shape, retyped, figures, buckets))
+        target.work.append(_Work(name, layout, today.parts, shape, retyped, figures, buckets))
     return figures
 
 
-def _still_usable(layout: Layout, types: Mapping[str, str]) -> Layout:
+def _usable_layout(layout: Layout, types: Mapping[str, str]) -> Layout:
     """The layout without what today's key cannot be asked for."""
     if not set(layout.key) <= types.keys():
         return replace(layout, key=(), bucketing=SINGLE, highest=None)
@@ -139,16 +141,16 @@ def _still_usable(layout: Layout, types: Mapping[str, str]) -> Layout:
     return replace(layout, bucketing=SINGLE, highest=None)
 
 
-def _differing(
-    here: _Database, baseline: Baseline, name: str, layout: Layout, parts: Sequence[str], figures: Figures
+def _differing_buckets(
+    target: _Database, baseline: Baseline, name: str, layout: Layout, parts: Sequence[str], figures: Figures
 ) -> dict[int, int]:
     """The buckets whose rows are not as they were, with the rows that each had."""
     assert baseline.digests is not None  # noqa: S101  - the caller looked
-    was, now = baseline.digests.buckets[name], digest_reader.read_table(here.connection, parts, layout)
+    was, now = baseline.digests.buckets[name], digest_reader.read_table(target.connection, parts, layout)
     later = now.pop(LATER, _EMPTY)
     figures.now = later.rows + sum(digest.rows for digest in now.values())
     if later.rows:
-        _count_later(here, layout, parts, figures)
+        _count_later_rows(target, layout, parts, figures)
     if not figures.before:
         figures.added = figures.now
         return {}
@@ -156,29 +158,29 @@ def _differing(
 
 
 def _all_buckets(
-    here: _Database, baseline: Baseline, layout: Layout, today: Layout, figures: Figures
+    target: _Database, baseline: Baseline, layout: Layout, today: Layout, figures: Figures
 ) -> dict[int, int]:
     """Of a table whose former hashes cannot be made any more, or are not there; none if its content is equal."""
-    now = digest_reader.read_table(here.connection, today.parts, today)
+    now = digest_reader.read_table(target.connection, today.parts, today)
     total = sum(now.values(), _EMPTY)
     figures.now = total.rows
-    if baseline.digests is None and total.table == _content(baseline, layout):
+    if baseline.digests is None and total.table == _baseline_content(baseline, layout):
         return {}
     if layout.highest is not None:
-        _count_later(here, layout, today.parts, figures)
+        _count_later_rows(target, layout, today.parts, figures)
     if not figures.before:
         figures.added = figures.now
         return {}
     return dict.fromkeys(range(BUCKETS), -(-max(figures.before, total.rows) // BUCKETS))
 
 
-def _content(baseline: Baseline, layout: Layout) -> Table:
+def _baseline_content(baseline: Baseline, layout: Layout) -> Table:
     return sum((of_table(baseline.manifest.content.tables[part]) for part in layout.parts), _EMPTY).table
 
 
-def _count_later(here: _Database, layout: Layout, parts: Sequence[str], figures: Figures) -> None:
+def _count_later_rows(target: _Database, layout: Layout, parts: Sequence[str], figures: Figures) -> None:
     for part in parts:
-        count, keys = database.row(here.connection, row_queries.later_keys(part, layout, SHOWN))
+        count, keys = database.row(target.connection, row_queries.later_keys(part, layout, SHOWN))
         figures.added += count
         figures.added_keys += [f"{layout.key[0]}={key}" for key in keys]
     del figures.added_keys[SHOWN:]
@@ -187,69 +189,69 @@ def _count_later(here: _Database, layout: Layout, parts: Sequence[str], figures:
 def _shape(layout: Layout, today: Layout, figures: Figures, fixed: Sequence[str]) -> Shape:
     """Without a key, what never changes is all that can be found again."""
     generated = {column.name for column in (*layout.columns, *today.columns) if column.generated}
-    there = [name for name in layout.names() if name not in {*figures.dropped_columns, *generated}]
-    key = layout.key if set(layout.key) <= set(there) else ()
-    kept = tuple(name for name in fixed if name in there and name not in key)
-    columns = kept if kept and not key else tuple(there)
-    return Shape(columns, key, kept if key else (), layout.bucketing if key else SINGLE)
+    comparable_columns = [name for name in layout.names() if name not in {*figures.dropped_columns, *generated}]
+    key = layout.key if set(layout.key) <= set(comparable_columns) else ()
+    fixed_columns = tuple(name for name in fixed if name in comparable_columns and name not in key)
+    columns = fixed_columns if fixed_columns and not key else tuple(comparable_columns)
+    return Shape(columns, key, fixed_columns if key else (), layout.bucketing if key else SINGLE)
 
 
 # ------------------------------------------------------------------------------------------------- reading the rows
 
 
-def _read(here: _Database, baseline: Baseline) -> None:
-    if not here.work:
+def _read_rows(target: _Database, baseline: Baseline) -> None:
+    if not target.work:
         return
     manifest = baseline.manifest
-    if archive.stored(baseline.path) != Stored(manifest.size, manifest.sha256):
+    if archive.file_hash(baseline.path) != FileHash(manifest.size, manifest.sha256):
         raise CouldNot(baseline.path.name, "its bytes are not those of its manifest", "ledgervault verify FILE")
-    settings = baseline.digests.header.settings if baseline.digests else digest_reader.text_settings(here.connection)
-    with here.connection.transaction(force_rollback=True):
-        money = any(column.type.startswith("money") for work in here.work for column in work.layout.columns)
+    settings = baseline.digests.header.settings if baseline.digests else digest_reader.text_settings(target.connection)
+    with target.connection.transaction(force_rollback=True):
+        money = any(column.type.startswith("money") for work in target.work for column in work.layout.columns)
         for name, value in settings.items():
             if name == "lc_monetary" and not money:
                 continue  # a locale that this server may not have, and that nothing depends on
-            here.connection.execute("SELECT set_config(%s, %s, true)", (name, value))
-        for share in _shares(here.work):
-            _read_share(here, baseline, share)
+            target.connection.execute("SELECT set_config(%s, %s, true)", (name, value))
+        for share in _shares(target.work):
+            _read_share(target, baseline, share)
 
 
 def _shares(work: Sequence[_Work]) -> Iterator[list[_Work]]:
     """What is held in memory at once: tables, or some of a large one's buckets."""
     share: list[_Work] = []
-    held = 0
-    for piece in (piece for each in work for piece in _pieces(each)):
-        if share and held + piece.rows > ROWS_AT_ONCE:
+    row_count = 0
+    for piece in (piece for task in work for piece in _pieces(task)):
+        if share and row_count + piece.rows > ROWS_AT_ONCE:
             yield share
-            share, held = [], 0
+            share, row_count = [], 0
         share.append(piece)
-        held += piece.rows
+        row_count += piece.rows
     yield share
 
 
 def _pieces(work: _Work) -> Iterator[_Work]:
-    chosen: dict[int, int] = {}
+    buckets: dict[int, int] = {}
     for bucket, rows in (work.buckets or {}).items():
-        if chosen and sum(chosen.values()) + rows > ROWS_AT_ONCE:
-            yield replace(work, buckets=chosen)
-            chosen = {}
-        chosen[bucket] = rows
-    yield replace(work, buckets=chosen or None)
+        if buckets and sum(buckets.values()) + rows > ROWS_AT_ONCE:
+            yield replace(work, buckets=buckets)
+            buckets = {}
+        buckets[bucket] = rows
+    yield replace(work, buckets=buckets or None)
 
 
-def _read_share(here: _Database, baseline: Baseline, share: Sequence[_Work]) -> None:
+def _read_share(target: _Database, baseline: Baseline, share: Sequence[_Work]) -> None:
     """One reading of the dump."""
     comparisons: dict[str, list[Comparison]] = {}
     for work in share:
         buckets = frozenset(work.buckets) if work.buckets is not None and work.shape.bucketing != SINGLE else None
         comparison = Comparison(work.shape, buckets, work.figures)
-        _put_later(here, work, buckets, comparison)
+        _put_later(target, work, buckets, comparison)
         for part in work.layout.parts:
             comparisons.setdefault(part, []).append(comparison)
 
     def ask(table: str, columns: tuple[str, ...]) -> Take | None:
         takers = [comparison.taker(columns) for comparison in comparisons.get(table, ())]
-        return _all(takers) if len(takers) > 1 else next(iter(takers), None)
+        return _take_all(takers) if len(takers) > 1 else next(iter(takers), None)
 
     counted = dump_rows.read(baseline.path, ask, baseline.limit_seconds)
     for part in comparisons:
@@ -258,21 +260,23 @@ def _read_share(here: _Database, baseline: Baseline, share: Sequence[_Work]) -> 
             raise CouldNot(
                 baseline.path.name, f"{counted[part]} rows of {part} read from it, {expected} in its manifest"
             )
-    for comparison in {id(each): each for several in comparisons.values() for each in several}.values():
+    for comparison in {
+        id(comparison_): comparison_ for same_part in comparisons.values() for comparison_ in same_part
+    }.values():
         comparison.end()
 
 
-def _all(takers: Sequence[Take]) -> Take:
+def _take_all(takers: Sequence[Take]) -> Take:
     def take(row: bytes) -> None:
-        for each in takers:
-            each(row)
+        for taker in takers:
+            taker(row)
 
     return take
 
 
-def _put_later(here: _Database, work: _Work, buckets: frozenset[int] | None, comparison: Comparison) -> None:
+def _put_later(target: _Database, work: _Work, buckets: frozenset[int] | None, comparison: Comparison) -> None:
     for part in work.parts:
         query = row_queries.rows_text(part, work.layout, work.shape.columns, work.retyped, buckets)
-        with here.connection.cursor() as cursor, cursor.copy(query.encode()) as copy:
+        with target.connection.cursor() as cursor, cursor.copy(query.encode()) as copy:
             for row in copy:
                 comparison.put_later(bytes(row).removesuffix(b"\n"))

@@ -27,7 +27,7 @@ from ledgervault.postgres import argv, database, queries
 from ledgervault.postgres.database import Connection
 from ledgervault.postgres.login import Login
 from ledgervault.storage import files
-from ledgervault.storage.archive import Listener
+from ledgervault.storage.archive import DumpObserver
 
 _LOADERS = 2
 _WAITING = 4  # pieces of about files.CHUNK bytes that wait for each loader
@@ -49,7 +49,7 @@ def load(
     variables: Mapping[str, str],
     timeout: float,
     session: Mapping[str, str],
-    heard: Listener,
+    observer: DumpObserver,
     large: Container[str] = (),
 ) -> Behind:
     """All up to the last row goes in; what stands behind is given back. NotLoadedError or psycopg.Error otherwise.
@@ -64,7 +64,7 @@ def load(
         _Statements(argv.psql(variables), environment, timeout) as among,
         _Rows(login, {**session, **_AS_DUMPED, "statement_timeout": f"{timeout:.0f}s"}, large) as rows,
     ):
-        for part, piece in _pieces(reader.output, heard):
+        for part, piece in _pieces(reader.output, observer):
             if part is Part.BEFORE:
                 before.add(piece)
                 continue
@@ -81,13 +81,13 @@ def load(
             last.end()
         if reader.finish(timeout) != 0:
             raise NotLoadedError(reader.errors().strip())
-    return dump_format.behind(bytes(behind))
+    return dump_format.split_post_data(bytes(behind))
 
 
-def _pieces(stream: IO[bytes], heard: Listener) -> Iterator[Piece]:
+def _pieces(stream: IO[bytes], observer: DumpObserver) -> Iterator[Piece]:
     splitter = dump_format.Splitter()
     while chunk := stream.read(files.CHUNK):
-        heard.hear(chunk)
+        observer.observe(chunk)
         yield from splitter.feed(chunk)
     yield from splitter.end()
 
@@ -146,13 +146,13 @@ class _Rows:
     def begin(self, header: bytes) -> None:
         """`COPY … FROM stdin;`."""
         self.end()
-        table = dump_format.table(header)
+        table = dump_format.table_name(header)
         if table is None:
             raise NotLoadedError(f"not a COPY line of pg_dump's: {header[:80]!r}")
         if table.decode() in self._large:
-            copying = _shared(self._connected(_LOADERS), table.decode(), header)
+            copying = _copy_shared(self._connected(_LOADERS), table.decode(), header)
         else:
-            copying = _frozen(self._connected(1)[0], table, header)
+            copying = _copy_frozen(self._connected(1)[0], table, header)
         self._write = self._table.enter_context(copying)
 
     def add(self, piece: bytes) -> None:
@@ -172,7 +172,7 @@ class _Rows:
 
 
 @contextmanager
-def _frozen(connection: Connection, table: bytes, header: bytes) -> Iterator[_Write]:
+def _copy_frozen(connection: Connection, table: bytes, header: bytes) -> Iterator[_Write]:
     """Into a table emptied in the same transaction PostgreSQL writes rows without a log, and frozen, so that no reader
     has to mark them as committed; one that has rows got them from its extension and keeps them."""
     with connection.transaction():
@@ -185,23 +185,23 @@ def _frozen(connection: Connection, table: bytes, header: bytes) -> Iterator[_Wr
 
 
 @contextmanager
-def _shared(connections: Sequence[Connection], table: str, header: bytes) -> Iterator[_Write]:
+def _copy_shared(connections: Sequence[Connection], table: str, header: bytes) -> Iterator[_Write]:
     queues: list[_Pieces] = [Queue(_WAITING) for _ in connections]
-    with _without_log(connections[0], table), ThreadPoolExecutor(len(connections)) as pool, ExitStack() as opened:
+    with _unlogged(connections[0], table), ThreadPoolExecutor(len(connections)) as pool, ExitStack() as opened:
         copies = []
         for connection in connections:
             opened.enter_context(connection.transaction())
             copies.append(opened.enter_context(_copying(connection, header)))
-        taking = []
+        jobs = []
         try:
             for pieces, copy in zip(queues, copies, strict=True):
-                taking.append(pool.submit(_take, pieces, copy.write))
+                jobs.append(pool.submit(_write_pieces, pieces, copy.write))
             yield _Dealer(queues).deal
         finally:  # at whatever moment a signal comes, there is an end for each that was started
             for pieces in queues:
                 pieces.put(None)
-        for taken in taking:
-            taken.result()
+        for job in jobs:
+            job.result()
 
 
 class _Dealer:
@@ -217,7 +217,7 @@ class _Dealer:
         self._within_row = not piece.endswith(b"\n")  # COPY writes a newline inside a row as \\n
 
 
-def _take(pieces: _Pieces, write: _Write) -> None:
+def _write_pieces(pieces: _Pieces, write: _Write) -> None:
     """Up to None. After a failure it takes on, so that the dealer never waits for ever."""
     try:
         while (piece := pieces.get()) is not None:
@@ -238,23 +238,23 @@ class _AttentiveWriter(LibpqWriter):
     to take its error message, which quotes a value as long as the row."""
 
     def write(self, data: Buffer) -> None:
-        self.connection.wait(_sent(self.connection.pgconn, data))
+        self.connection.wait(_send(self.connection.pgconn, data))
 
 
-def _sent(line: PGconn, data: Buffer) -> PQGen[None]:
+def _send(line: PGconn, data: Buffer) -> PQGen[None]:
     while line.put_copy_data(data) == 0:  # raises once the server has ended the COPY
-        yield from _room(line)
+        yield from _wait_for_room(line)
     while line.flush() == 1:
-        yield from _room(line)
+        yield from _wait_for_room(line)
 
 
-def _room(line: PGconn) -> PQGen[None]:
+def _wait_for_room(line: PGconn) -> PQGen[None]:
     if (yield Wait.RW) & Ready.R:
         line.consume_input()
 
 
 @contextmanager
-def _without_log(connection: Connection, table: str) -> Iterator[None]:
+def _unlogged(connection: Connection, table: str) -> Iterator[None]:
     """Rows of two transactions go without a log only into an UNLOGGED table, and to make that LOGGED again writes it
     anew. So the mark itself is changed, and changed back: it matters after a crash, which this server does not outlive.
     """

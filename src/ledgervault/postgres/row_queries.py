@@ -37,7 +37,7 @@ def part_digests(part: str, layout: Layout) -> str:
 
 def parts_digests(parts: Sequence[tuple[str, Layout]]) -> str:
     """The same of several, each with its place."""
-    return " UNION ALL ".join(f"SELECT {n}, q.* FROM ({part_digests(*each)}) q" for n, each in enumerate(parts))
+    return " UNION ALL ".join(f"SELECT {n}, q.* FROM ({part_digests(*part)}) q" for n, part in enumerate(parts))
 
 
 def rows_text(
@@ -45,11 +45,13 @@ def rows_text(
 ) -> str:
     """COPY of the rows up to `highest`, of all buckets or some, written as the dump wrote them."""
     changes = {column.name: column for column in retyped}
-    chosen = ", ".join(_as_before(changes[name]) if name in changes else f"t.{identifier(name)}" for name in columns)
+    select_list = ", ".join(
+        _as_before(changes[name]) if name in changes else f"t.{identifier(name)}" for name in columns
+    )
     conditions = [] if buckets is None else [f"({_bucket(layout)}) IN ({', '.join(map(str, sorted(buckets)))})"]
     conditions += _not_later(layout)
-    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    return f"COPY (SELECT {chosen} FROM ONLY {part} t{where}) TO STDOUT"
+    where_clause = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return f"COPY (SELECT {select_list} FROM ONLY {part} t{where_clause}) TO STDOUT"
 
 
 def later_keys(part: str, layout: Layout, limit: int) -> str:

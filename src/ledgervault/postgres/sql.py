@@ -121,8 +121,8 @@ def _grant(grant: Grant, target: str) -> str:
 
 
 def _setting(setting: Setting) -> str:
-    who = "ALL" if setting.role is None else identifier(setting.role)
-    target = f"ALTER ROLE {who} IN DATABASE {_HERE}" if setting.here else f"ALTER ROLE {who}"
+    role = "ALL" if setting.role is None else identifier(setting.role)
+    target = f"ALTER ROLE {role} IN DATABASE {_HERE}" if setting.here else f"ALTER ROLE {role}"
     if setting.here and setting.role is None:
         target = f"ALTER DATABASE {_HERE}"
     if setting.name.lower() in _LISTS:

@@ -26,7 +26,7 @@ _SETVAL = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class FileHash:
     """A file as the disk gives it back."""
 
     size: int
@@ -44,7 +44,7 @@ class ReadBack:
     dumped_by: str = "unknown"  # pg_dump's version, as it says itself at the head of the dump
 
 
-class Listener:
+class DumpObserver:
     """Hears a dump go by, chunk by chunk: how long it is, how it ends, what its sequences are set to, who wrote it."""
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class Listener:
     def tail(self) -> bytes:
         return self._window[-_OVERLAP:]
 
-    def hear(self, chunk: bytes) -> None:
+    def observe(self, chunk: bytes) -> None:
         self.size += len(chunk)
         window = self._window = self.tail + chunk
         if _MARK in window:
@@ -65,9 +65,9 @@ class Listener:
         if self.dumped_by is None and (match := _DUMPED_BY.search(window)):
             self.dumped_by = match[1].decode(errors="replace")
 
-    def told(self, stored: Stored, error: str | None = None) -> ReadBack:
+    def summary(self, file_hash: FileHash, error: str | None = None) -> ReadBack:
         return ReadBack(
-            stored.size, stored.sha256, self.size, self.tail, self.sequences, error, self.dumped_by or "unknown"
+            file_hash.size, file_hash.sha256, self.size, self.tail, self.sequences, error, self.dumped_by or "unknown"
         )
 
 
@@ -90,8 +90,8 @@ def reading_back(
         ThreadPoolExecutor(2) as pool,
         source as chunks,
     ):
-        handing = pool.submit(_hand, chunks, program.input)
-        yield pool.submit(_listen, program, handing)
+        feeding = pool.submit(_feed, chunks, program.input)
+        yield pool.submit(_observe, program, feeding)
 
 
 def chunks(path: Path) -> Iterator[bytes]:
@@ -100,8 +100,8 @@ def chunks(path: Path) -> Iterator[bytes]:
             yield chunk
 
 
-def stored(path: Path) -> Stored:
-    return Stored(path.stat().st_size, files.sha256(path))
+def file_hash(path: Path) -> FileHash:
+    return FileHash(path.stat().st_size, files.sha256(path))
 
 
 def setvals(text: bytes) -> dict[str, SequenceValue]:
@@ -112,21 +112,21 @@ def setvals(text: bytes) -> dict[str, SequenceValue]:
     }
 
 
-def _hand(chunks: Iterable[bytes], target: IO[bytes]) -> Stored:
+def _feed(chunks: Iterable[bytes], target: IO[bytes]) -> FileHash:
     """Hashes all there is, also what a decompressor that gave up no longer takes."""
-    digest, size, taken = hashlib.sha256(), 0, True
+    digest, size, is_accepting = hashlib.sha256(), 0, True
     try:
         for chunk in chunks:
             digest.update(chunk)
             size += len(chunk)
-            taken = taken and _took(target, chunk)
+            is_accepting = is_accepting and _write(target, chunk)
     finally:
         with suppress(BrokenPipeError):
             target.close()
-    return Stored(size, digest.hexdigest())
+    return FileHash(size, digest.hexdigest())
 
 
-def _took(target: IO[bytes], chunk: bytes) -> bool:
+def _write(target: IO[bytes], chunk: bytes) -> bool:
     try:
         target.write(chunk)
     except BrokenPipeError:
@@ -134,9 +134,9 @@ def _took(target: IO[bytes], chunk: bytes) -> bool:
     return True
 
 
-def _listen(program: process.Program, handing: Future[Stored]) -> ReadBack:
-    listener = Listener()
+def _observe(program: process.Program, feeding: Future[FileHash]) -> ReadBack:
+    observer = DumpObserver()
     while chunk := program.output.read(files.CHUNK):
-        listener.hear(chunk)
-    status, said = program.finish(), program.errors().strip()
-    return listener.told(handing.result(), (said or f"{program.name}: exit status {status}") if status else None)
+        observer.observe(chunk)
+    status, stderr = program.finish(), program.errors().strip()
+    return observer.summary(feeding.result(), (stderr or f"{program.name}: exit status {status}") if status else None)

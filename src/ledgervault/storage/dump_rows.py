@@ -36,9 +36,9 @@ def read(path: Path, ask: Ask, limit_seconds: float) -> Counter[str]:
                 if part is Part.TABLE:
                     table, take, rest = *_begin(piece, ask), b""
                 elif part is Part.ROWS and take is not None:
-                    *whole, rest = (rest + piece).split(b"\n")
-                    counted[table] += len(whole)
-                    for row in whole:
+                    *complete, rest = (rest + piece).split(b"\n")
+                    counted[table] += len(complete)
+                    for row in complete:
                         take(row)
         if reader.finish(max(1.0, deadline - time.monotonic())) != 0:
             raise CouldNot(path.name, f"cannot be decompressed: {reader.errors().strip()}", "ledgervault verify FILE")
@@ -47,20 +47,20 @@ def read(path: Path, ask: Ask, limit_seconds: float) -> Counter[str]:
 
 def columns(path: Path, limit_seconds: float) -> dict[str, tuple[str, ...]]:
     """Of each table that the dump has a COPY for."""
-    seen: dict[str, tuple[str, ...]] = {}
+    columns_by_table: dict[str, tuple[str, ...]] = {}
 
     def note_columns(table: str, names: tuple[str, ...]) -> None:
-        seen[table] = names
+        columns_by_table[table] = names
 
     read(path, note_columns, limit_seconds)
-    return seen
+    return columns_by_table
 
 
 def _begin(header: bytes, ask: Ask) -> tuple[str, Take | None]:
-    name = dump_format.table(header)
+    name = dump_format.table_name(header)
     if name is None:
         return "", None
     listed = _COLUMNS.fullmatch(header)
-    found = _NAME.findall(listed[1]) if listed else ()
-    names = tuple((quoted.replace(b'""', b'"') or plain).decode() for quoted, plain in found)
+    matches = _NAME.findall(listed[1]) if listed else ()
+    names = tuple((quoted.replace(b'""', b'"') or plain).decode() for quoted, plain in matches)
     return name.decode(), ask(name.decode(), names)

@@ -25,8 +25,8 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def stamp(when: datetime | None = None) -> str:
-    return (when or now()).astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def stamp(moment: datetime | None = None) -> str:
+    return (moment or now()).astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def write_aside(path: Path, data: bytes, mode: int = 0o640) -> Path:
@@ -122,14 +122,14 @@ class Growing:
 
 
 @contextmanager
-def locked(path: Path, what: str, wait_seconds: float) -> Iterator[None]:
+def locked(path: Path, purpose: str, wait_seconds: float) -> Iterator[None]:
     """One holder at a time, whoever waits too long is told who it is. The kernel lets go when the holder dies."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o640)
     try:
         _acquire(descriptor, path, wait_seconds)
         with suppress(OSError):  # on a full volume the holder has no name, and the lock holds all the same
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, json.dumps({"what": what, "pid": os.getpid(), "since": stamp()}).encode(), 0)
+            os.pwrite(descriptor, json.dumps({"what": purpose, "pid": os.getpid(), "since": stamp()}).encode(), 0)
         yield
     finally:
         os.close(descriptor)
@@ -137,8 +137,8 @@ def locked(path: Path, what: str, wait_seconds: float) -> Iterator[None]:
 
 def holder(path: Path) -> str:
     try:
-        held = json.loads(path.read_bytes())
-        return f"{held['what']} (pid {held['pid']}, since {held['since']})"
+        record = json.loads(path.read_bytes())
+        return f"{record['what']} (pid {record['pid']}, since {record['since']})"
     except (OSError, ValueError, KeyError):
         return "somebody who left no name"
 
@@ -183,8 +183,8 @@ def _acquire(descriptor: int, path: Path, wait_seconds: float) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                what = f"held by {holder(path)}, waited {wait_seconds:.0f} s"
-                raise CouldNot(f"lock {path}", what, "let it finish, then try again") from None
+                message = f"held by {holder(path)}, waited {wait_seconds:.0f} s"
+                raise CouldNot(f"lock {path}", message, "let it finish, then try again") from None
             time.sleep(_POLL_SECONDS)
         else:
             return

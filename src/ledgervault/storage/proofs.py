@@ -14,9 +14,9 @@ def proven_texts(store: Store, file: str) -> Mapping[str, str]:
     path = next((entry.path for entry in store.entries() if entry.file == file), None)
     for place in sorted(path.parent.glob(f"{path.name}.proof-*.json"), reverse=True) if path else ():
         try:
-            result = from_json(Proof, place.read_bytes())
+            file_proof = from_json(Proof, place.read_bytes())
         except (OSError, RecordError):
             continue
-        if result.verdict == PROVEN and result.level == "data":
-            return result.written
+        if file_proof.verdict == PROVEN and file_proof.level == "data":
+            return file_proof.written
     return {}

@@ -15,10 +15,31 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ledgervault.model import backup_names, clock, digests, journal, proof, retention
+from ledgervault.model import backup_names, clock, digests, proof, retention
 from ledgervault.model.entry import UNPROVEN, Entry
 from ledgervault.model.errors import CouldNot, UsageError
-from ledgervault.model.journal import Head, Journal, Line
+from ledgervault.model.journal import (
+    ACCEPTED,
+    BACKUP,
+    FORGOTTEN,
+    GENESIS,
+    PROOF,
+    REMOVED,
+    Head,
+    Journal,
+    Line,
+    accepted_lines,
+    check_line_data,
+    digest,
+    encode_line,
+    find_ruling,
+    forgotten_lines,
+    head_problem,
+    lines_without,
+    next_line,
+    parse_journal,
+    removed_files,
+)
 from ledgervault.model.manifest import SUFFIX, Manifest
 from ledgervault.model.proof import Proof
 from ledgervault.model.records import RecordError, from_json, to_json
@@ -60,15 +81,17 @@ class Store:
     def journal(self) -> Journal:
         """CouldNot where it cannot be read, or holds a line of a later version: this one would judge without it."""
         try:
-            known = journal.checked(journal.read(self.journal_path.read_bytes()))
+            journal = check_line_data(parse_journal(self.journal_path.read_bytes()))
         except FileNotFoundError:
-            return Journal((), journal.GENESIS)
+            return Journal((), GENESIS)
         except OSError as error:
             hint = "is the backups volume mounted, and is this file readable by the vault's user?"
             raise CouldNot(str(self.journal_path), f"cannot be read: {error.strerror}", hint) from error
-        if known.newer:
-            raise CouldNot(str(self.journal_path), known.newer, "use the newer vault image (make deploy SERVICE=vault)")
-        return known
+        if journal.newer:
+            raise CouldNot(
+                str(self.journal_path), journal.newer, "use the newer vault image (make deploy SERVICE=vault)"
+            )
+        return journal
 
     def failed_backup(self) -> dict[str, str] | None:
         """Time and text of the newest backup run, where it failed; backup.log has a line for each."""
@@ -83,10 +106,10 @@ class Store:
             return None
         return {"time": runs[-1][0], "text": " ".join(runs[-1][1:])}
 
-    def head_problem(self, known: Journal) -> str | None:
+    def head_problem(self, journal: Journal) -> str | None:
         """What the kept head says against the journal; None also where no head is kept."""
-        kept = self.kept_head()
-        return journal.head_problem(known, kept) if kept is not None and known.broken is None else None
+        kept_head = self.kept_head()
+        return head_problem(journal, kept_head) if kept_head is not None and journal.broken is None else None
 
     def kept_head(self) -> Head | None:
         try:
@@ -96,34 +119,36 @@ class Store:
         except (OSError, RecordError) as error:
             raise CouldNot(str(self.head_path), f"the journal's head cannot be read: {error}", HEAD_HINT) from error
 
-    def entries(self, known: Journal | None = None) -> list[Entry]:
+    def entries(self, journal: Journal | None = None) -> list[Entry]:
         """In the journal's order, oldest first; without what was removed on purpose, or is to be forgotten."""
-        known = known or self.journal()
-        gone = journal.removed(known.lines) | journal.forgotten(known.lines).keys()
-        return [entry for entry in self._written(known) if entry.file not in gone]
+        journal = journal or self.journal()
+        removed = removed_files(journal.lines) | forgotten_lines(journal.lines).keys()
+        return [entry for entry in self._written(journal) if entry.file not in removed]
 
-    def _written(self, known: Journal) -> list[Entry]:
+    def _written(self, journal: Journal) -> list[Entry]:
         """Every backup of the journal."""
-        backups = [line for line in known.lines if line.event == journal.BACKUP]
-        meant = journal.accepted(known.lines)
-        up_to = max((line.seq for line in backups if line.file in meant), default=0)
-        return [self._entry(known, line, line.seq <= up_to) for line in backups]
+        backups = [line for line in journal.lines if line.event == BACKUP]
+        accepted = accepted_lines(journal.lines)
+        up_to = max((line.seq for line in backups if line.file in accepted), default=0)
+        return [self._entry(journal, line, line.seq <= up_to) for line in backups]
 
     def newest_proven(self, kind: str = "db", entries: list[Entry] | None = None) -> Entry | None:
-        found = [
-            e for e in (entries if entries is not None else self.entries()) if e.proven and e.line.data["kind"] == kind
+        proven = [
+            entry
+            for entry in (entries if entries is not None else self.entries())
+            if entry.proven and entry.line.data["kind"] == kind
         ]
-        return found[-1] if found else None
+        return proven[-1] if proven else None
 
     def find(self, name: str) -> Path:
         """`latest` (newest proven), `newest`, a backup's name, or a path."""
         if name in ("latest", "newest"):
             entries = self.entries()
-            chosen = self.newest_proven(entries=entries) if name == "latest" else (entries[-1] if entries else None)
-            if chosen is None:
-                what = "no proven backup yet" if name == "latest" else "no backup yet"
-                raise CouldNot(str(self.root), what, "take one with `ledgervault backup` and prove it")
-            return chosen.path
+            entry = self.newest_proven(entries=entries) if name == "latest" else (entries[-1] if entries else None)
+            if entry is None:
+                message = "no proven backup yet" if name == "latest" else "no backup yet"
+                raise CouldNot(str(self.root), message, "take one with `ledgervault backup` and prove it")
+            return entry.path
         candidates = [self.tier(tier) / name for tier in backup_names.TIERS if "/" not in name]
         for candidate in [*candidates, Path(name)]:
             if candidate.is_file():
@@ -135,9 +160,9 @@ class Store:
         inside = path.parent.parent == self.root.resolve() and path.parent.name in backup_names.TIERS
         return inside and backup_names.parse(path.name) is not None
 
-    def _entry(self, known: Journal, line: Line, accepted: bool) -> Entry:
+    def _entry(self, journal: Journal, line: Line, accepted: bool) -> Entry:
         path = self.tier(line.data["tier"]) / line.file
-        ruling = journal.status(known.lines, line.file)
+        ruling = find_ruling(journal.lines, line.file)
         try:
             intact = path.stat().st_size == line.data["size"] and self.manifest_path(path).exists()
         except OSError:
@@ -173,16 +198,16 @@ class Store:
                 raise
 
     @contextmanager
-    def backing_up(self, what: str, wait_seconds: float) -> Iterator[None]:
-        with files.locked(self.root / ".backup.lock", what, wait_seconds):
+    def backing_up(self, purpose: str, wait_seconds: float) -> Iterator[None]:
+        with files.locked(self.root / ".backup.lock", purpose, wait_seconds):
             self.recover()
             yield
 
-    def free_name(self, kind: str, when: datetime) -> backup_names.BackupName:
+    def free_name(self, kind: str, moment: datetime) -> backup_names.BackupName:
         """A name nobody has, in any tier and in the journal."""
-        taken = {line.file for line in self.journal().lines}
-        name = backup_names.BackupName(self.prefix, kind, when.astimezone(UTC).replace(microsecond=0))
-        while str(name) in taken or any((self.tier(tier) / str(name)).exists() for tier in backup_names.TIERS):
+        used_names = {line.file for line in self.journal().lines}
+        name = backup_names.BackupName(self.prefix, kind, moment.astimezone(UTC).replace(microsecond=0))
+        while str(name) in used_names or any((self.tier(tier) / str(name)).exists() for tier in backup_names.TIERS):
             name = name.later()
         return name
 
@@ -198,7 +223,7 @@ class Store:
             files.write_aside(self.digests_path(path), digested)
         files.sync_directory(path.parent)
         data = journal_data(manifest)
-        self._append(journal.BACKUP, manifest.file, journal.digest(text), data)
+        self._append(BACKUP, manifest.file, digest(text), data)
         files.reveal(self.manifest_path(path))
         if digested is not None:
             files.reveal(self.digests_path(path))
@@ -206,25 +231,27 @@ class Store:
         files.sync_directory(path.parent)
         return path
 
-    def record(self, path: Path, result: Proof) -> Path:
-        text = to_json(result)
+    def record(self, path: Path, file_proof: Proof) -> Path:
+        text = to_json(file_proof)
         target = path.with_name(backup_names.proof(path.name, files.now()))
         data = {
-            "level": result.level,
-            "verdict": result.verdict,
+            "level": file_proof.level,
+            "verdict": file_proof.verdict,
             "proof": target.name,
-            "proof_sha256": journal.digest(text),
-            "seconds": result.seconds,
-            "shrunken": result.shrunken,
-            "loss": result.loss,
-            "baseline": result.baseline,
-            "lost": result.lost_tables,
-            "indexes": proof.DEFINITIONS if result.figures.get("indexes_unbuilt") else proof.ALL,
-            "bad": [check.text for check in result.checks if check.result in (proof.FAILED, proof.INCONCLUSIVE)][:5],
+            "proof_sha256": digest(text),
+            "seconds": file_proof.seconds,
+            "shrunken": file_proof.shrunken,
+            "loss": file_proof.loss,
+            "baseline": file_proof.baseline,
+            "lost": file_proof.lost_tables,
+            "indexes": proof.DEFINITIONS if file_proof.figures.get("indexes_unbuilt") else proof.ALL,
+            "bad": [check.text for check in file_proof.checks if check.result in (proof.FAILED, proof.INCONCLUSIVE)][
+                :5
+            ],
         }
         with self._journal_lock():
             files.write_aside(target, text)
-            self._append_locked(journal.PROOF, path.name, result.manifest_sha256, data)
+            self._append_locked(PROOF, path.name, file_proof.manifest_sha256, data)
             files.reveal(target)
             files.sync_directory(path.parent)
         self.relink()
@@ -232,11 +259,11 @@ class Store:
 
     def accept(self, file: str, reason: str) -> None:
         """The loss that this backup shows was meant."""
-        self._append(journal.ACCEPTED, file, None, {"reason": reason})
+        self._append(ACCEPTED, file, None, {"reason": reason})
 
     def forget(self, file: str, reason: str) -> None:
         """It counts for nothing any more. Its file stays until `prune` finds its time is up from here on."""
-        self._append(journal.FORGOTTEN, file, None, {"reason": reason})
+        self._append(FORGOTTEN, file, None, {"reason": reason})
         self.relink()
 
     def relink(self) -> None:
@@ -258,13 +285,13 @@ class Store:
         """Removes what retention allows, except what somebody is reading. `pressed`: room is short, so that a doubt
         about the clock no longer stops it; ages count no time that is in doubt."""
         with self._journal_lock():
-            known = self.journal()
-            self._refuse_if_altered(known)
-            forgotten = journal.forgotten(known.lines)
-            lines = journal.without(known.lines, forgotten)
+            journal = self.journal()
+            self._refuse_if_altered(journal)
+            forgotten = forgotten_lines(journal.lines)
+            lines = lines_without(journal.lines, forgotten)
             if not pressed:
                 _refuse_wrong_clock(lines, now)
-            entries, ages = self._still_there(known), clock.ages(lines, now)
+            entries, ages = self._still_there(journal), clock.ages(lines, now)
             backups = [_kept(entry, forgotten.get(entry.file), now, ages) for entry in entries]
             decisions = []
             for entry, backup in zip(entries, backups, strict=True):
@@ -280,7 +307,7 @@ class Store:
 
     def _append_removal(self, entry: Entry, data: dict[str, Any]) -> None:
         """A full volume takes this line too: room for it is kept."""
-        arguments = (journal.REMOVED, entry.file, entry.line.manifest_sha256, data)
+        arguments = (REMOVED, entry.file, entry.line.manifest_sha256, data)
         try:
             self._append_locked(*arguments)
         except OSError as error:
@@ -289,29 +316,29 @@ class Store:
             self._reserve.unlink()
             self._append_locked(*arguments)
 
-    def _still_there(self, known: Journal) -> list[Entry]:
+    def _still_there(self, journal: Journal) -> list[Entry]:
         """What prune may have to remove: also what was forgotten."""
-        gone = journal.removed(known.lines)
-        return [entry for entry in self._written(known) if entry.file not in gone]
+        removed = removed_files(journal.lines)
+        return [entry for entry in self._written(journal) if entry.file not in removed]
 
     def recover(self) -> None:
         """After a kill: what the journal knows is finished, the rest of the half-made goes. Under the backup lock."""
         with self._journal_lock():
-            known = self.journal()
-            self._refuse_if_broken(known)
-            if known.torn:
-                os.truncate(self.journal_path, self.journal_path.stat().st_size - known.torn)
-            promised = {line.file for line in known.lines if line.event == journal.BACKUP}
+            journal = self.journal()
+            self._refuse_if_broken(journal)
+            if journal.torn:
+                os.truncate(self.journal_path, self.journal_path.stat().st_size - journal.torn)
+            promised = {line.file for line in journal.lines if line.event == BACKUP}
             promised |= {file + suffix for file in promised for suffix in (SUFFIX, digests.SUFFIX)}
-            promised |= {str(line.data["proof"]) for line in known.lines if line.event == journal.PROOF}
-            gone = journal.removed(known.lines)
+            promised |= {str(line.data["proof"]) for line in journal.lines if line.event == PROOF}
+            removed = removed_files(journal.lines)
             for aside in sorted(self.root.glob(f"*/.*{backup_names.PARTIAL}")):
                 name = backup_names.unpartial(aside.name)
                 if name in promised and not aside.is_symlink():
                     aside.replace(aside.with_name(name or ""))
                 else:
                     aside.unlink()
-            for path in [p for p in self.root.glob("*/*") if p.name in gone and not p.is_dir()]:
+            for path in [p for p in self.root.glob("*/*") if p.name in removed and not p.is_dir()]:
                 self._unlink(path)
 
     def log(self, text: str) -> None:
@@ -326,20 +353,20 @@ class Store:
             self._append_locked(event, file, manifest_sha256, data)
 
     def _append_locked(self, event: str, file: str, manifest_sha256: str | None, data: dict[str, Any]) -> None:
-        known = self.journal()
-        self._refuse_if_broken(known)
-        line = journal.next_line(known, files.stamp(), event, file, manifest_sha256, data)
-        encoded = journal.encode(line)
+        journal = self.journal()
+        self._refuse_if_broken(journal)
+        line = next_line(journal, files.stamp(), event, file, manifest_sha256, data)
+        encoded = encode_line(line)
         descriptor = os.open(self.journal_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
         with os.fdopen(descriptor, "wb") as target:
-            if known.torn:
-                os.ftruncate(target.fileno(), os.fstat(target.fileno()).st_size - known.torn)
+            if journal.torn:
+                os.ftruncate(target.fileno(), os.fstat(target.fileno()).st_size - journal.torn)
             target.write(encoded)
             target.flush()
             os.fsync(target.fileno())
-        if len(known.lines) == 0:
+        if len(journal.lines) == 0:
             files.sync_directory(self.root)
-        self._keep_head(known, Head(line.seq, journal.digest(encoded)))
+        self._keep_head(journal, Head(line.seq, digest(encoded)))
 
     def _keep_head(self, before: Journal, head: Head) -> None:
         """One that the journal contradicts stays: it is the evidence, and `audit` reports it until somebody decides."""
@@ -351,21 +378,21 @@ class Store:
         except (OSError, CouldNot) as error:
             self.log(f"the journal's head was not kept: {error}")
 
-    def _refuse_if_altered(self, known: Journal) -> None:
-        self._refuse_if_broken(known)
-        problem = self.head_problem(known)
+    def _refuse_if_altered(self, journal: Journal) -> None:
+        self._refuse_if_broken(journal)
+        problem = self.head_problem(journal)
         if problem:
             raise CouldNot(str(self.journal_path), problem, HEAD_HINT)
 
-    def _refuse_if_broken(self, known: Journal) -> None:
+    def _refuse_if_broken(self, journal: Journal) -> None:
         """Neither finished nor removed nor added to: what cannot be believed decides nothing."""
-        if known.broken:
+        if journal.broken:
             hint = "`ledgervault audit` says more; bring the journal back, or move it aside to begin a new one"
-            raise CouldNot(str(self.journal_path), known.broken, hint)
+            raise CouldNot(str(self.journal_path), journal.broken, hint)
 
     def _unlink(self, path: Path) -> None:
-        for other in path.parent.glob(f"{path.name}.proof-*.json") if path.parent.is_dir() else ():
-            other.unlink()
+        for proof_path in path.parent.glob(f"{path.name}.proof-*.json") if path.parent.is_dir() else ():
+            proof_path.unlink()
         for suffix in (SUFFIX, digests.SUFFIX):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
         path.unlink(missing_ok=True)
@@ -388,17 +415,21 @@ def journal_data(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def _kept(entry: Entry, forgotten: Line | None, now: datetime, ages: Mapping[int, timedelta]) -> retention.Kept:
+def _kept(entry: Entry, forgotten: Line | None, now: datetime, ages: Mapping[int, timedelta]) -> retention.Candidate:
     """A forgotten one is proven no more, and its age begins with the day it was forgotten."""
     data = entry.line.data
-    taken = now - ages[(forgotten or entry.line).seq]
+    taken_at = now - ages[(forgotten or entry.line).seq]
     proven = entry.proven and forgotten is None
     shrunken = proven and entry.shrunken
     uncompared = proven and not entry.complete and not shrunken
-    return retention.Kept(entry.file, data["kind"], data["tier"], entry.line.seq, taken, proven, shrunken, uncompared)
+    return retention.Candidate(
+        entry.file, data["kind"], data["tier"], entry.line.seq, taken_at, proven, shrunken, uncompared
+    )
 
 
-def _decision(backups: list[retention.Kept], backup: retention.Kept, rule: Rule | None, now: datetime) -> Decision:
+def _decision(
+    backups: list[retention.Candidate], backup: retention.Candidate, rule: Rule | None, now: datetime
+) -> Decision:
     if rule is None:
         return Decision(backup.file, backup.tier, False, f"tier {backup.tier} has no rule in the configuration")
     reason = retention.why_kept(backups, backup, rule, now)
@@ -407,11 +438,11 @@ def _decision(backups: list[retention.Kept], backup: retention.Kept, rule: Rule 
 
 
 def _refuse_wrong_clock(lines: Sequence[Line], now: datetime) -> None:
-    if (jump := clock.stands_back(lines, now)) is not None:
+    if (jump := clock.find_step_back(lines, now)) is not None:
         hint = (
             "set the clock; if it was ahead then, the next backup ends this, or `ledgervault forget FILE --reason` now"
         )
         raise CouldNot("prune", f"{jump.text()}: nothing is removed", hint)
-    if (jump := clock.jump_in_doubt(lines, now)) is not None:
+    if (jump := clock.find_doubtful_jump(lines, now)) is not None:
         hint = "look at the clock; after a day at work, or when room is short, pruning goes on by itself"
         raise CouldNot("prune", f"{jump.text()}: nothing is removed for a day", hint)

@@ -57,13 +57,13 @@ def test_an_age_counts_the_hours_at_work_and_no_jump(times: list[float], now: fl
     [(0, -1, -1), (YEAR, 1, 1 - YEAR), (0, 0, None), (0, -1 / 60, None), (0, 21, None), (0, 90, None)],
 )
 def test_a_clock_that_stands_before_the_newest_line_is_noticed(last: float, now: float, by: float | None) -> None:
-    jump = clock.stands_back(lines(-5, last), at(now))
+    jump = clock.find_step_back(lines(-5, last), at(now))
     assert (jump.by if jump else None) == (timedelta(hours=by) if by is not None else None)
 
 
 def test_one_line_of_the_future_is_no_doubt_once_a_later_one_has_the_right_time() -> None:
-    assert clock.stands_back(lines(0, YEAR, 1), at(2)) is None
-    assert clock.stands_back([], at(2)) is None
+    assert clock.find_step_back(lines(0, YEAR, 1), at(2)) is None
+    assert clock.find_step_back([], at(2)) is None
 
 
 @pytest.mark.parametrize(
@@ -83,27 +83,27 @@ def test_one_line_of_the_future_is_no_doubt_once_a_later_one_has_the_right_time(
     ],
 )
 def test_a_jump_is_in_doubt_for_a_day_at_work(times: list[float], now: float, in_doubt: bool) -> None:
-    assert (clock.jump_in_doubt(lines(*times), at(now)) is not None) is in_doubt
+    assert (clock.find_doubtful_jump(lines(*times), at(now)) is not None) is in_doubt
 
 
 def test_the_newest_jump_is_named_with_its_direction() -> None:
-    jump = clock.jump_in_doubt(lines(0, 72, 71), at(71))
+    jump = clock.find_doubtful_jump(lines(0, 72, 71), at(71))
     assert jump is not None
     assert jump.text() == "line 3 of the journal is 1.0 h before line 2 (2025-04-25T12:00:00+00:00)"
-    ahead = clock.jump_in_doubt(lines(0), at(72))
+    ahead = clock.find_doubtful_jump(lines(0), at(72))
     assert ahead is not None
     assert ahead.text() == "now is 3 days after line 1 (2025-04-22T12:00:00+00:00)"
 
 
 def test_a_minute_back_is_no_jump_and_more_is() -> None:
     second = 1 / 3600
-    assert clock.stands_back(lines(0), at(-60 * second)) is None
-    jump = clock.stands_back(lines(0), at(-60.5 * second))
+    assert clock.find_step_back(lines(0), at(-60 * second)) is None
+    jump = clock.find_step_back(lines(0), at(-60.5 * second))
     assert jump is not None
     assert jump.later is None
 
 
 def test_twenty_hours_ahead_are_after() -> None:
-    jump = clock.jump_in_doubt(lines(0), at(20))
+    jump = clock.find_doubtful_jump(lines(0), at(20))
     assert jump is not None
     assert jump.text() == "now is 20.0 h after line 1 (2025-04-22T12:00:00+00:00)"

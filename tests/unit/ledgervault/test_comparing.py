@@ -20,20 +20,20 @@ def _results(checks: object) -> dict[str, str]:
 
 
 def test_texts_that_differ_in_a_bracket_are_failed() -> None:
-    checks = [*comparison.schema({"view v": "a - (b - c)"}, {"view v": "(a - b) - c"})]
+    checks = [*comparison.compare_schema({"view v": "a - (b - c)"}, {"view v": "(a - b) - c"})]
     assert _results(checks) == {"schema view v": proof.FAILED}
 
 
 def test_texts_that_differ_are_equal_where_the_server_writes_the_manifests_as_the_restored_one() -> None:
     expected, restored = {"view v": "x IN ('a')"}, {"view v": "x = 'a'"}
-    checks = [*comparison.schema(expected, restored, {"view v": "x = 'a'"})]
+    checks = [*comparison.compare_schema(expected, restored, {"view v": "x = 'a'"})]
     assert _results(checks) == {"schema": proof.OK, "schema view v": proof.NOTE}
-    checks = [*comparison.schema(expected, restored, {"view v": "x = 'b'"})]
+    checks = [*comparison.compare_schema(expected, restored, {"view v": "x = 'b'"})]
     assert _results(checks) == {"schema view v": proof.FAILED}
 
 
 def test_texts_of_which_nobody_can_say_whether_they_are_the_same_are_inconclusive() -> None:
-    checks = [*comparison.schema({"view v": "(a)"}, {"view v": "a"}, {}, {"view v"})]
+    checks = [*comparison.compare_schema({"view v": "(a)"}, {"view v": "a"}, {}, {"view v"})]
     assert _results(checks)["schema view v"] == proof.INCONCLUSIVE
 
 
@@ -44,14 +44,14 @@ def test_what_the_backups_role_could_not_read_is_inconclusive_and_what_the_copys
         ("options user", content.UNREADABLE, proof.NOTE),
         ("options user", "options none", proof.FAILED),
     ):
-        checks = [*comparison.schema({"user mapping m": expected}, {"user mapping m": restored})]
+        checks = [*comparison.compare_schema({"user mapping m": expected}, {"user mapping m": restored})]
         assert _results(checks)["schema user mapping m"] == result
 
 
 def test_what_was_added_to_an_extensions_table_is_said_and_fails_nothing() -> None:
     name = f"{content.EXTENSIONS_OWN} trigger public.t.x"
     for expected, restored in (({name: "a"}, {}), ({}, {name: "a"}), ({name: "a"}, {name: "b"})):
-        checks = [*comparison.schema({"table t": "", **expected}, {"table t": "", **restored})]
+        checks = [*comparison.compare_schema({"table t": "", **expected}, {"table t": "", **restored})]
         assert [check.result for check in checks] == [proof.OK, proof.NOTE]
         assert "not in this backup: trigger public.t.x" in checks[1].text
 
@@ -60,21 +60,22 @@ def test_partitions_among_which_rows_move_are_compared_together() -> None:
     expected, restored = {"p0": ONE, "p1": TWO}, {"p0": BOTH, "p1": Table(0, "0", "0")}
     moving = {"p0": "p", "p1": "p"}
     assert ONE + TWO == BOTH
-    assert _results([*comparison.tables(expected, restored, moving)]) == {"table p": proof.OK}
-    assert set(_results([*comparison.tables(expected, restored)]).values()) == {proof.FAILED}
+    assert _results([*comparison.compare_tables(expected, restored, moving)]) == {"table p": proof.OK}
+    assert set(_results([*comparison.compare_tables(expected, restored)]).values()) == {proof.FAILED}
     lost = {"p0": replace(BOTH, xor="-12"), "p1": Table(0, "0", "0")}
-    assert _results([*comparison.tables(expected, lost, moving)]) == {"table p": proof.FAILED}
+    assert _results([*comparison.compare_tables(expected, lost, moving)]) == {"table p": proof.FAILED}
 
 
 def test_rows_of_an_extension_that_are_lost_are_failed_and_the_hint_names_it() -> None:
-    (check,) = comparison.tables({"notes": TWO}, {"notes": ONE}, None, {"notes": "vault_notes"})
+    (check,) = comparison.compare_tables({"notes": TWO}, {"notes": ONE}, None, {"notes": "vault_notes"})
     assert (check.result, "extension vault_notes" in check.hint) == (proof.FAILED, True)
 
 
 def test_rows_of_an_extension_of_another_version_are_inconclusive() -> None:
-    (check,) = comparison.tables({"notes": TWO}, {"notes": ONE}, None, {"notes": "vault_notes"}, {"vault_notes"})
+    extensions = {"notes": "vault_notes"}
+    (check,) = comparison.compare_tables({"notes": TWO}, {"notes": ONE}, None, extensions, {"vault_notes"})
     assert check.result == proof.INCONCLUSIVE
-    (check,) = comparison.tables({"own": TWO}, {"own": ONE}, None, {"notes": "vault_notes"}, {"vault_notes"})
+    (check,) = comparison.compare_tables({"own": TWO}, {"own": ONE}, None, {"notes": "vault_notes"}, {"vault_notes"})
     assert check.result == proof.FAILED
 
 
@@ -89,9 +90,9 @@ def test_rows_of_an_extension_of_another_version_are_inconclusive() -> None:
 def test_a_sequence_that_an_extension_does_not_register_starts_anew(
     before: Sequence, after: Sequence, result: str
 ) -> None:
-    (check,) = comparison.sequences({"s": before}, {}, {"s": after}, {"s": "vault_notes"})
+    (check,) = comparison.compare_sequences({"s": before}, {}, {"s": after}, {"s": "vault_notes"})
     assert check.result == result
-    (check,) = comparison.sequences({"s": before}, {}, {"s": after})
+    (check,) = comparison.compare_sequences({"s": before}, {}, {"s": after})
     assert check.result == proof.FAILED
 
 
@@ -99,14 +100,14 @@ def test_a_sequence_that_an_extension_registers_must_have_the_dumps_value() -> N
     dumped = {"s": SequenceValue(5, True)}
     for after, result in ((Sequence(5, True), proof.OK), (Sequence(1, False), proof.FAILED)):
         for before in ({"s": Sequence(5, True)}, {}):  # an older manifest knows it by the dump alone
-            (check,) = comparison.sequences(before, dumped, {"s": after}, {"s": "vault_settings"})
+            (check,) = comparison.compare_sequences(before, dumped, {"s": after}, {"s": "vault_settings"})
             assert check.result == result
-    (check,) = comparison.sequences({}, dumped, {"s": Sequence(5, True)})
+    (check,) = comparison.compare_sequences({}, dumped, {"s": Sequence(5, True)})
     assert check.result == proof.FAILED
 
 
 def test_a_table_is_named_whatever_its_name_holds() -> None:
-    statements = queries.at_ease('public."a\'b % c"')
+    statements = queries.disarm_table('public."a\'b % c"')
     for rest in ("DISABLE TRIGGER ALL", "DISABLE RULE %I"):
         assert f"SELECT format('ALTER TABLE public.\"a''b %% c\" {rest}'" in statements
 
@@ -123,4 +124,4 @@ def test_expressions_are_found_in_a_text_of_schema_1_only_if_all_around_them_is_
         ("w t using ((a)) check b", {}),
         ("r t using ((a)) check b more", {"policy using of p": "((a))", "policy check of p": "b more"}),
     ):
-        assert equivalence._within("r t using (a) check (b)", text, pieces) == within
+        assert equivalence._extract_pieces("r t using (a) check (b)", text, pieces) == within

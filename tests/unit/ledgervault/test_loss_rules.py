@@ -207,25 +207,25 @@ def entry(seq: int, verdict: str = "proven", loss: str | None = None, accepted: 
     ],
 )
 def test_the_baseline_is_the_newest_that_lost_nothing_unaccepted(entries: list[Entry], expected: str | None) -> None:
-    chosen = baseline.newest(entries)
+    chosen = baseline.find_baseline(entries)
     assert (chosen.file if chosen else None) == expected
 
 
 def test_a_backup_is_compared_with_one_before_it_and_a_loss_stays_open_until_accepted() -> None:
     entries = [entry(1), entry(2, loss="lost", lost=["t"]), entry(3, loss="lost", lost=["u"])]
-    assert (baseline.newest(entries, "f1"), baseline.newest(entries, "f3")) == (None, entries[0])
-    assert baseline.open_loss(entries) == entries[1]
+    assert (baseline.find_baseline(entries, "f1"), baseline.find_baseline(entries, "f3")) == (None, entries[0])
+    assert baseline.find_open_loss(entries) == entries[1]
     assert baseline.lost_tables(entries, entries[0]) == {"t", "u"}
     assert baseline.lost_tables(entries, entries[0], "f3") == {"t"}
     accepted = [entries[0], *(replace(each, accepted=True) for each in entries[1:])]
-    assert baseline.open_loss(accepted) is None
+    assert baseline.find_open_loss(accepted) is None
 
 
 # ---------------------------------------------------------------- retention
 
 
-def kept(seq: int, hours: float, proven: bool = True, **more: Any) -> retention.Kept:
-    return retention.Kept(f"f{seq}", "db", "hourly", seq, NOON - timedelta(hours=hours), proven, **more)
+def kept(seq: int, hours: float, proven: bool = True, **more: Any) -> retention.Candidate:
+    return retention.Candidate(f"f{seq}", "db", "hourly", seq, NOON - timedelta(hours=hours), proven, **more)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def kept(seq: int, hours: float, proven: bool = True, **more: Any) -> retention.
     ],
 )
 def test_while_a_loss_is_unaccepted_the_last_good_one_stays_and_shrunken_ones_thin_out(
-    backups: list[retention.Kept], removed: list[str]
+    backups: list[retention.Candidate], removed: list[str]
 ) -> None:
     assert [b.file for b in retention.removable(backups, "hourly", 48, NOON)] == removed
 
@@ -260,7 +260,9 @@ def test_while_a_loss_is_unaccepted_the_last_good_one_stays_and_shrunken_ones_th
 def chain(*events: tuple[str, str, dict[str, Any]]) -> bytes:
     text = b""
     for event, file, data in events:
-        text += journal.encode(journal.next_line(journal.read(text), "2025-04-22T12:00:00Z", event, file, "m", data))
+        text += journal.encode_line(
+            journal.next_line(journal.parse_journal(text), "2025-04-22T12:00:00Z", event, file, "m", data)
+        )
     return text
 
 
@@ -268,28 +270,32 @@ THREE = chain(("backup", "a", {}), ("proof", "a", {}), ("removed", "a", {}))
 
 
 def head(text: bytes) -> journal.Head:
-    read = journal.read(text)
+    read = journal.parse_journal(text)
     return journal.Head(len(read.lines), read.head)
 
 
 def test_the_kept_head_vouches_for_the_last_line() -> None:
-    assert journal.head_problem(journal.read(THREE), head(THREE)) is None
+    assert journal.head_problem(journal.parse_journal(THREE), head(THREE)) is None
     edited = THREE.replace(b'"event":"removed"', b'"event":"proof"')
-    assert "line 3 is not the one that was written" in str(journal.head_problem(journal.read(edited), head(THREE)))
+    assert "line 3 is not the one that was written" in str(
+        journal.head_problem(journal.parse_journal(edited), head(THREE))
+    )
     cut = b"".join(THREE.splitlines(keepends=True)[:2])
-    assert "2 lines, 3 were written" in str(journal.head_problem(journal.read(cut), head(THREE)))
-    assert journal.head_problem(journal.read(THREE), head(cut)) is None, "a writer killed before it kept the head"
-    assert journal.head_problem(journal.read(edited), head(cut)) is None
-    assert journal.head_problem(journal.read(THREE), journal.Head(2, "x" * 64)) is not None
+    assert "2 lines, 3 were written" in str(journal.head_problem(journal.parse_journal(cut), head(THREE)))
+    assert journal.head_problem(journal.parse_journal(THREE), head(cut)) is None, (
+        "a writer killed before it kept the head"
+    )
+    assert journal.head_problem(journal.parse_journal(edited), head(cut)) is None
+    assert journal.head_problem(journal.parse_journal(THREE), journal.Head(2, "x" * 64)) is not None
 
 
 def test_lines_of_the_first_schema_are_written_as_ever_and_later_events_name_theirs() -> None:
     assert b"schema" not in THREE
     later = chain(("accepted", "a", {"reason": "x"}), ("forgotten", "a", {"reason": "y"}))
     assert later.count(b'"schema":2') == 2
-    read = journal.read(later)
+    read = journal.parse_journal(later)
     assert (read.broken, read.newer) == (None, None)
-    assert (journal.accepted(read.lines)["a"].data, journal.forgotten(read.lines)["a"].data) == (
+    assert (journal.accepted_lines(read.lines)["a"].data, journal.forgotten_lines(read.lines)["a"].data) == (
         {"reason": "x"},
         {"reason": "y"},
     )
@@ -304,7 +310,7 @@ def test_lines_of_the_first_schema_are_written_as_ever_and_later_events_name_the
     ],
 )
 def test_a_line_of_a_later_version_is_newer_not_broken(edit: tuple[bytes, bytes]) -> None:
-    read = journal.read(THREE.replace(*edit))
+    read = journal.parse_journal(THREE.replace(*edit))
     assert read.broken is None
     assert "line 3" in str(read.newer) and "written by a newer ledgervault" in str(read.newer)
 
@@ -331,7 +337,7 @@ BACKUP: dict[str, Any] = {
 def test_a_line_that_lacks_what_its_event_must_say_breaks_the_journal(
     event: str, data: dict[str, Any], told: str | None
 ) -> None:
-    read = journal.checked(journal.read(chain((event, "a", data))))
+    read = journal.check_line_data(journal.parse_journal(chain((event, "a", data))))
     assert (told is None and read.broken is None) or str(told) in str(read.broken)
 
 

@@ -12,18 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledgervault.model.config import Tier
-from ledgervault.model.retention import Kept, Rule, removable, why_kept
+from ledgervault.model.retention import Candidate, Rule, removable, why_kept
 
 NOON = datetime(2025, 4, 22, 12, 0, tzinfo=UTC)
 
 
 def kept(
     seq: int, hours: float, kind: str = "db", tier: str = "hourly", proven: bool = True, shrunken: bool = False
-) -> Kept:
-    return Kept(f"f{seq}", kind, tier, seq, NOON - timedelta(hours=hours), proven, shrunken)
+) -> Candidate:
+    return Candidate(f"f{seq}", kind, tier, seq, NOON - timedelta(hours=hours), proven, shrunken)
 
 
-def gone(backups: list[Kept], tier: str = "hourly", keep: int = 48, least: int = 1) -> list[str]:
+def gone(backups: list[Candidate], tier: str = "hourly", keep: int = 48, least: int = 1) -> list[str]:
     return [backup.file for backup in removable(backups, tier, keep, NOON, least)]
 
 
@@ -38,7 +38,7 @@ def test_an_old_one_goes_in_every_tier_and_kind_and_only_in_the_tier_asked_for(t
 
 def test_the_age_boundary_is_exact() -> None:
     for microseconds, expected in ((0, []), (1, ["f1"])):
-        backups = [replace(kept(1, 48), taken=NOON - timedelta(hours=48, microseconds=microseconds)), kept(2, 1)]
+        backups = [replace(kept(1, 48), taken_at=NOON - timedelta(hours=48, microseconds=microseconds)), kept(2, 1)]
         assert gone(backups) == expected
 
 
@@ -59,7 +59,7 @@ def test_the_hours_are_those_of_the_tier() -> None:
     ],
     ids=["unproven", "shrunken", "another kind", "the same place in the journal"],
 )
-def test_a_newer_one_that_does_not_replace_it_lets_nothing_go(newer: Kept) -> None:
+def test_a_newer_one_that_does_not_replace_it_lets_nothing_go(newer: Candidate) -> None:
     old = kept(1, 60, proven=False)
     assert gone([old, newer]) == []
     assert gone([old, kept(2, 1)]) == ["f1"], "its twin"
@@ -96,7 +96,7 @@ def test_those_of_another_kind_or_tier_do_not_count_towards_the_minimum() -> Non
     ("backup", "told"),
     [(kept(1, 1), "younger than 48 h"), (kept(3, 60, kind="full"), "no newer"), (kept(2, 60), "one of the 1 newest")],
 )
-def test_each_that_stays_has_its_reason(backup: Kept, told: str) -> None:
+def test_each_that_stays_has_its_reason(backup: Candidate, told: str) -> None:
     backups = [kept(1, 1), kept(2, 60), kept(3, 60, kind="full"), kept(4, 1, tier="daily")]
     assert told in str(why_kept(backups, backup, Rule(48), NOON))
 
@@ -142,21 +142,21 @@ def test_promise_5_over_random_histories(
     assert removed == expected(by_seq, keep, least)
 
 
-def assert_replaced(backup: Kept, left: list[Kept], keep: int) -> None:
-    assert backup.taken < NOON - timedelta(hours=keep)
+def assert_replaced(backup: Candidate, left: list[Candidate], keep: int) -> None:
+    assert backup.taken_at < NOON - timedelta(hours=keep)
     shows_loss = backup.proven and backup.shrunken  # such a one thins out as newer ones are proven
     newer = [o for o in left if o.seq > backup.seq and o.kind == backup.kind and o.proven]
     assert any(shows_loss or not o.shrunken for o in newer), "what replaces it is still there afterwards"
 
 
-def assert_minimum_stays(backups: list[Kept], removed: set[int], kind: str, tier: str, least: int) -> None:
+def assert_minimum_stays(backups: list[Candidate], removed: set[int], kind: str, tier: str, least: int) -> None:
     proven = sorted(b.seq for b in backups if (b.kind, b.tier, b.proven) == (kind, tier, True))
     assert not removed & set(proven[-max(1, least) :])
 
 
-def expected(backups: Mapping[int, Kept], keep: int, least: int) -> set[int]:
+def expected(backups: Mapping[int, Candidate], keep: int, least: int) -> set[int]:
     """The rule once more, from its other side: everything, less what stays for a reason."""
-    going = {seq for seq, backup in backups.items() if (NOON - backup.taken) > timedelta(hours=keep)}
+    going = {seq for seq, backup in backups.items() if (NOON - backup.taken_at) > timedelta(hours=keep)}
     for kind in _KINDS:
         replacing = [b.seq for b in backups.values() if b.kind == kind and b.proven and not b.shrunken]
         last = max(replacing, default=0)

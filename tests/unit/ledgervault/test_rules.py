@@ -137,14 +137,14 @@ def test_the_published_schemas_are_what_the_code_reads(file: str, kind: type[Any
 def test_a_manifest_of_the_first_schema_is_read_and_one_of_a_later_version_is_refused_by_name() -> None:
     first = records.plain(MANIFEST) | {"schema": 1}
     del first["digests"]
-    assert manifest.read(json.dumps(first).encode()).digests is None
+    assert manifest.parse_manifest(json.dumps(first).encode()).digests is None
     for later in ({**first, "schema": 3}, {"schema": 3, "unheard": "of"}):
         with pytest.raises(
             records.NewerError, match="written by a newer ledgervault: schema 3, this version reads up to 2"
         ):
-            manifest.read(json.dumps(later).encode())
+            manifest.parse_manifest(json.dumps(later).encode())
     with pytest.raises(records.RecordError, match="unheard: unknown key"):
-        manifest.read(json.dumps({**first, "unheard": "of"}).encode())
+        manifest.parse_manifest(json.dumps({**first, "unheard": "of"}).encode())
 
 
 # ---------------------------------------------------------------- configuration
@@ -198,15 +198,15 @@ def test_a_configuration_with_the_least_is_enough_and_a_missing_one_is_named() -
 def chain(*events: tuple[str, str, dict[str, Any]]) -> bytes:
     text = b""
     for event, file, data in events:
-        text += journal.encode(journal.next_line(journal.read(text), "t", event, file, "m", data))
+        text += journal.encode_line(journal.next_line(journal.parse_journal(text), "t", event, file, "m", data))
     return text
 
 
 def test_a_chain_is_read_back_whole() -> None:
     text = chain(("backup", "a", {}), ("proof", "a", {"level": "data", "verdict": "proven"}), ("removed", "a", {}))
-    read = journal.read(text)
+    read = journal.parse_journal(text)
     assert (len(read.lines), read.broken, read.torn) == (3, None, 0)
-    assert journal.removed(read.lines) == {"a"}
+    assert journal.removed_files(read.lines) == {"a"}
     assert read.backup_of("a") == read.lines[0]
     assert read.backup_of("b") is None
 
@@ -222,15 +222,15 @@ def test_every_way_to_alter_a_chain_breaks_it_at_the_line_that_follows() -> None
         "beheaded": lines[1:],
     }
     for how, text in altered.items():
-        assert journal.read(b"".join(text)).broken is not None, how
-    assert journal.read(b"".join(lines)).broken is None
+        assert journal.parse_journal(b"".join(text)).broken is not None, how
+    assert journal.parse_journal(b"".join(lines)).broken is None
 
 
 def test_an_unfinished_last_line_is_torn_not_broken() -> None:
     text = chain(("backup", "a", {}))
-    read = journal.read(text + b'{"seq"')
+    read = journal.parse_journal(text + b'{"seq"')
     assert (len(read.lines), read.broken, read.torn) == (1, None, 6)
-    assert journal.read(b"").head == journal.GENESIS
+    assert journal.parse_journal(b"").head == journal.GENESIS
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_the_newest_proof_rules_and_bytes_alone_prove_nothing(
     proofs: list[tuple[str, str]], verdict: str | None
 ) -> None:
     text = chain(("backup", "a", {}), *[("proof", "a", {"level": lv, "verdict": v}) for lv, v in proofs])
-    ruling = journal.status(journal.read(text).lines, "a")
+    ruling = journal.find_ruling(journal.parse_journal(text).lines, "a")
     assert (ruling.data["verdict"] if ruling else None) == verdict
 
 
@@ -281,8 +281,8 @@ def test_only_what_was_compared_and_holds_is_proven(results: list[str], compared
 # ---------------------------------------------------------------- retention
 
 
-def kept(seq: int, hours: float, proven: bool = True, **more: Any) -> retention.Kept:
-    return retention.Kept(f"f{seq}", "db", "hourly", seq, NOON - timedelta(hours=hours), proven, **more)
+def kept(seq: int, hours: float, proven: bool = True, **more: Any) -> retention.Candidate:
+    return retention.Candidate(f"f{seq}", "db", "hourly", seq, NOON - timedelta(hours=hours), proven, **more)
 
 
 def test_what_is_old_goes_if_a_newer_one_is_proven() -> None:
@@ -302,7 +302,7 @@ def test_what_is_old_goes_if_a_newer_one_is_proven() -> None:
     ],
     ids=["alone", "newer unproven", "newer shrunken", "newer of another kind", "young", "newest proven of its tier"],
 )
-def test_nothing_goes_without_a_newer_proven_one(backups: list[retention.Kept]) -> None:
+def test_nothing_goes_without_a_newer_proven_one(backups: list[retention.Candidate]) -> None:
     assert retention.removable(backups, "hourly", 48, NOON) == []
 
 
@@ -447,7 +447,7 @@ def test_only_pg_dumps_own_headings_give_sequence_values() -> None:
     ],
 )
 def test_whose_fault_a_failed_restore_is(said: str, result: str) -> None:
-    assert diagnosis.restore_failure(said)[0] == result
+    assert diagnosis.diagnose_restore(said)[0] == result
 
 
 def test_a_dumps_error_comes_with_the_command_that_mends_it() -> None:
@@ -455,10 +455,10 @@ def test_a_dumps_error_comes_with_the_command_that_mends_it() -> None:
     assert diagnosis.dump_hint(said, "b").startswith("GRANT SELECT ON LARGE OBJECT 7 TO b;")
     assert diagnosis.dump_hint("something new", "b") == "see the message above; nothing was kept"
     locked = "ERROR:  canceling statement due to statement timeout\npg_dump: detail: Query was: LOCK TABLE public.t"
-    assert diagnosis.locked_out(locked)
-    assert not diagnosis.locked_out("ERROR:  canceling statement due to statement timeout\nQuery was: COPY")
-    assert diagnosis.tail("noise\nERROR:  a\n\nERROR:  b") == "ERROR:  a / ERROR:  b"
-    assert diagnosis.tail("only this") == "only this"
+    assert diagnosis.is_locked_out(locked)
+    assert not diagnosis.is_locked_out("ERROR:  canceling statement due to statement timeout\nQuery was: COPY")
+    assert diagnosis.summary("noise\nERROR:  a\n\nERROR:  b") == "ERROR:  a / ERROR:  b"
+    assert diagnosis.summary("only this") == "only this"
 
 
 # ---------------------------------------------------------------- comparing
@@ -499,14 +499,16 @@ RESTORED = replace(CONTENT, sequences={"public.s": content.Sequence(4, True, 1, 
 
 def bad(restored: content.Content, manifest: Manifest = MANIFEST) -> list[str]:
     return [
-        check.text for check in comparison.compare(manifest, restored) if check.result in ("failed", "inconclusive")
+        check.text
+        for check in comparison.compare_copy(manifest, restored)
+        if check.result in ("failed", "inconclusive")
     ]
 
 
 def test_an_equal_copy_has_nothing_bad_and_a_manifest_survives_json() -> None:
     assert bad(RESTORED) == []
     assert records.from_json(Manifest, records.to_json(MANIFEST)) == MANIFEST
-    assert comparison.compared_anything(MANIFEST)
+    assert comparison.is_comparable(MANIFEST)
     assert MANIFEST.major == 17
     assert end_marker("f") == b"-- ledgervault: end of f\n"
 
@@ -559,18 +561,18 @@ def test_a_sequence_the_dump_does_not_set_or_sets_too_low_is_bad() -> None:
 def test_a_sequence_may_be_ahead_in_its_own_direction(increment: int, dumped: int) -> None:
     before = content.Sequence(3, True, increment)
     after = content.Sequence(dumped, True, increment)
-    check = comparison._sequence("s", before, content.SequenceValue(dumped, True), after)
+    check = comparison._compare_sequence("s", before, content.SequenceValue(dumped, True), after)
     assert check.result == "ok"
 
 
 def test_a_sequence_that_was_behind_its_rows_in_the_source_is_only_noted() -> None:
     before = content.Sequence(3, True, 1, False, "t.id", 9)
-    check = comparison._sequence("s", before, content.SequenceValue(3, True), before)
+    check = comparison._compare_sequence("s", before, content.SequenceValue(3, True), before)
     assert (check.result, "as it was in the source" in check.text) == ("note", True)
 
 
 def test_a_dropped_public_schema_that_every_new_database_has_is_only_noted() -> None:
-    checks = [*comparison.schema({"table t": "x"}, {"table t": "x", "schema public": "y"})]
+    checks = [*comparison.compare_schema({"table t": "x"}, {"table t": "x", "schema public": "y"})]
     assert {check.result for check in checks} == {"ok", "note"}
 
 
@@ -585,28 +587,28 @@ def test_a_dropped_public_schema_that_every_new_database_has_is_only_noted() -> 
 def test_texts_that_are_alike_but_for_casts_and_brackets_are_told_from_changed_ones(
     one: str, other: str, equal: bool
 ) -> None:
-    assert (comparison.loosely(one) == comparison.loosely(other)) is equal
+    assert (comparison.loosen(one) == comparison.loosen(other)) is equal
 
 
 def test_nothing_compared_with_nothing_is_inconclusive() -> None:
     empty = replace(CONTENT, tables={}, large_objects={})
-    assert not comparison.compared_anything(replace(MANIFEST, content=empty))
-    assert next(iter(comparison.tables({}, {}))).result == "inconclusive"
+    assert not comparison.is_comparable(replace(MANIFEST, content=empty))
+    assert next(iter(comparison.compare_tables({}, {}))).result == "inconclusive"
 
 
 def test_an_empty_watched_table_is_said_and_one_that_must_have_rows_is_inconclusive() -> None:
     empty = replace(MANIFEST, content=replace(CONTENT, tables={"public.t": content.Table(0, "0", "0")}))
-    assert next(comparison.watched(empty, empty.content.tables)).result == "inconclusive"
+    assert next(comparison.describe_watched(empty, empty.content.tables)).result == "inconclusive"
     free = replace(empty, watched={"public.t": Watched("rows", "nothing here", False)})
-    assert next(comparison.watched(free, free.content.tables)).text == "0 rows: nothing here"
-    assert next(comparison.watched(MANIFEST, CONTENT.tables)).text == "3 rows"
+    assert next(comparison.describe_watched(free, free.content.tables)).text == "0 rows: nothing here"
+    assert next(comparison.describe_watched(MANIFEST, CONTENT.tables)).text == "3 rows"
 
 
 # ---------------------------------------------------------------- texts and errors
 
 
 def test_sizes_are_written_for_people() -> None:
-    assert [report.size(n) for n in (0, 1023, 1024, 5 * 1024**3)] == ["0 B", "1023 B", "1.0 KB", "5.0 GB"]
+    assert [report.size_text(n) for n in (0, 1023, 1024, 5 * 1024**3)] == ["0 B", "1023 B", "1.0 KB", "5.0 GB"]
 
 
 def test_errors_carry_their_exit_code_and_hint() -> None:

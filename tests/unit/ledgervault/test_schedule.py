@@ -78,7 +78,7 @@ class Plan(Schedule):
 def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
     for name in ("backups", "scratch"):
         (tmp_path / name).mkdir()
-    return context.context(config.parse(CONFIG.format(tmp_path), "c.toml"), lambda _: None)
+    return context.make_context(config.parse(CONFIG.format(tmp_path), "c.toml"), lambda _: None)
 
 
 @pytest.fixture
@@ -257,18 +257,19 @@ def test_an_unreadable_journal_or_state_stops_neither_the_heartbeat_nor_what_com
 def test_the_state_counts_what_waits_and_names_the_last_failure(
     vault: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert state.facts(vault)["queue"] == 0
+    assert state.collect_facts(vault)["queue"] == 0
     take(vault, NOON, monkeypatch)
-    assert (state.facts(vault)["queue"], state.facts(vault)["newest_proven"]) == (1, None)
+    assert (state.collect_facts(vault)["queue"], state.collect_facts(vault)["newest_proven"]) == (1, None)
     proven = take(vault, NOON, monkeypatch)
     judge(vault, proven, proof.PROVEN)
-    facts = state.facts(vault)
+    facts = state.collect_facts(vault)
     assert (facts["queue"], facts["last_failure"], facts["newest_proven"]["file"]) == (0, None, proven.name)
     judge(vault, take(vault, NOON, monkeypatch), proof.FAILED)
     later = take(vault, NOON, monkeypatch)
-    assert (state.facts(vault)["queue"], state.facts(vault)["last_failure"]) == (1, None), "a newer one is pending"
+    facts = state.collect_facts(vault)
+    assert (facts["queue"], facts["last_failure"]) == (1, None), "a newer one is pending"
     judge(vault, later, proof.INCONCLUSIVE)
-    facts = state.facts(vault)
+    facts = state.collect_facts(vault)
     assert facts["last_failure"]["text"].startswith(f"{later.name} inconclusive")
     assert facts["backups"] == {"proven": 1, "failed": 1, "inconclusive": 1, "unproven": 1}
     assert facts["newest"]["file"] == later.name

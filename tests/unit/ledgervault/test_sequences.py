@@ -15,7 +15,7 @@ def judged(before: Sequence, dumped: tuple[int, bool], after: Sequence | None = 
     """`after` None: the copy has what the dump sets."""
     value = SequenceValue(*dumped)
     restored = after or replace(before, last_value=value.last_value, is_called=value.is_called)
-    (check,) = comparison.sequences({"s": before}, {"s": value}, {"s": restored})
+    (check,) = comparison.compare_sequences({"s": before}, {"s": value}, {"s": restored})
     return check
 
 
@@ -113,6 +113,6 @@ def test_what_is_missing_on_either_side_is_named() -> None:
         ({"s": one}, {"s": value}, {}, "missing"),
         ({"s": one}, {}, {"s": one}, "the dump sets no value"),
     ):
-        (check,) = comparison.sequences(before, dumped, after)
+        (check,) = comparison.compare_sequences(before, dumped, after)
         assert check.result == "failed"
         assert told in check.text

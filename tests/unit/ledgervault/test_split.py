@@ -156,11 +156,11 @@ def test_a_dump_without_rows_or_without_anything_behind_them_is_given_whole() ->
     for text in (b"", b"\n", b"SELECT 1;\n", b"COPY t FROM stdin;\n1\n\\.\n", HEAD[: HEAD.index(b"--\n-- Data")]):
         told = told_apart(text, 1 << 20)
         assert told == dict.fromkeys(Part, b"") | {Part.BEFORE: text}
-    assert dump_format.behind(told_apart(HEAD, 7)[Part.BEHIND]) == dump_format.Behind((), (), ())
+    assert dump_format.split_post_data(told_apart(HEAD, 7)[Part.BEHIND]) == dump_format.Behind((), (), ())
 
 
 def test_only_plain_indexes_that_nothing_else_names_stand_alone() -> None:
-    parts = dump_format.behind(REST)
+    parts = dump_format.split_post_data(REST)
     assert [entry.kind for entry in parts.first] == ["CONSTRAINT"]
     assert [entry.kind for entry in parts.then] == ["INDEX", "INDEX", "COMMENT", "FK CONSTRAINT"]
     assert [b"CREATE INDEX t_a" in entry.text for entry in parts.indexes] == [True, True]
@@ -181,7 +181,7 @@ ALTER TABLE ONLY public.t
 
 
 def test_a_plain_key_may_be_made_of_its_index() -> None:
-    (key,) = dump_format.behind(KEY).first
+    (key,) = dump_format.split_post_data(KEY).first
     assert isinstance(key, dump_format.Key)
     assert (key.kind, key.text, key.table) == ("CONSTRAINT", KEY, b"public.t")
     assert key.index.text == b'CREATE UNIQUE INDEX t_key ON ONLY public.t ("A b", c)'
@@ -204,7 +204,7 @@ def test_a_plain_key_may_be_made_of_its_index() -> None:
     ids=["deferrable", "nulls", "include", "options", "clustered", "exclusion", "comment", "view", "partition"],
 )
 def test_a_key_with_anything_special_stays_as_it_is(text: bytes) -> None:
-    assert not any(isinstance(entry, dump_format.Key) for entry in dump_format.behind(text).first)
+    assert not any(isinstance(entry, dump_format.Key) for entry in dump_format.split_post_data(text).first)
 
 
 @pytest.mark.parametrize(
@@ -238,8 +238,8 @@ def test_a_proof_with_every_index_is_due_once_a_day(change: dict[str, object], d
     ],
 )
 def test_the_table_of_a_copy_is_found_whatever_its_name(header: bytes, table: bytes) -> None:
-    assert dump_format.table(header) == table
+    assert dump_format.table_name(header) == table
 
 
 def test_what_is_no_copy_line_has_no_table() -> None:
-    assert dump_format.table(b"COPY t FROM stdin;\n") is None
+    assert dump_format.table_name(b"COPY t FROM stdin;\n") is None

@@ -98,4 +98,4 @@ def test_facts_of_an_older_vault_are_judged_too() -> None:
     ],
 )
 def test_ages_are_written_for_people(minutes: float, text: str) -> None:
-    assert health_rules.words(timedelta(minutes=minutes)) == text
+    assert health_rules.age_text(timedelta(minutes=minutes)) == text
