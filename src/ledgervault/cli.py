@@ -1,4 +1,5 @@
-"""The command line: arguments in, one of four exit codes and a text or JSON out. Everything else lives elsewhere."""
+"""The command line: parses arguments, runs one command and prints its result as text or JSON with one of four exit
+codes."""
 
 from __future__ import annotations
 
@@ -261,7 +262,7 @@ def _verify_data(context: Context, options: argparse.Namespace) -> int:
 
 
 def _is_figure(check: Check) -> bool:
-    """What became of the rows is shown also when it holds."""
+    """A check about a table's rows. It is printed even when it holds."""
     return check.result != proof.OK or check.id == "rows" or check.id.startswith("table ")
 
 
@@ -365,7 +366,7 @@ def _health(context: Context, options: argparse.Namespace) -> int:
 
 
 def _terminate(*_: Any) -> NoReturn:
-    """Time to clean up, then the kernel ends us as kill -9 would: the next run removes what is left."""
+    """Leaves time to clean up. Then the kernel ends this process as kill -9 would; the next run removes the rest."""
     for number in _ASKED_TO_STOP:
         signal.signal(number, signal.SIG_IGN)
     signal.alarm(_CLEAN_UP_SECONDS)
@@ -373,7 +374,7 @@ def _terminate(*_: Any) -> NoReturn:
 
 
 def _time_limit(context: Context, command: str) -> AbstractContextManager[object]:
-    """Backups and proofs have limits of their own; these read a live server, as long as a proof reads its own."""
+    """Backups and proofs have limits of their own. The other commands that read a server get the limit of a proof."""
     if command not in ("restore", "compare", "verify-data"):
         return nullcontext()
     return deadline.within(command, context.config.limits.proof_timeout_seconds, "limits.proof_timeout_seconds")

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from kit import HERE, Cluster, Vault
 
-from ledgervault.commands import prove
+from ledgervault.commands import restored_copy
 from ledgervault.model import comparison, dump_format
 from ledgervault.postgres import dump_loader, row_loader
 
@@ -177,7 +177,7 @@ def test_b08_an_object_missing_or_changed_is_failed_and_named(vault: Vault, befo
 def test_b08_a_proof_that_builds_no_secondary_index_compares_their_definitions_and_all_rows(
     vault: Vault, monkeypatch: Any, before: str, after: str, told: str
 ) -> None:
-    monkeypatch.setattr(prove, "_SMALL", 0)
+    monkeypatch.setattr(restored_copy, "_SMALL", 0)
     path = vault.taken()
     good = vault("prove", path.name, "--indexes", "definitions")
     assert good.verdict == "proven", good.bad
@@ -725,7 +725,9 @@ def test_b35_a_migration_that_slips_in_before_pg_dump_goes_first_and_the_backup_
 
 def test_b30_a_verifier_whose_comparison_always_says_equal_is_caught(vault: Vault, monkeypatch: Any) -> None:
     path = vault.taken()
-    monkeypatch.setattr(comparison, "_compare_table", lambda name, expected, restored: comparison.ok(f"table {name}", "equal"))
+    monkeypatch.setattr(
+        comparison, "_compare_table", lambda name, expected, restored: comparison.ok(f"table {name}", "equal")
+    )
     result = vault("prove", path.name, "--no-record")
     assert (result.code, result.verdict) == (2, "inconclusive")
     assert "this verifier sees nothing" in result.bad

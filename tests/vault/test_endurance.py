@@ -21,7 +21,7 @@ from ledgervault.commands import context
 from ledgervault.commands.schedule import Schedule
 from ledgervault.storage import files
 
-ROWS = 50_100  # above prove._LARGE_ROWS: two connections share the table
+ROWS = 50_100  # above restored_copy._LARGE_ROWS: two connections share the table
 LIMIT = 2  # seconds
 SLACK = 6
 LIMITS = f"lock_wait_seconds = 1\nbackup_timeout_seconds = {LIMIT}\nproof_timeout_seconds = {LIMIT}"

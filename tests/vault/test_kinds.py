@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from kit import HERE, Cluster, Vault
 
-from ledgervault.commands import prove
+from ledgervault.commands import restored_copy
 from ledgervault.model import comparison, content, manifest
 from ledgervault.model.proof import Check
 from ledgervault.postgres import database, definitions, equivalence
@@ -187,7 +187,7 @@ ALTERATIONS = [
 
 @pytest.fixture
 def kinds(bare: Callable[..., Vault], cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Vault:
-    monkeypatch.setattr(prove, "_SMALL", 0)  # else `definitions` builds all indexes of so small a database
+    monkeypatch.setattr(restored_copy, "_SMALL", 0)  # else `definitions` builds all indexes of so small a database
     vault = bare(None, "postgres")
     cluster.script(vault.database, HERE / "kinds.sql")
     return vault

@@ -339,7 +339,9 @@ def first_schema(vault: Vault, path: Path) -> None:
             else line.manifest_sha256
         )
         data = {key: value for key, value in line.data.items() if key not in ("loss", "baseline", "lost")}
-        text += journal.encode_line(journal.next_line(journal.parse_journal(text), line.time, line.event, line.file, sha, data))
+        text += journal.encode_line(
+            journal.next_line(journal.parse_journal(text), line.time, line.event, line.file, sha, data)
+        )
     (vault.backups / "journal.jsonl").write_bytes(text)
     (vault.place / "journal-head.json").unlink()
 

@@ -1,4 +1,4 @@
-"""The journal against the disk: what was removed on purpose is explained, what is missing, swapped or added is not."""
+"""Compares the journal with the disk: explains every removal, and reports missing, changed and unknown files."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def audit(store: Store) -> list[Check]:
 
 
 def _check_readable(id_: str, check: Callable[..., Iterator[Check]], *arguments: object) -> list[Check]:
-    """A file that cannot be read was not checked; the others still are."""
+    """A file that cannot be read is inconclusive; the other files are still checked."""
     try:
         return [*check(*arguments)]
     except OSError as error:
@@ -70,7 +70,7 @@ def _check_chain(store: Store, journal: Journal) -> Iterator[Check]:
 
 
 def _check_head(store: Store, journal: Journal) -> Iterator[Check]:
-    """No later line vouches for the last one: its hash is kept apart."""
+    """No later line confirms the last line, so its hash is stored outside the journal."""
     kept_head = store.kept_head()
     problem = store.head_problem(journal)
     if problem:
@@ -118,7 +118,7 @@ def _digests_problem(store: Store, entry: Entry, manifest: Manifest) -> str | No
 
 
 def _line_problem(entry: Entry, manifest: Manifest) -> str | None:
-    """The journal's own line says what the manifest says."""
+    """Reports the first field in which the journal's line and the manifest disagree."""
     for key, expected in journal_data(manifest).items():
         if entry.line.data.get(key) != expected:
             recorded, seq = entry.line.data.get(key), entry.line.seq
@@ -151,7 +151,7 @@ def _check_proof(store: Store, journal: Journal, line: Line) -> Iterator[Check]:
 
 
 def _proof_claims(text: bytes) -> dict[str, object]:
-    """What a proof's file and its line in the journal both say."""
+    """The fields that a proof's file and its line in the journal share."""
     try:
         proof = json.loads(text)
     except ValueError:

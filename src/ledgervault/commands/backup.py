@@ -1,4 +1,4 @@
-"""Taking a backup: one exported snapshot, and everything that is said about it read in that snapshot."""
+"""Takes a backup: exports one snapshot and reads everything the manifest says from that snapshot."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class NewBackup:
 
 
 class _LockedOutError(CouldNot):
-    """pg_dump met a lock request that waits for us."""
+    """pg_dump waited for a lock that is queued behind ours."""
 
 
 def take_backup(context: Context, kind: str = "db", tier: str = "hourly") -> NewBackup:
-    """A backup under its own name with its manifest and journal line, or VaultError and nothing left behind."""
+    """Returns the backup under its final name, with manifest and journal line. On VaultError no file is left."""
     began = time.monotonic()
     process.work_in_batches()
     store = context.store
@@ -78,7 +78,7 @@ def take_backup(context: Context, kind: str = "db", tier: str = "hourly") -> New
 
 
 def _prune_if_full(context: Context, error: OSError) -> None:
-    """A dump that grew more than was expected: the next run has the room that may be made."""
+    """The dump grew more than expected. Pruning now makes room for the next run."""
     if error.errno == errno.ENOSPC:
         with suppress(VaultError, OSError):
             prune.prune(context, pressed=True)
@@ -141,8 +141,8 @@ def _make_backup(context: Context, kind: str, tier: str) -> tuple[Manifest, byte
 def _dump_with_retries(
     context: Context, connection: Connection, login: Login, name: str, aside: Path
 ) -> tuple[_Read, Snapshot, FileHash, ReadBack]:
-    """A migration that asked for a table after we had locked it and before pg_dump did stands between the two: it waits
-    for us, pg_dump for it. We let go, it goes first, and we start again."""
+    """A migration can request a table between our lock and pg_dump's. It then waits for us and pg_dump waits for it. We
+    release our locks, let the migration finish and start again."""
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             _before_snapshot(context, connection)
@@ -156,8 +156,8 @@ def _dump_with_retries(
 
 
 def _before_snapshot(context: Context, connection: Connection) -> None:
-    """A large object made between this and the snapshot is granted at the next attempt. One that stays without its
-    grant fails the dump, by name; so what goes wrong here is only written down."""
+    """Runs the configured statement, which grants new large objects to the backup role. An object that is created later
+    is granted at the next attempt. A failure here is only logged: the dump itself fails and names the object."""
     statement = context.config.database.before_snapshot
     if statement is None:
         return
@@ -180,7 +180,7 @@ def _snapshot_and_dump(
         sequences = database.read_sequences(connection)
         with _reading_in_parallel(connection, context, sequences) as reading:
             growing = files.Growing(aside)
-            with archive.reading_back(growing, behind=True) as reading_back:
+            with archive.reading_back(growing, low_priority=True) as reading_back:
                 dumped = _dump(context, login, snapshot, head, name, growing, (reading, reading_back))
             read_back = reading_back.result()
             _check_read_back(name, dumped, read_back)
@@ -192,7 +192,7 @@ def _snapshot_and_dump(
 def _reading_in_parallel(
     connection: Connection, context: Context, sequences: dict[str, Sequence]
 ) -> Iterator[Future[_Read]]:
-    """Counts and hashes on the snapshot's own connection, while pg_dump works on another."""
+    """Counts and hashes rows on the snapshot's own connection while pg_dump uses another."""
     with ThreadPoolExecutor(1) as pool:
         try:
             yield pool.submit(_read_content, connection, context, sequences)
@@ -216,7 +216,8 @@ def _dump(
     growing: files.Growing,
     other_jobs: tuple[Future[Any], ...],
 ) -> FileHash:
-    """pg_dump | compressor | (hash, file). pg_dump writes into the compressor itself; we see compressed bytes only."""
+    """Runs pg_dump into the compressor, and hashes and writes the compressed bytes. pg_dump writes directly to the
+    compressor."""
     context.say(f"dumping {login.database}, reading the backup back")
     compress = compression.COMPRESSORS[compression.compressor()]
     with process.Program(compress, stdin=process.PIPE, stdout=process.PIPE) as compressor:
@@ -269,7 +270,7 @@ def _write_dump(source: IO[bytes], growing: files.Growing) -> FileHash:
 
 
 def _check_read_back(name: str, dumped: FileHash, read_back: ReadBack) -> None:
-    """What the disk gives back is what was handed to it, and whole."""
+    """Compares the bytes read back from the disk with the bytes written, and checks that the dump is complete."""
     if (read_back.sha256, read_back.size) != (dumped.sha256, dumped.size):
         raise Bad(
             name,
@@ -287,7 +288,7 @@ def _migration_query(context: Context) -> str | None:
 
 
 def _watched_tables(context: Context, content: Content) -> dict[str, Watched]:
-    """`after_first`: once a table was seen with rows, rows are expected for good."""
+    """With `after_first`, rows are expected from the first backup that had some."""
     tables_with_rows: set[str] = set()
     for line in context.store.journal().lines:
         tables_with_rows |= {name for name, rows in (line.data.get("watched") or {}).items() if rows}

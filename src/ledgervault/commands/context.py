@@ -1,4 +1,4 @@
-"""What every command works with: the configuration turned into a store and log-ins, and the words said meanwhile."""
+"""The context of a command: configuration, store, log-ins and where progress is written."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Context:
         return Login(source.host, source.port, settings.user, database, password, source.connect_timeout_seconds)
 
     def deployment(self) -> dict[str, Any] | None:
-        """What the last deploy wrote down (commit, images); None before the first."""
+        """Commit and images as the last deploy recorded them; None before the first deploy."""
         place = self.config.places.deployment
         if place is None or not Path(place).exists():
             return None
@@ -70,7 +70,7 @@ class Context:
             raise CouldNot(str(self.store.root), message, hint)
 
     def expected_size(self) -> int:
-        """Of the next backup, in bytes."""
+        """The expected size of the next backup in bytes."""
         entries = self.store.entries()
         return int(entries[-1].line.data["size"] * 1.2) if entries else 0
 
@@ -104,7 +104,7 @@ def read_password(path: str | None) -> str | None:
 
 
 def silent(_: str) -> None:
-    """Says nothing: machines read results."""
+    """Discards progress: machines read the JSON result."""
 
 
 def to_stderr(text: str) -> None:

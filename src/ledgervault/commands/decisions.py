@@ -1,6 +1,6 @@
-"""What a person decides about backups: that a loss was meant, that a backup counts for nothing.
+"""A person's decisions about backups: a loss was intended, or a backup no longer counts.
 
-Each decision stays in the journal with its reason.
+Each decision is kept in the journal with its reason.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from ledgervault.model.errors import CouldNot, UsageError
 
 
 def accept(context: Context, name: str, reason: str) -> Entry:
-    """The backup is the baseline from here on. Only a proven one that shows a loss: what was not backed up yet cannot
-    be accepted, and a baseline must be restorable."""
+    """Makes the backup the baseline. It must be proven, because a baseline must be restorable, and show a loss."""
     _check_reason(reason)
     entry = _find_entry(context, name)
     if not entry.proven:
@@ -31,7 +30,7 @@ def accept(context: Context, name: str, reason: str) -> Entry:
 
 
 def forget(context: Context, name: str, reason: str) -> Entry:
-    """Refused for the last proven one of its kind: nothing could be restored then."""
+    """Refused for the last proven backup of its kind: nothing could be restored after that."""
     _check_reason(reason)
     entry = _find_entry(context, name)
     kind = entry.line.data["kind"]

@@ -1,6 +1,6 @@
-"""The health of this vault's container: the schedule ticks, and its work is done.
+"""The health of the vault's container: the schedule's heartbeat, its work and the free space.
 
-A deploy waits for the heartbeat alone: a vault that is not healthy must not keep out the deploy that repairs it.
+A deploy waits only for the heartbeat: an unhealthy vault must not block the deploy that repairs it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def beat(context: Context) -> None:
 
 
 def heartbeat(context: Context) -> Check:
-    """CouldNot where the schedule does not tick."""
+    """Raises CouldNot if the schedule's heartbeat is missing or old."""
     place = context.scratch / HEARTBEAT
     try:
         age = time.time() - place.stat().st_mtime
@@ -41,7 +41,7 @@ def heartbeat(context: Context) -> Check:
 
 
 def judge(context: Context, now: datetime) -> list[Check]:
-    """The heartbeat, the work, the room. A schedule that never said when it started has just been installed."""
+    """Checks heartbeat, work and free space. A schedule without a recorded start has just been installed."""
     facts = state.collect_facts(context)
     started = {"schedule_started": facts["schedule_started"] or now.isoformat()}
     return [heartbeat(context), *health_rules.judge(facts | started, now), *_room(context)]

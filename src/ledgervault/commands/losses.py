@@ -1,7 +1,7 @@
-"""What was lost since the baseline: the newest backup that is proven and has lost nothing, or whose loss was accepted.
+"""Compares a restored backup with the baseline and reports lost rows.
 
-One judgement for the live database (`verify-data`) and for a backup just restored (`prove`): by the same rules, or the
-alarm of one would be silenced by the other.
+The baseline is the newest proven backup that lost nothing or whose loss was accepted. The rules are in
+`model/loss_rules.py`, which `verify-data` uses too: otherwise the alarm of one would be silenced by the other.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ NO_LOSS = Loss(proof.NONE, None)
 
 
 def find_baseline_path(context: Context, name: str) -> Path:
-    """What a database is compared with: a backup that is proven, by name; `latest` is the baseline."""
+    """The proven backup to compare a database with, by name. `latest` is the baseline."""
     journal = context.store.journal()
     if journal.broken:
         raise CouldNot(str(context.store.journal_path), journal.broken, "ledgervault audit")
@@ -66,7 +66,7 @@ def find_baseline_path(context: Context, name: str) -> Path:
 
 
 def load(context: Context, path: Path) -> Baseline:
-    """CouldNot without its manifest. Damaged digests cost a longer comparison, nothing else."""
+    """Raises CouldNot without a manifest. Damaged digests only make the comparison slower."""
     try:
         manifest = parse_manifest(context.store.manifest_path(path).read_bytes())
     except (OSError, RecordError) as error:
@@ -86,7 +86,7 @@ def _digests(context: Context, path: Path, manifest: Manifest) -> Digests | None
 
 
 def _add_up(table_digests: Digests, manifest: Manifest) -> bool:
-    """They were read in one scan with the manifest's counts and hashes, so they add up to those."""
+    """Digests and manifest come from one scan, so the digests must add up to the manifest's counts and hashes."""
     tables, counted_parts = manifest.content.tables, set[str]()
     for name, layout in table_digests.header.tables.items():
         if not tables.keys() >= set(layout.parts):
@@ -102,7 +102,7 @@ def _add_up(table_digests: Digests, manifest: Manifest) -> bool:
 
 
 def since_baseline(context: Context, connection: Connection, restored: Manifest) -> Loss:
-    """Of a backup just restored. What cannot be compared makes no baseline, and takes no proof away."""
+    """The loss of a backup that was just restored. If it cannot be compared, it stays proven but is no baseline."""
     journal = context.store.journal()
     entries = context.store.entries(journal) if journal.broken is None else []
     entry = baseline.find_baseline(entries, restored.file, restored.kind)
@@ -123,7 +123,7 @@ def since_baseline(context: Context, connection: Connection, restored: Manifest)
 
 
 def _shrunken_tables(context: Context, base: Baseline, restored: Manifest) -> Iterator[Check]:
-    """Fewer watched rows than in the baseline, by more than is allowed."""
+    """Watched tables with fewer rows than in the baseline, beyond the shrink limit."""
     allowed = context.config.limits.shrink_allowed_percent
     volatile = {table.name for table in context.config.tables if table.rows == VOLATILE}
     before, after = base.manifest.content.tables, restored.content.tables
@@ -149,13 +149,13 @@ def _lost_rows(context: Context, connection: Connection, base: Baseline, restore
 
 
 def _unchanged_tables(base: Baseline, restored: Manifest) -> set[str]:
-    """Tables that are one part, with the same count and hash as in the baseline."""
+    """Unpartitioned tables with the baseline's count and hash."""
     before, after = base.manifest.content.tables, restored.content.tables
     return {name for name in before.keys() & after.keys() if before[name] == after[name]}
 
 
 def _still_missing(context: Context, connection: Connection, base: Baseline, names: Collection[str]) -> Iterator[Check]:
-    """A table that shrank and was filled again with other rows has still lost its own."""
+    """A table that shrank and was filled with other rows has still lost its own rows."""
     edited = {table.name for table in context.config.tables if table.rows == EDITED} & set(names)
     if edited:
         for name, figures in row_changes.compare_with_baseline(connection, base, edited.__contains__, {}).items():

@@ -1,7 +1,4 @@
-"""Removing what no tier keeps any longer: after a proof, when room is short, and on request.
-
-A module of its own because a backup that finds no room, a proof and the command line do the same.
-"""
+"""Removes backups that no tier keeps: after a proof, when room is short, and on request."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from ledgervault.storage import files
 
 
 def prune(context: Context, *, dry_run: bool = False, pressed: bool | None = None) -> list[Decision]:
-    """What is decided about each backup, and why. `pressed` None: whether room is short now."""
+    """Returns the decision about each backup. With `pressed` None the free space decides whether room is short."""
     short = _is_room_short(context) if pressed is None else pressed
     rules = {tier: Rule(rule.keep_hours, rule.least) for tier, rule in context.config.tiers.items()}
     decisions = context.store.prune(rules, files.now(), dry_run=dry_run, pressed=short)
@@ -25,7 +22,7 @@ def prune(context: Context, *, dry_run: bool = False, pressed: bool | None = Non
 
 
 def after_proof(context: Context) -> None:
-    """What stops it is written down; the proof stands."""
+    """A pruning error is logged and printed; the proof is still valid."""
     try:
         prune(context)
     except CouldNot as error:
@@ -34,7 +31,7 @@ def after_proof(context: Context) -> None:
 
 
 def make_room(context: Context, extra_bytes: int) -> None:
-    """CouldNot where there is too little, also without what may go."""
+    """Raises CouldNot if there is too little room even after pruning."""
     try:
         context.check_room(extra_bytes)
     except CouldNot:

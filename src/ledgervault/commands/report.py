@@ -1,4 +1,4 @@
-"""What a person and a machine read: texts made of results, nothing decided here."""
+"""Formats results as text and JSON. It decides nothing."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def backup_text(manifest: Manifest, path: str, seconds: float) -> str:
 
 
 def checks_text(checks: Iterable[Check], show_all: bool = False) -> str:
-    """What is not plainly well, and the rest if asked for."""
+    """The checks that need attention, or all of them with `show_all`."""
     lines = []
     for check in checks:
         if show_all or check.result != OK:
@@ -86,7 +86,7 @@ def _remarks(entry: Entry) -> Iterator[str]:
 
 
 def manifest_document(manifest: Manifest, entry: Entry | None) -> dict[str, Any]:
-    """A manifest as a person asks for it: the long definitions counted, not printed."""
+    """The manifest for a person: the long definitions are counted, not printed."""
     document = plain(manifest)
     document["content"]["schema"] = f"{len(manifest.content.schema)} objects"
     document["verdict"] = entry.verdict if entry else "unknown to the journal"
@@ -95,7 +95,7 @@ def manifest_document(manifest: Manifest, entry: Entry | None) -> dict[str, Any]
 
 
 def prune_text(decisions: Sequence[Decision], dry_run: bool) -> str:
-    """Each backup with its reason, then how many went."""
+    """Each backup with its reason, then the number of removed ones."""
     word = "would remove" if dry_run else "removed"
     lines = [
         f"{word if decision.removed else 'keeps':12}  {decision.tier}/{decision.file}  {decision.reason}"

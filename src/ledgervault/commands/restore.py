@@ -1,4 +1,4 @@
-"""Restoring into the environment's own server, always beside what is there: a new database, or none at all."""
+"""Restores into the environment's own server, always into a new database. Existing databases are not touched."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psycopg
 
-from ledgervault.commands import prove
+from ledgervault.commands import backup_checks, prove
 from ledgervault.commands.context import Context
 from ledgervault.model import comparison, proof
 from ledgervault.model.comparison import Equivalences
@@ -33,12 +33,12 @@ class Target:
 
     @property
     def aside(self) -> str:
-        """The name it has until it is whole and compared. A killed restore leaves this one, the next removes it."""
+        """The name until the copy is complete and compared. The next restore removes one that a killed restore left."""
         return self.name + _ASIDE
 
 
 def restore(context: Context, path: Path, name: str, unproven: bool) -> Proof:
-    """FILE in a new database `name`, compared with its manifest. On any failure no database of that name exists."""
+    """Restores the backup into the new database `name` and compares it. After a failure no such database exists."""
     if len((name + _ASIDE).encode()) > _NAME_LIMIT:
         raise UsageError("--into-database", f"'{name}' is too long ({_NAME_LIMIT - len(_ASIDE)} bytes at most)")
     login = context.restorer(context.config.restore.maintenance_database if context.config.restore else "postgres")
@@ -54,9 +54,9 @@ def restore(context: Context, path: Path, name: str, unproven: bool) -> Proof:
 
 
 def compare_database(context: Context, path: Path, name: str) -> Proof:
-    """A live database against FILE's manifest. Roles and settings belong to the server and are left out."""
+    """Compares a live database with a backup's manifest. Roles and settings belong to the server and are skipped."""
     start_time, start = files.stamp(), time.monotonic()
-    manifest, _, problems = prove.read_manifest(context, path)
+    manifest, _, problems = backup_checks.read_manifest(context, path)
     if manifest is None:
         raise (Bad if any(c.result == proof.FAILED for c in problems) else CouldNot)(
             path.name, problems[0].text, problems[0].hint
@@ -91,7 +91,7 @@ def _lock_path(context: Context, name: str) -> Path:
 
 
 def _verified_manifest(context: Context, path: Path, unproven: bool) -> Manifest:
-    """Its bytes are checked now; that it is proven is asked of the journal."""
+    """Checks the backup's bytes now, and reads from the journal whether it is proven."""
     byte_proof = prove.verify(context, path, prove.Options(record=False, need_journal=not unproven))
     if byte_proof.verdict != proof.PROVEN:
         bad = next(check for check in byte_proof.checks if check.result in (proof.FAILED, proof.INCONCLUSIVE))
@@ -100,7 +100,7 @@ def _verified_manifest(context: Context, path: Path, unproven: bool) -> Manifest
     if not unproven and (entry is None or not entry.proven):
         state = entry.verdict if entry else "unknown to the journal"
         raise Bad(path.name, f"is {state}, not proven", f"ledgervault prove {path.name}, or add --unproven")
-    manifest, _, _ = prove.read_manifest(context, path)
+    manifest, _, _ = backup_checks.read_manifest(context, path)
     if manifest is None:
         raise CouldNot(path.name, "its manifest went away", "ledgervault audit")
     return manifest

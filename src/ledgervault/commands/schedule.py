@@ -1,6 +1,6 @@
-"""The container's main process: a backup each hour, its proof in a queue of its own, then retention.
+"""The container's main process: an hourly backup, a queue of proofs, then retention.
 
-Each run is a process of its own, so that a run that is killed or leaks takes nothing with it and this one stays small.
+Each run is a process of its own: a run that is killed or leaks memory does not affect the schedule.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _EVERY_INDEX = timedelta(hours=23, minutes=30)  # the hourly proofs are not to t
 
 
 def next_due(last: datetime | None, now: datetime, minute: int) -> datetime:
-    """The next time of the hour. One that was missed (the host was off, the last backup is more than an hour old) is
-    due at once; before the very first backup nothing is missed, the deploy takes that one. A last backup of the future
-    (the clock was ahead) says nothing."""
+    """The next time of the hour, or now if a backup was missed: the host was off, or the last backup is over an hour
+    old. Before the first backup nothing is missed, because the deploy takes it. A last backup in the future is ignored:
+    the clock was ahead."""
     if last is not None and last > now:
         last = None
     if last is not None and now - last > _LONGEST:
@@ -47,7 +47,7 @@ def next_due(last: datetime | None, now: datetime, minute: int) -> datetime:
 
 
 def every_index_is_due(proofs: Iterable[Line], now: datetime) -> bool:
-    """Once a day a proof builds every index; the others compare the definitions of those that are not unique."""
+    """Once a day a proof builds every index. Other proofs compare the definitions of secondary indexes."""
     return not any(
         line.data.get("verdict") == PROVEN
         and line.data.get("indexes") == ALL
@@ -82,7 +82,7 @@ class Schedule:
         return 0
 
     def tick(self, now: datetime) -> None:
-        """Whatever goes wrong, the rest is done: a place that is full or unreadable now may be well in an hour."""
+        """Runs every step even if one fails: a full or unreadable directory may work again in an hour."""
         steps = (partial(health.beat, self.context), self._kill_overdue, partial(self._tick, now))
         trouble = "; ".join([text for step in steps if (text := self._trouble_of(step))])
         if trouble and trouble != self.trouble:
@@ -124,7 +124,7 @@ class Schedule:
         return limits.lock_wait_seconds + limits.backup_timeout_seconds
 
     def _next(self, now: datetime) -> datetime:
-        """After a run, good or bad, the next time of the hour; at the start also what was missed."""
+        """After a run the next time of the hour; at the start also a missed backup."""
         return next_due(now if self.ran else self._last(), now, self.context.config.tiers["hourly"].minute)
 
     def _last(self) -> datetime | None:
@@ -135,13 +135,13 @@ class Schedule:
         return [line for line in self.context.store.journal().lines if line.event == PROOF]
 
     def _queue_unproven(self) -> None:
-        """The newest one only: older ones without a proof are not worth the hour's time."""
+        """Queues only the newest backup: proving older ones is not worth the hour's time."""
         entries = self.context.store.entries()
         if entries and entries[-1].verdict == "unproven" and entries[-1].file not in self.queue:
             self.queue.append(entries[-1].file)
 
     def _note_end(self) -> None:
-        """For those who look from outside: a run that failed wrote nothing there."""
+        """Updates the state file, because a failed run does not write it."""
         self._queue_unproven()
         state.update(self.context)
 
@@ -152,7 +152,7 @@ class Schedule:
         return child
 
     def _kill_overdue(self) -> None:
-        """A run that its own time-outs did not end."""
+        """Kills a run that its own time-outs did not end."""
         for child in (self.backup, self.proof):
             if child is not None and time.monotonic() > self.ends[child.pid]:
                 child.kill()

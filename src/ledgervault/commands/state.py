@@ -1,6 +1,6 @@
-"""`vault.json`: what others (the deploy, the guard, the status page) may believe about the backups, in one small file.
+"""`vault.json`: a small file that tells the deploy, the guard and the status page about the backups.
 
-Derived from the journal each time, so a lost or old file does no harm.
+It is derived from the journal each time, so a lost or old file does no harm.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def collect_facts(context: Context) -> dict[str, Any]:
 
 
 def last_failure(context: Context, newest: Entry | None) -> dict[str, str] | None:
-    """The newest run, where it failed: a backup that was not taken, or a proof with another verdict than proven."""
+    """The newest run if it failed: no backup was taken, or its proof has another verdict than proven."""
     failure = context.store.failed_backup()
     if failure is not None:
         return failure

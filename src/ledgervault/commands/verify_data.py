@@ -1,5 +1,6 @@
-"""The live database against the baseline, which it has outgrown since: nothing kept may have gone, and what is
-configured as an invariant holds. `compare` is for copies that must be equal.
+"""Compares the live database with the baseline. Newer rows are fine; lost rows and broken invariants are not.
+
+`compare` is for copies that must be equal.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Judgement:
 
 
 def verify(context: Context, path: Path) -> Judgement:
-    """psycopg.Error becomes CouldNot: a database that does not answer is not fine."""
+    """Raises CouldNot for psycopg.Error: a database that does not answer is not fine."""
     entries = context.store.entries()
     with files.in_use(path):
         base = losses.load(context, path)
@@ -48,7 +49,7 @@ def verify(context: Context, path: Path) -> Judgement:
 
 
 def _read(connection: Connection, context: Context, base: Baseline) -> Live:
-    """Rows first: a baseline that cannot be read costs the database nothing more."""
+    """Compares rows first: an unreadable baseline then costs the database no further queries."""
     config, manifest = context.config, base.manifest
     volatile = {table.name for table in config.tables if table.rows == VOLATILE}
     changes = row_changes.compare_with_baseline(

@@ -27,7 +27,7 @@ DECOMPRESSORS: dict[str, tuple[str, ...]] = {
 
 @contextmanager
 def decompressing(path: Path) -> Iterator[Program]:
-    """A file's content is its output."""
+    """A program whose output is the file's content."""
     with path.open("rb") as file, Program(DECOMPRESSORS[compressor()], stdin=file, stdout=PIPE) as program:
         yield program
 

@@ -1,9 +1,8 @@
 """The time-out of a whole backup or proof.
 
-A module of its own because a wait can be anywhere: in a thread that reads from a server, in one that writes into a
-program, in the main thread that waits for both. Programs and connections enter themselves here as they are made. When
-the time is up, programs are killed and connections cut, so every wait for one of them ends, in whichever thread it is.
-One deadline at a time: each backup and each proof is a run of its own.
+A module of its own because any thread may wait: for a server, for a program, or for another thread. Programs and
+connections register here when they start. When the time is up, programs are killed and connections are cut, so every
+wait ends. There is one deadline at a time, because each backup and each proof is a run of its own.
 """
 
 from __future__ import annotations
@@ -51,19 +50,20 @@ class Deadline:
 
 
 def enter(end: Callable[[], object]) -> None:
-    """`end` stops whatever was just made; it is called from another thread, perhaps when that has ended already."""
+    """Registers `end`, which stops a program or connection. Another thread calls it, perhaps after that has already
+    ended."""
     if _current is not None:
         _current.enter(end)
 
 
 def check() -> None:
-    """Nothing is begun after the time is up."""
+    """Nothing starts after the time is up."""
     if _current is not None and _current.passed:
         raise _current.error
 
 
 def bounded(seconds: int) -> int:
-    """No longer than the run may last, for a wait that nobody can cut: a second at least."""
+    """Limits a wait that cannot be cut to the remaining time, at least one second."""
     return seconds if _current is None else min(seconds, max(1, math.ceil(_current.seconds_left)))
 
 
@@ -73,7 +73,7 @@ def has_passed() -> bool:
 
 @contextmanager
 def within(operation: str, seconds: float, setting: str) -> Iterator[Deadline]:
-    """What the block waits for ends after `seconds`; the error that this makes becomes CouldNot."""
+    """Stops the block's waits after `seconds` and raises CouldNot for the resulting error."""
     global _current
     before, _current = _current, Deadline(operation, seconds, setting)
     deadline = _current

@@ -1,6 +1,7 @@
-"""The one place that starts programs. Always argument lists, always tied to our life, their errors kept.
+"""The only module that starts programs, always from argument lists.
 
-Programs are started from the main thread only: the kernel's parent-death signal follows the *thread* that forked.
+Programs end with this process and their error output is kept. They are started from the main thread only: the kernel's
+parent-death signal follows the *thread* that forked.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ Child = subprocess.Popen[bytes]  # a program that lives longer than the call tha
 
 
 class Program:
-    """A running program with its standard error in a file of its own, so that no pipe can fill up and block."""
+    """A running program. Its standard error is a file, so that no full pipe can block it."""
 
     def __init__(
         self,
@@ -35,14 +36,14 @@ class Program:
         stdout: int | IO[bytes] = subprocess.DEVNULL,
         environment: Mapping[str, str] | None = None,
         signal: str = "KILL",
-        behind: bool = False,
+        low_priority: bool = False,
     ) -> None:
         deadline.check()
         self.name = argv[0]
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  - closed in `finish`
         try:
             self.process = subprocess.Popen(
-                tied(argv, signal, behind),
+                tied(argv, signal, low_priority),
                 stdin=stdin,
                 stdout=stdout,
                 stderr=self._errors,
@@ -64,7 +65,8 @@ class Program:
         return _asked_for(self.process.stdout)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Whether it has ended, at once when it does: subprocess's own wait sleeps up to 50 ms between two looks."""
+        """Whether the program has ended. It returns at once: subprocess's own wait sleeps up to 50 ms between two
+        checks."""
         if timeout is not None and self.process.poll() is None:
             descriptor = os.pidfd_open(self.process.pid)
             try:
@@ -78,14 +80,14 @@ class Program:
         return True
 
     def finish(self, timeout: float | None = None) -> int:
-        """The exit status; killed and CouldNot after `timeout` seconds."""
+        """Returns the exit status. After `timeout` seconds it kills the program and raises CouldNot."""
         if not self.wait(timeout):
             self.kill()
             raise CouldNot(self.name, f"still running after {timeout:.0f} s, stopped", "raise limits.*_timeout_seconds")
         return int(self.process.returncode)
 
     def outcome(self, timeout: float) -> bytes:
-        """All its output, when it has ended; killed and CouldNot after `timeout` seconds."""
+        """Returns all output after the program ended. After `timeout` seconds: kills it and raises CouldNot."""
         try:
             return self.process.communicate(timeout=timeout)[0]
         except subprocess.TimeoutExpired:
@@ -95,7 +97,7 @@ class Program:
             ) from None
 
     def errors(self) -> str:
-        """The beginning and the end: a message quotes values, which may be long."""
+        """The beginning and the end of the error output: messages quote values, which may be long."""
         size = self._errors.seek(0, os.SEEK_END)
         self._errors.seek(0)
         head = self._errors.read(_ERRORS_KEPT)
@@ -109,7 +111,8 @@ class Program:
 
     @contextmanager
     def killed_on_error(self) -> Iterator[None]:
-        """Ends its output for whoever reads that in a thread, before anybody waits for the thread."""
+        """Kills the program on an error, so that a thread that reads its output ends before anyone waits for that
+        thread."""
         try:
             yield
         except BaseException:
@@ -132,12 +135,12 @@ class Program:
 
 
 def start_child(argv: Sequence[str]) -> Child:
-    """A program that writes where we write. The caller stops it with `stop_child`."""
+    """Starts a program that shares our output. The caller stops it with `stop_child`."""
     return subprocess.Popen(argv, stdin=subprocess.DEVNULL)
 
 
 def stop_child(child: Child, wait_seconds: float) -> None:
-    """Waits for a child that was asked to stop, and kills it when it takes longer."""
+    """Waits for a child that was asked to stop, and kills it if it takes longer."""
     try:
         child.wait(wait_seconds)
     except subprocess.TimeoutExpired:
@@ -145,19 +148,19 @@ def stop_child(child: Child, wait_seconds: float) -> None:
 
 
 def work_in_batches() -> None:
-    """From here on this thread, and the threads and programs it starts, do not take a processor from others each time a
-    pipe has something for them: fewer switches, a tenth less time, and the stack's database goes first."""
+    """Schedules this thread, its threads and its programs as batch work. They switch less often, take a tenth less
+    time, and the stack's database goes first."""
     with suppress(OSError):  # not allowed here: slower, nothing else
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
-def tied(argv: Sequence[str], signal: str = "KILL", behind: bool = False) -> list[str]:
-    """The program dies with us, even if we are killed with -9. One that is `behind` lets others go first."""
-    return ["setpriv", "--pdeathsig", signal, "--", *(["nice", "-n", "10"] if behind else []), *argv]
+def tied(argv: Sequence[str], signal: str = "KILL", low_priority: bool = False) -> list[str]:
+    """The program dies with this process, even after kill -9. With `low_priority` other programs go first."""
+    return ["setpriv", "--pdeathsig", signal, "--", *(["nice", "-n", "10"] if low_priority else []), *argv]
 
 
 def run(argv: Sequence[str], environment: Mapping[str, str] | None = None, timeout: float = 60) -> str:
-    """Its standard output; CouldNot if it fails."""
+    """Returns standard output; raises CouldNot if the program fails."""
     with Program(argv, stdout=subprocess.PIPE, environment=environment) as program:
         output = program.outcome(timeout)
         if program.process.returncode != 0:

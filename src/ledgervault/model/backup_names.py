@@ -1,4 +1,4 @@
-"""Names of backups and what they say: pure, because pruning, listing and auditing all decide from names."""
+"""Names of backups, partial files, proofs and links. Pruning, listing and auditing decide from names."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class BackupName:
         return f"{self.prefix}_{self.kind}_backup_{self.time.strftime(STAMP)}{ENDINGS[self.kind]}"
 
     def later(self) -> BackupName:
-        """The next name, a second on: two backups of one second must not share a name."""
+        """The name one second later: two backups of one second must not share a name."""
         return BackupName(self.prefix, self.kind, self.time + timedelta(seconds=1))
 
 
 def parse(name: str) -> BackupName | None:
-    """None for what is not the name of a backup."""
+    """Returns None if this is not the name of a backup."""
     match = _NAME.match(name)
     if not match or match["ending"] != ENDINGS[match["kind"]]:
         return None
@@ -44,7 +44,7 @@ def parse(name: str) -> BackupName | None:
 
 
 def partial(name: str) -> str:
-    """The name a file has while it is being written: no listing takes it for a backup."""
+    """The name of a file that is being written. No listing takes it for a backup."""
     return f".{name}{PARTIAL}"
 
 
@@ -63,5 +63,5 @@ def is_proof_of(name: str, file: str) -> bool:
 
 
 def latest(kind: str) -> str:
-    """The link to the newest proven backup of a kind; only in a tier's directory."""
+    """The link to the newest proven backup of a kind, in a tier's directory."""
     return f"latest{ENDINGS[kind]}"

@@ -1,6 +1,6 @@
-"""Which backup later data is compared with: the newest proven one that lost nothing, or whose loss was accepted.
+"""Chooses the baseline: the newest proven backup that lost nothing or whose loss was accepted.
 
-Pure, and apart from losses: listing and retention ask this without a database.
+Apart from losses, because listing and retention need it without a database.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from ledgervault.model.entry import Entry
 
 
 def find_baseline(entries: Sequence[Entry], before: str | None = None, kind: str = "db") -> Entry | None:
-    """Of those older than the backup `before`. Also one whose file is missing: an older one instead of it would hide
-    what was lost in between.
-    """
+    """The newest baseline older than the backup `before`. It is also returned if its file is missing: an older one
+    would hide what was lost in between."""
     newest_entry = None
     for entry in entries:
         if entry.file == before:
@@ -32,7 +31,7 @@ def find_open_loss(entries: Sequence[Entry]) -> Entry | None:
 
 
 def lost_tables(entries: Sequence[Entry], base: Entry, before: str | None = None) -> set[str]:
-    """Those that backups since the baseline, up to `before`, were reported for."""
+    """The tables for which backups after the baseline and older than `before` reported a loss."""
     tables: set[str] = set()
     for entry in entries:
         if entry.file == before:

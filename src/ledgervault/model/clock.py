@@ -1,8 +1,8 @@
-"""Ages without trust in the clock. Pure: read from the journal's lines, whose order does not come from the clock.
+"""Ages that do not trust the clock, computed from the journal's lines.
 
-The clock may have been moved, and the host may have been off. So an age counts the hours at work only: between two
-lines of the journal no more than `_COUNTED`, and nothing where the later line has the earlier time. A year that the
-clock was ahead, or three days without power, make no backup older.
+The clock may have been set wrong, and the host may have been off. So an age counts working hours only: at most
+`_COUNTED` between two lines, and nothing where the later line has the earlier time. A clock that was a year ahead, or
+three days without power, make no backup older.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _DOUBT = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True)
 class Jump:
-    """Two neighbours in the journal whose times do not follow each other. `later` None: the clock as it stands now."""
+    """Two neighbouring lines whose times do not follow each other. `later` is None for the current time."""
 
     earlier: Line
     later: Line | None
@@ -34,7 +34,7 @@ class Jump:
 
 
 def ages(lines: Sequence[Line], now: datetime) -> dict[int, timedelta]:
-    """How long the vault has been at work since each line, by the line's number."""
+    """How long the vault has worked since each line, by the line's number."""
     age, age_by_line = timedelta(0), {}
     times = [*(datetime.fromisoformat(line.time) for line in lines), now]
     for line, time, after in reversed([*zip(lines, times[:-1], times[1:], strict=True)]):
@@ -44,13 +44,13 @@ def ages(lines: Sequence[Line], now: datetime) -> dict[int, timedelta]:
 
 
 def find_step_back(lines: Sequence[Line], now: datetime) -> Jump | None:
-    """The clock stands before the newest line: it is wrong now, or it was when that line was written."""
+    """The current time is before the newest line: the clock is wrong now or was wrong then."""
     jumps = [*_jumps(lines[-1:], now)]
     return jumps[0] if jumps and jumps[0].by < timedelta(0) else None
 
 
 def find_doubtful_jump(lines: Sequence[Line], now: datetime) -> Jump | None:
-    """The newest jump, for a day at work: the clock was moved by a day or more, or the host was off so long."""
+    """The newest jump of a day or more, until the vault has worked for a day after it."""
     at_work = ages(lines, now)
     for jump in reversed([*_jumps(lines, now)]):
         if jump.later is None or at_work[jump.later.seq] < _DOUBT:

@@ -1,5 +1,6 @@
-"""What was restored against what the manifest holds: pure, every difference named. The judge's heart, and what the
-blindness test (B30) is aimed at.
+"""Compares a restored copy with its manifest and names every difference. Pure.
+
+The blindness test (B30) checks this module.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _CAST = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Equivalences:
-    """What is known of the copy beside its content."""
+    """Differences between copy and manifest that are not losses."""
 
     rewritten: Mapping[str, str] = field(default_factory=dict)  # a definition of the manifest as this server writes it
     undecided: frozenset[str] = frozenset()  # definitions that are the same or not: it cannot be seen
@@ -32,7 +33,7 @@ _NO_EQUIVALENCES = Equivalences()
 
 
 def compare_copy(manifest: Manifest, restored: Content, equivalences: Equivalences = _NO_EQUIVALENCES) -> list[Check]:
-    """Everything the manifest holds, against a copy restored into a server of its own."""
+    """Compares a copy on a throw-away server with everything in the manifest."""
     expected = manifest.content
     return [
         *_compare_database(manifest, restored, equivalences),
@@ -43,7 +44,7 @@ def compare_copy(manifest: Manifest, restored: Content, equivalences: Equivalenc
 
 
 def compare_live(manifest: Manifest, live: Content, equivalences: Equivalences = _NO_EQUIVALENCES) -> list[Check]:
-    """Against a database on a server that has roles and settings of its own: those are left out."""
+    """Compares a database on a server with its own roles and settings: those are skipped."""
     return [
         *_compare_database(manifest, live, equivalences),
         *compare_heads(manifest, live),
@@ -66,7 +67,7 @@ def _compare_database(manifest: Manifest, restored: Content, equivalences: Equiv
 
 
 def _check_extension_tables(manifest: Manifest, restored: Content) -> Iterator[Check]:
-    """A manifest of schema 1 knows no tables of extensions, and pg_dump may have left out their rows."""
+    """Manifests of schema 1 list no tables of extensions, and pg_dump may have skipped their rows."""
     names = [name for name in restored.of_extensions if name not in restored.sequences]
     if manifest.schema < SCHEMA and names:
         text = f"tables of extensions: {', '.join(names)}: taken by an older version, which did not read their rows"
@@ -79,7 +80,7 @@ def describe_left_out(expected: Content) -> Iterator[Check]:
 
 
 def is_comparable(manifest: Manifest) -> bool:
-    """Comparing nothing with nothing is no comparison."""
+    """A comparison of nothing with nothing proves nothing."""
     return manifest.content.rows > 0 or bool(manifest.content.large_objects)
 
 
@@ -105,7 +106,7 @@ def compare_tables(
 
 
 def _judge_extension_table(check: Check, extension: str, aged: Container[str]) -> Check:
-    """The rows may be those of another version's script; else they were lost."""
+    """Another version of the extension may create other rows; with the same version the rows were lost."""
     if extension in aged:
         text = f"{check.text}; extension {extension} has another version here"
         return inconclusive(check.id, text, "prove with an image that has the source's version")
@@ -114,7 +115,7 @@ def _judge_extension_table(check: Check, extension: str, aged: Container[str]) -
 
 
 def _merge_moving(tables_: Mapping[str, Table], moving: Mapping[str, str]) -> dict[str, Table]:
-    """Partitions among which rows may move are one table."""
+    """Partitions between which rows may move count as one table."""
     together: dict[str, Table] = {}
     for name, table in tables_.items():
         key = moving.get(name, name)
@@ -144,7 +145,7 @@ def _row_count(table: Table | None) -> str:
 
 
 def describe_watched(manifest: Manifest, restored: Mapping[str, Table]) -> Iterator[Check]:
-    """The tables the owner wants to hear of. A fresh ledger is fine; one that had rows and has none is not."""
+    """The tables that the configuration names. An empty ledger is fine; one that had rows and is empty is not."""
     for name, table in manifest.watched.items():
         expected = manifest.content.tables.get(name)
         count = restored[name].rows if name in restored else 0
@@ -177,7 +178,7 @@ def compare_sequences(
 
 
 def _compare_unregistered(name: str, before: Sequence, after: Sequence) -> Check:
-    """A sequence that its extension does not register starts anew; that matters if a row has its next value."""
+    """A sequence that its extension does not register starts again. That matters if a row has its next value."""
     check = _check_next_value(f"sequence value {name}", name, before, after)
     if check.result != "ok" or _describe_value(before) == _describe_value(after):
         return check
@@ -210,7 +211,7 @@ def _compare_sequence(
 
 
 def _check_next_value(id_: str, name: str, before: Sequence, after: Sequence) -> Check:
-    """The next value must not collide with a row, unless the source itself was so (rows with ids given by hand)."""
+    """The next value must not collide with a row, unless it also did in the source (ids that were set by hand)."""
     if after.owned_max is None or after.cycle or not _is_behind_rows(after.owned_max, after):
         return ok(id_, f"sequence {name}: {_describe_value(after)}")
     text = f"sequence {name}: {_describe_value(after)} is behind {after.owned_max} in {after.owned_by}"
@@ -220,7 +221,7 @@ def _check_next_value(id_: str, name: str, before: Sequence, after: Sequence) ->
 
 
 def _is_behind_rows(owned_max: int, sequence: Sequence) -> bool:
-    """A row has a value that the sequence is yet to give; one that was never used gives its last value next."""
+    """A row has a value that the sequence will return. An unused sequence returns its last value next."""
     ahead = owned_max - sequence.last_value if sequence.increment > 0 else sequence.last_value - owned_max
     return ahead > 0 if sequence.is_called else ahead >= 0
 
@@ -240,7 +241,7 @@ def compare_schema(
     rewritten: Mapping[str, str] | None = None,
     undecided: Iterable[str] = (),
 ) -> Iterator[Check]:
-    """One check that all is there, and one for each object that is not, or is another."""
+    """One check for the whole schema, and one for each object that is missing or different."""
     wrong = [*_schema_differences(expected, restored, rewritten or {}, frozenset(undecided))]
     if not any(check.result == "failed" for check in wrong) and expected:
         kinds = len({key.split(" ")[0] for key in expected})
@@ -249,7 +250,7 @@ def compare_schema(
 
 
 def differing_texts(expected: Mapping[str, str], restored: Mapping[str, str]) -> dict[str, str]:
-    """What the manifest and the copy both have, and write differently: the manifest's texts."""
+    """The manifest's texts of objects that the copy defines differently."""
     return {name: text for name, text in expected.items() if restored.get(name, text) != text}
 
 
@@ -279,7 +280,7 @@ def _schema_differences(
 
 
 def _judge_unreadable(name: str, expected: str) -> Check:
-    """Of the copy it is no matter which role compares; what the backup's role could not read, the dump may lack."""
+    """The dump may lack what the backup role could not read. What the comparing role cannot read does not matter."""
     if expected != UNREADABLE:
         return note(f"schema {name}", f"{name}: this role may not read it, so it is not compared")
     text = f"{name}: the role that backed up could not read whether it has options: pg_dump leaves those out"
@@ -287,15 +288,15 @@ def _judge_unreadable(name: str, expected: str) -> Check:
 
 
 def _note_undumped(name: str) -> Check | None:
-    """On an extension's table only what the extension makes comes back: pg_dump leaves out what was added."""
+    """pg_dump skips what was added to an extension's table; only what the extension creates comes back."""
     if not name.startswith(EXTENSIONS_OWN):
         return None
     return note(f"schema {name}", f"not in this backup: {name.removeprefix(EXTENSIONS_OWN).strip()}, on an extension's")
 
 
 def loosen(definition: str) -> str:
-    """A text without brackets, casts and white space, its quoted parts left alone. Texts that differ so are not equal:
-    this only tells which texts of an old manifest cannot be judged."""
+    """Removes brackets, casts and white space outside quotes. Texts that are only equal this way are not equal: the
+    comparison of an old manifest is inconclusive for them."""
     parts = re.split(r"('(?:[^']|'')*')", definition)
     return "".join(part if part.startswith("'") else re.sub(r"[()\s]", "", _CAST.sub("", part)) for part in parts)
 

@@ -1,4 +1,4 @@
-"""The configuration: one TOML file, read strictly. Everything the vault knows of the application stands there."""
+"""The configuration: one TOML file, parsed strictly. It holds everything the vault knows of the application."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class DatabaseConfig:
 
 @dataclass(frozen=True, slots=True)
 class RestoreConfig:
-    """The role that may create databases: configured in one-off containers only."""
+    """The role that may create databases. Only one-off containers configure it."""
 
     user: str
     password_file: str | None = None
@@ -66,7 +66,7 @@ class Migrations:
 
 @dataclass(frozen=True, slots=True)
 class Invariant:
-    """A query that gives the number of rows that break it."""
+    """A query that returns the number of rows that break the invariant."""
 
     name: str
     query: str

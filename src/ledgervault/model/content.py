@@ -1,7 +1,7 @@
-"""What a database holds, as data: the same shape is read from the source's snapshot and from the restored copy.
+"""The content of a database. The source's snapshot and the restored copy are read into the same classes.
 
-Names are as SQL would quote them (`public.ledger_transaction`, `"Été".x`). Hashes travel as text, because JSON readers
-lose digits of 64-bit numbers.
+Names are as SQL would quote them (`public.ledger_transaction`, `"Été".x`). Hashes are text, because JSON readers lose
+digits of 64-bit numbers.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ def _plus(left: str, right: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows, and the sum and xor of a 64-bit hash of each row (queries.table_content). Either alone misses something:
-    xor cancels rows that come twice, a sum alone two changes that level out."""
+    """Row count, and sum and xor of a 64-bit hash of each row (queries.table_content). Either alone misses a change:
+    xor cancels rows that occur twice, a sum cancels two changes of opposite size."""
 
     rows: int
     sum: str
@@ -43,7 +43,7 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class SequenceValue:
-    """A `setval` as it stands in the dump. Sequences are not in the snapshot, so it may be ahead of it."""
+    """A `setval` of the dump. Sequences are not part of the snapshot, so it may be ahead of it."""
 
     last_value: int
     is_called: bool
@@ -76,7 +76,7 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """ALTER ROLE/DATABASE ... SET. `role` None: every role; `here`: only in this database."""
+    """ALTER ROLE/DATABASE ... SET. `role` None means every role; `here` means only in this database."""
 
     role: str | None
     here: bool
@@ -106,7 +106,7 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class Globals:
-    """What pg_dump leaves out: roles without passwords, memberships, settings, the database's own properties."""
+    """What pg_dump leaves out: roles without passwords, memberships, settings and the database's own properties."""
 
     bootstrap: str
     roles: dict[str, Role]

@@ -1,5 +1,6 @@
-"""What a program's error output means for us: whose fault it is, and the command that mends it. Pure pattern matching,
-kept apart because each pattern is a lesson and is tested with the program's own words.
+"""Maps a program's error output to its cause and to the command that fixes it.
+
+Apart from the callers because each pattern is tested with the program's own words.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ _DUMP_HINTS: tuple[tuple[str, str], ...] = (
 
 
 def diagnose_restore(stderr: str) -> tuple[str, str]:
-    """(failed | inconclusive, hint)"""
+    """Returns (failed or inconclusive, hint)."""
     for pattern, hint in _NOT_THE_BACKUPS_FAULT:
         if re.search(pattern, stderr):
             return INCONCLUSIVE, hint
@@ -62,14 +63,14 @@ def dump_hint(stderr: str, user: str) -> str:
 
 
 def is_locked_out(stderr: str) -> bool:
-    """pg_dump's --lock-wait-timeout ran out."""
+    """Whether pg_dump's --lock-wait-timeout ran out."""
     return (
         re.search(r"canceling statement due to (statement|lock) timeout", stderr) is not None and "LOCK TABLE" in stderr
     )
 
 
 def summary(text: str) -> str:
-    """The lines that matter, on one line each, never a whole log."""
+    """The lines with errors, joined and shortened."""
     lines = [line for line in text.strip().splitlines() if line.strip()]
     relevant = [line for line in lines if re.search(r"ERROR|FATAL|error:", line)] or lines
     return " / ".join(relevant[:3])[:_TAIL]

@@ -1,8 +1,8 @@
-"""The digests of a backup: for each table and bucket of its rows a count, and sum and xor of the rows' hashes.
+"""The digests of a backup: for each table and bucket of rows a count, and sum and xor of the rows' hashes.
 
-Beside the dump, so that a later comparison reads only the buckets that differ from it. A bucket is a set of rows chosen
-by their key alone. The file is a line of JSON (what was hashed, and how) and after it 32 bytes per bucket: its size
-depends on the number of tables, not of rows. Pure.
+They are stored beside the dump, so that a later comparison reads only buckets that differ. A row's key alone decides
+its bucket. The file is a line of JSON (what was hashed and how), then 32 bytes per bucket: its size depends on the
+number of tables, not of rows.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """Of some rows: as content.Table, in numbers."""
+    """The digest of some rows: content.Table in numbers."""
 
     rows: int = 0
     sum: int = 0
@@ -54,7 +54,7 @@ class Digest:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What was hashed of a table, a partitioned one with all its parts (rows move between those)."""
+    """What was hashed of a table. A partitioned table and all its parts are one layout: rows move between parts."""
 
     parts: tuple[str, ...]  # the tables that hold the rows
     columns: tuple[Column, ...]
@@ -84,7 +84,7 @@ class Digests:
 
 
 def bucketing(key: tuple[str, ...], types: Mapping[str, str], encoding: str) -> str:
-    """TEXT needs a text that SQL and the dump write alike; SQL_ASCII holds bytes that are no text."""
+    """TEXT needs a key that SQL and the dump write alike; SQL_ASCII may hold bytes that are no text."""
     kinds = [types[name].partition("(")[0] for name in key]
     if len(kinds) == 1 and kinds[0] in NUMBERS:
         return NUMBER
@@ -92,7 +92,7 @@ def bucketing(key: tuple[str, ...], types: Mapping[str, str], encoding: str) -> 
 
 
 def bucket_of(kind: str, key: bytes) -> int:
-    """Of a key as text, its parts joined by tabs."""
+    """The bucket of a key, given as text with its parts joined by tabs."""
     if kind == NUMBER:
         return int(key) & 0xFF
     return hashlib.sha256(key).digest()[0] if kind == TEXT else 0
@@ -109,7 +109,7 @@ def encode(digests: Digests) -> bytes:
 
 
 def decode(encoded: bytes, description: DigestsFile) -> Digests:
-    """RecordError for what is not the file that the manifest describes."""
+    """Raises RecordError if this is not the file that the manifest describes."""
     actual = (len(encoded), hashlib.sha256(encoded).hexdigest())
     if actual != (description.size, description.sha256):
         raise RecordError(

@@ -1,7 +1,7 @@
-"""A dump told apart: what makes its tables, their rows, and what stands behind them (keys, indexes, triggers, grants).
+"""The layout of pg_dump's text: pre-data, the tables' rows, and post-data (keys, indexes, triggers, grants).
 
-Apart from loading, because this alone reads pg_dump's layout, and is pure. Nothing depends on it being right: what is
-split wrongly does not load, and then the dump is loaded as it stands (`prove`).
+Apart from the loaders, because only this module depends on that layout. It need not be right: a dump that is split
+wrongly does not load, and then psql loads it unsplit (`commands/restored_copy.py`).
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ _INDEX_IS_ENOUGH = {"CONSTRAINT", "INDEX", "FK CONSTRAINT", "TRIGGER", "POLICY",
 
 
 class Part(Enum):
-    """What a piece of a dump is."""
+    """The part of a dump that a piece belongs to."""
 
-    BEFORE = auto()  # roles, the database, types, tables: statements and psql's own commands
+    PRE_DATA = auto()  # roles, the database, types, tables: statements and psql's own commands
     TABLE = auto()  # one whole line: `COPY … FROM stdin;`
     ROWS = auto()  # of the table before
     DATA = auto()  # statements among the rows: sequences, large objects
-    BEHIND = auto()  # keys, indexes, triggers, grants
+    POST_DATA = auto()  # keys, indexes, triggers, grants
 
 
 Piece = tuple[Part, bytes]
@@ -49,13 +49,11 @@ Take = Callable[[bytes], None]  # one row, its fields apart by tabs, no newline
 
 
 class Splitter:
-    """Fed with a dump's bytes, tells them apart; the pieces put together are the dump without the rows' end marks.
-
-    Rows are skipped as wholes: whatever stands in them is not taken for a heading.
-    """
+    """Splits a dump's bytes into pieces of its parts. The pieces joined are the dump without the rows' end marks. Rows
+    are skipped as whole lines: their content is never taken for a heading."""
 
     def __init__(self) -> None:
-        self._part = Part.BEFORE
+        self._part = Part.PRE_DATA
         self._held = b"\n"  # the last byte given (all marks begin with a newline), then what is not yet decided
 
     def feed(self, chunk: bytes) -> Iterator[Piece]:
@@ -76,32 +74,33 @@ class Splitter:
         self._held = text[place - 1 :]
 
     def end(self) -> Iterator[Piece]:
-        """What was held back at the end of the dump."""
+        """Yields the bytes that were held back at the end of the dump."""
         if len(self._held) > 1:
             yield self._part, self._held[1:]
         self._held = b"\n"
 
     def _decide(self, text: bytes, place: int) -> tuple[int, Part]:
-        """Up to where `text`, all given before `place`, is decided, and what begins there."""
-        if self._part is Part.BEHIND:
-            return len(text), Part.BEHIND
+        """The position up to which `text` is decided, and the part that begins there. Bytes before `place` were yielded
+        already."""
+        if self._part is Part.POST_DATA:
+            return len(text), Part.POST_DATA
         if self._part is Part.ROWS:
             return _end_of_rows(text, place)
         position = place - 1
         while (match := _MARK.search(text, position)) is not None:
             kind, start = match[1], match.start() + 1
-            if self._part is Part.BEFORE and kind in _DATA:
+            if self._part is Part.PRE_DATA and kind in _DATA:
                 return start, Part.DATA
             if self._part is Part.DATA and kind is None:
                 return start, Part.TABLE
             if self._part is Part.DATA and kind not in _DATA and kind not in _BESIDE_DATA:
-                return start, Part.BEHIND
+                return start, Part.POST_DATA
             position = match.end() - 1
         return max(place, position, _third_last_line(text)), self._part  # a mark may begin in the last three lines
 
 
 def _end_of_rows(text: bytes, place: int) -> tuple[int, Part]:
-    """Whole rows; of one longer than `text`, what there is."""
+    """The end of the last complete row. Of a row longer than `text` it is the end of `text`."""
     end = text.find(b"\n" + _ROWS_END, place - 1)
     if end >= 0:
         return end + 1, Part.DATA
@@ -112,13 +111,13 @@ def _end_of_rows(text: bytes, place: int) -> tuple[int, Part]:
 
 
 def table_name(header: bytes) -> bytes | None:
-    """The quoted name of a COPY line's table; None if this is no such line of pg_dump's."""
+    """The quoted table name of a COPY line; None if pg_dump does not write such a line."""
     match = _COPY_TABLE.match(header)
     return match[1] if match else None
 
 
 def unescaped(field: bytes) -> bytes:
-    """A field's own bytes: COPY escapes what would end a field or a row."""
+    """A field's own bytes: COPY escapes bytes that would end a field or a row."""
     return _ESCAPE.sub(lambda match: _ESCAPES.get(match[0], match[0][1:]), field) if b"\\" in field else field
 
 
@@ -130,7 +129,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Key(Statement):
-    """A key that may be made in two steps: its index while others read the table, then the key of that index."""
+    """A key that can be added in two steps: its index while others read the table, then the key from that index."""
 
     table: bytes  # quoted, as the server writes it
     index: Statement
@@ -138,17 +137,17 @@ class Key(Statement):
 
 
 @dataclass(frozen=True, slots=True)
-class Behind:
-    """What stands behind the rows, in pg_dump's order within each part."""
+class PostData:
+    """The statements after the rows, in pg_dump's order within each group."""
 
-    first: tuple[Statement, ...]  # up to the last key: these lock whole tables, but for the index of a Key
-    then: tuple[Statement, ...]
+    exclusive: tuple[Statement, ...]  # up to the last key: these lock whole tables, but for the index of a Key
+    remaining: tuple[Statement, ...]
     indexes: tuple[
         Statement, ...
-    ]  # plain secondary ones that nothing else names: in any order, at any time after `first`
+    ]  # plain secondary ones that nothing else names: in any order, at any time after `exclusive`
 
 
-def split_post_data(rest: bytes) -> Behind:
+def split_post_data(rest: bytes) -> PostData:
     statements = split_statements(rest)
     names = Counter(_NAMES.findall(rest))
     indexes: list[Statement] = []
@@ -156,14 +155,14 @@ def split_post_data(rest: bytes) -> Behind:
     for statement in statements:
         (indexes if _is_independent(statement, names) else chain).append(statement)
     keys = max((place for place, entry in enumerate(chain, start=1) if entry.kind == "CONSTRAINT"), default=0)
-    first = chain[:keys]
+    exclusive = chain[:keys]
     if {entry.kind for entry in chain} <= _INDEX_IS_ENOUGH:
-        first = [_two_step_key(entry, names) or entry for entry in first]
-    return Behind(tuple(first), tuple(chain[keys:]), tuple(indexes))
+        exclusive = [_two_step_key(entry, names) or entry for entry in exclusive]
+    return PostData(tuple(exclusive), tuple(chain[keys:]), tuple(indexes))
 
 
 def widest_first(indexes: Sequence[Statement]) -> list[Statement]:
-    """Those that take long before those that are quickly done, so that two workers end together."""
+    """Slow indexes before fast ones, so that two workers end together."""
     return sorted(indexes, key=lambda entry: -entry.text.count(b","))
 
 
@@ -184,7 +183,7 @@ def _named_here_only(name: bytes, entry: Statement, names: Counter[bytes]) -> bo
 
 
 def _two_step_key(entry: Statement, names: Counter[bytes]) -> Key | None:
-    """None for a key with anything special to it, or that something else names."""
+    """Returns None for a key with special options, or one that another statement names."""
     match = _PLAIN_KEY.search(entry.text)
     if match is None or not _named_here_only(match[2], entry, names):
         return None
@@ -195,7 +194,7 @@ def _two_step_key(entry: Statement, names: Counter[bytes]) -> Key | None:
 
 
 def _third_last_line(text: bytes) -> int:
-    """The heading spans two lines and begins with the end of the one before."""
+    """A heading spans two lines and begins with the end of the line before."""
     place = len(text)
     for _ in range(3):
         place = max(0, text.rfind(b"\n", 0, place))

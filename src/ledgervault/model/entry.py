@@ -16,7 +16,7 @@ UNPROVEN = "unproven"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A backup as the journal and the disk know it."""
+    """A backup with its journal line, its verdict and the state of its file."""
 
     file: str
     path: Path
@@ -32,22 +32,22 @@ class Entry:
 
     @property
     def loss(self) -> str:
-        """What its ruling proof said of rows lost since the baseline; NONE where there is none. A proof by an older
-        version says whether it had shrunken."""
+        """What its ruling proof says about rows lost since the baseline. Proofs of an older version only say
+        `shrunken`."""
         data = self.ruling.data if self.ruling else {}
         return str(data.get("loss") or (proof.LOST if data.get("shrunken") else proof.NONE))
 
     @property
     def shrunken(self) -> bool:
-        """Rows were lost, and nobody has said that it was meant."""
+        """Rows were lost, and nobody accepted that."""
         return self.loss == proof.LOST and not self.accepted
 
     @property
     def is_baseline(self) -> bool:
-        """Judged proven, and nothing lost unaccepted: later ones are compared with it, also if its file is missing."""
+        """Proven, and nothing lost unaccepted: later backups are compared with it, even if its file is missing."""
         return self.verdict == proof.PROVEN and (self.loss == proof.NONE or self.accepted)
 
     @property
     def complete(self) -> bool:
-        """As `is_baseline`, and the file is as written: older ones may go."""
+        """As `is_baseline`, and the file is intact: older backups may be removed."""
         return self.is_baseline and self.intact

@@ -1,4 +1,4 @@
-"""The errors a person is meant to read, apart so that every layer can raise them without knowing the command line.
+"""The errors for users, apart so that every layer can raise them without the command line.
 
 VaultError
 ├── Bad          exit 1    the thing checked is bad
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 
 class VaultError(Exception):
-    """`<where>: <what is wrong, with the value seen>` and a HINT that mends it."""
+    """`<where>: <what is wrong, with the value seen>` and a HINT that fixes it."""
 
     code = 2
 

@@ -1,7 +1,7 @@
-"""Whether backups are being taken and proven, as `state/vault.json` says. Pure.
+"""Judges from `state/vault.json` whether backups are taken and proven.
 
-A module of its own without a database driver: the container asks it for its health check, `make health-check` and
-`make status` ask it on the controller.
+It needs no database driver: the container's health check calls it, and so do `make health-check` and `make status` on
+the controller.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _QUEUE = 2  # backups that may wait for their proof
 
 
 def judge(facts: Mapping[str, Any], now: datetime) -> list[Check]:
-    """What is bad is only noted in the first hour after a start."""
+    """In the first hour after a start, problems are only notes."""
     checks = [*_judge_work(facts, now)]
     started = _time(facts.get("schedule_started"))
     if started is not None and timedelta(0) <= now - started < GRACE:
@@ -73,7 +73,7 @@ def age_text(age: timedelta) -> str:
 
 
 def _time(text: object) -> datetime | None:
-    """None for what is no time, or has no zone."""
+    """Returns None for a text that is no time or has no zone."""
     try:
         time = datetime.fromisoformat(str(text))
     except ValueError:

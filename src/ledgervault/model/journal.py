@@ -1,7 +1,7 @@
-"""The journal: one line per event, each with the hash of the line before. Order comes from here, not from the clock.
+"""The journal: one line per event, each with the hash of the line before. The journal, not the clock, gives the order.
 
-A backup's line is written *before* its files get their names (they lie beside, whole and synced, under partial names):
-whoever is killed in between leaves a journal from which the next run finishes the renaming.
+A backup's line is written *before* its files get their names; until then they have partial names. If the writer is
+killed in between, the next run finishes the renaming from the journal.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The last line as its writer knew it, kept apart from the journal: no later line vouches for it."""
+    """The hash of the last line, stored outside the journal: no later line confirms the last one."""
 
     lines: int
     head: str
@@ -88,7 +88,7 @@ def next_line(
 
 
 def parse_journal(text: bytes) -> Journal:
-    """Never raises: a journal that cannot be believed says so in `broken`, with the line's number."""
+    """Never raises: `broken` says what is wrong with a journal, with the line's number."""
     complete, _, torn = text.rpartition(b"\n")
     lines: list[Line] = []
     head = GENESIS
@@ -107,7 +107,7 @@ def parse_journal(text: bytes) -> Journal:
 
 
 def check_line_data(journal: Journal) -> Journal:
-    """The same, ended and broken before the first line whose data lacks what its event must say."""
+    """Ends the journal before the first line whose data is incomplete for its event, and marks it broken."""
     for place, line in enumerate(journal.lines):
         wrong = _wrong_data(line)
         if wrong:
@@ -117,7 +117,7 @@ def check_line_data(journal: Journal) -> Journal:
 
 
 def head_problem(journal: Journal, expected: Head) -> str | None:
-    """What is wrong with the journal by the head that was kept when its last line was written."""
+    """Compares the journal with the head that was stored when its last line was written."""
     count = len(journal.lines)
     if expected.lines > count:
         return f"{count} lines, {expected.lines} were written: the last ones are gone"
@@ -136,7 +136,7 @@ def forgotten_lines(lines: Iterable[Line]) -> dict[str, Line]:
 
 
 def lines_without(lines: Sequence[Line], files: Collection[str]) -> list[Line]:
-    """The lines whose times count: a forgotten backup may be from the future. That it was forgotten is a line too."""
+    """The lines whose times count. A forgotten backup may be from the future; the line that forgets it counts."""
     return [line for line in lines if line.file not in files or line.event == FORGOTTEN]
 
 
@@ -145,10 +145,8 @@ def accepted_lines(lines: Iterable[Line]) -> dict[str, Line]:
 
 
 def find_ruling(lines: Sequence[Line], file: str) -> Line | None:
-    """The line that rules on a file: its newest decision of level data, or a later find that its bytes are bad.
-
-    A proof that could not decide (scratch was full) takes no decision away; it rules only while there is none.
-    """
+    """The proof that decides a backup's verdict: the newest decision of level data, or a later one that its bytes are
+    bad. An inconclusive proof does not replace a decision; it counts only while there is none."""
     ruling: Line | None = None
     for line in lines:
         if line.file != file or line.event != PROOF:

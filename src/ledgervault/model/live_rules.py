@@ -20,7 +20,7 @@ Changes = Mapping[str, Figures | None]
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What was read of the live database, in one snapshot."""
+    """What was read of the live database in one snapshot."""
 
     rows: Mapping[str, int]  # of volatile tables and of those the baseline does not have
     changes: Changes
@@ -31,7 +31,7 @@ class Live:
 
 
 def judge(manifest: Manifest, live: Live, config: Config, reported: Collection[str] = ()) -> Iterator[Check]:
-    """Rows, definitions and invariants; pure. `reported`: tables whose loss since this backup is still unaccepted."""
+    """Judges rows, definitions and invariants. `reported` names tables with an unaccepted loss since this backup."""
     same_heads = manifest.content.migration_heads == live.heads
     yield from _judge_rows(manifest, live, config, same_heads, reported)
     if same_heads:
@@ -70,7 +70,7 @@ def _judge_rows(
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """A table's figures and what is demanded of it."""
+    """A table's figures and its limits."""
 
     manifest: Manifest
     table: TableConfig

@@ -1,6 +1,6 @@
 """What a table may lose.
 
-One set of rules for `verify-data` and `prove`: otherwise the alarm of one would be silenced by the other.
+`verify-data` and `prove` share these rules: otherwise the alarm of one would be silenced by the other.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def fixed_columns(tables: Sequence[TableConfig]) -> dict[str, tuple[str, ...]]:
 
 
 def kept_problem(table: TableConfig, figures: Figures | None) -> str | None:
-    """What is lost of a table whose rows never vanish and whose fixed columns never change. However few."""
+    """The loss of a table whose rows must stay and whose fixed columns must not change. One row is enough."""
     if figures is None:
         return "gone"
     dropped = [name for name in table.fixed_columns if name in figures.dropped_columns]
@@ -32,7 +32,7 @@ def kept_problem(table: TableConfig, figures: Figures | None) -> str | None:
 
 
 def describe(table: TableConfig, figures: Figures) -> str:
-    """All that became of a table's rows, with keys."""
+    """All changes of a table's rows, with keys."""
     other_changes = figures.changed - figures.changed_fixed
     fixed, dropped = (
         ", ".join(name for name in figures.dropped_columns if (name in table.fixed_columns) == is_fixed)
@@ -58,5 +58,5 @@ def count_with_keys(number: int, change: str, keys: Sequence[str]) -> str:
 
 
 def has_shrunken(before: int, after: int, allowed_percent: int) -> bool:
-    """Fewer rows than before, by more than is allowed."""
+    """The shrink limit: fewer rows than before, by more than the allowed percentage."""
     return after < before * (100 - allowed_percent) / 100

@@ -1,4 +1,4 @@
-"""The manifest: written once beside a backup, never changed. Its schema is docs/manifest.schema.json."""
+"""The manifest: written once beside a backup and never changed. Its schema is docs/manifest.schema.json."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import Any
 from ledgervault.model.content import Content, SequenceValue
 from ledgervault.model.records import from_json
 
-SCHEMA = 2  # 1: no digests, other texts of definitions (definitions_1), no tables of extensions
+SCHEMA = 2  # 1: no digests, other texts of definitions (definitions_schema1), no tables of extensions
 SUFFIX = ".manifest.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A table the owner wants to hear of: how its rows are called, what an empty one means, whether rows must be
-    there."""
+    """A table that reports mention: what its rows are called, what an empty table means, whether rows are expected."""
 
     noun: str
     empty: str
@@ -24,7 +23,7 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class DigestsFile:
-    """The file beside the backup that holds a digest per table and bucket of rows."""
+    """The file beside the backup that holds the digests."""
 
     file: str
     size: int
@@ -64,10 +63,10 @@ class Manifest:
 
 
 def parse_manifest(text: bytes) -> Manifest:
-    """Of any schema up to ours; NewerError for one of a later version, RecordError for anything else."""
+    """Reads any schema up to ours. Raises NewerError for a later version and RecordError for anything else."""
     return from_json(Manifest, text, SCHEMA)
 
 
 def end_marker(file: str) -> bytes:
-    """The last line of every dump of ours. A file cut at a gzip member's boundary passes `gzip -t` and `psql`."""
+    """The last line of each of our dumps. It reveals a cut between two gzip members: `gzip -t` and `psql` do not."""
     return f"-- ledgervault: end of {file}\n".encode()

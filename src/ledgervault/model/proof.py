@@ -1,4 +1,4 @@
-"""Checks, verdicts and proofs. The rule that turns checks into a verdict is here alone."""
+"""Checks, verdicts and proofs. Only this module turns checks into a verdict."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OK, NOTE = "ok", "note"  # a note says something and decides nothing
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at. `id` is stable (for machines), `text` names what and the values seen."""
+    """The result of one check. `id` is stable for machines; `text` names the subject and its values."""
 
     id: str
     result: str  # ok, failed, inconclusive, note
@@ -52,7 +52,7 @@ class Proof:
 
 
 def verdict(checks: Iterable[Check], compared: bool) -> str:
-    """failed beats inconclusive beats proven; where nothing was compared nothing is proven."""
+    """failed beats inconclusive beats proven. If nothing was compared, nothing is proven."""
     results = {check.result for check in checks}
     if FAILED in results:
         return FAILED

@@ -1,5 +1,7 @@
-"""Strict reading of JSON and TOML into frozen dataclasses: one place, because the configuration, the manifest, the
-proof and the journal all refuse the same things (unknown keys, missing keys, values of another type).
+"""Strict parsing of JSON and TOML into frozen dataclasses.
+
+The configuration, the manifest, the proof and the journal refuse the same things: unknown keys, missing keys and values
+of another type.
 """
 
 from __future__ import annotations
@@ -15,15 +17,15 @@ T = TypeVar("T")
 
 
 class RecordError(ValueError):
-    """`path: what is wrong`; the caller says which file it was."""
+    """`path: what is wrong`; the caller names the file."""
 
 
 class NewerError(RecordError):
-    """Written by a later version of this program: nothing can be said of it here."""
+    """A later version of this program wrote this, so it cannot be judged here."""
 
 
 def build(kind: type[T], data: object, path: str = "") -> T:
-    """A `kind` made of `data`, or a RecordError that names the key."""
+    """Returns a `kind` built from `data`, or raises RecordError with the key."""
     if not isinstance(data, Mapping):
         raise RecordError(f"{path or 'the document'}: expected a table of keys, found {_seen(data)}")
     hints, fields = _described(cast(Hashable, kind))
@@ -40,7 +42,7 @@ def build(kind: type[T], data: object, path: str = "") -> T:
 
 
 def plain(record: object) -> Any:
-    """The opposite: what json can write."""
+    """The opposite of `build`: values that json can write."""
     return dataclasses.asdict(record)  # type: ignore[call-overload]
 
 
@@ -54,7 +56,7 @@ def to_line(record: object) -> bytes:
 
 
 def from_json(kind: type[T], text: bytes, newest: int | None = None) -> T:
-    """`newest`: the latest schema this program reads; its key `schema` is judged before all others."""
+    """`newest` is the latest schema this program reads. The key `schema` is checked before all others."""
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:  # also what is not UTF-8
@@ -70,7 +72,7 @@ def refuse_newer(schema: object, newest: int) -> None:
 
 
 def json_schema(kind: type[Any], title: str) -> dict[str, Any]:
-    """The JSON Schema of what `build` reads, for others' programs."""
+    """The JSON Schema of what `build` accepts, for other programs."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **_schema_of(kind)}
 
 
@@ -100,7 +102,7 @@ def _is_required(field: dataclasses.Field[Any]) -> bool:
 
 @functools.cache
 def _described(kind: Any) -> tuple[dict[str, Any], dict[str, dataclasses.Field[Any]]]:
-    """Looked up once: a journal has a line for every hour of years."""
+    """Cached, because a journal has a line for every hour of years."""
     return get_type_hints(kind), {field.name: field for field in dataclasses.fields(kind)}
 
 

@@ -1,4 +1,4 @@
-"""Which backups may go. Pure: decided from the journal's facts, never from a look at the disk."""
+"""Decides which backups may be removed. It uses the journal's facts and never looks at the disk."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A backup as retention sees it. `seq` is its place in the journal."""
+    """A backup as retention sees it. `seq` is its line in the journal."""
 
     file: str
     kind: str
@@ -23,7 +23,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How long a tier keeps its backups, and how many proven ones of each kind whatever their age."""
+    """How long a tier keeps its backups, and how many proven ones of each kind it always keeps."""
 
     keep_hours: int
     least: int = 1
@@ -40,15 +40,15 @@ class Decision:
 def removable(
     backups: Sequence[Candidate], tier: str, keep_hours: int, now: datetime, least: int = 1
 ) -> list[Candidate]:
-    """Older than its time **and** a newer one of its kind is proven and lost nothing **and** it is not one of the
-    newest proven ones of its tier. So the last one before an unaccepted loss stays; those that show the loss go as
-    newer ones of their sort are proven."""
+    """A backup may go if it is older than its tier keeps, a newer one of its kind is proven without a loss, and it is
+    not one of the newest proven ones of its tier. So the last backup before an unaccepted loss stays. Backups that show
+    the loss go as soon as a newer one of their kind is proven."""
     rule = Rule(keep_hours, least)
     return [backup for backup in backups if backup.tier == tier and why_kept(backups, backup, rule, now) is None]
 
 
 def why_kept(backups: Sequence[Candidate], backup: Candidate, rule: Rule, now: datetime) -> str | None:
-    """None for a backup that may go."""
+    """Returns None if the backup may go."""
     if backup.taken_at >= now - timedelta(hours=rule.keep_hours):
         return f"younger than {rule.keep_hours} h"
     if not _newer_proven(backups, backup):

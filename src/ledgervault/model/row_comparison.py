@@ -1,6 +1,6 @@
-"""Two versions of a table's rows compared by key: pure, in memory, a share of the table at a time.
+"""Compares two versions of a table's rows by key, in memory, one share of the table at a time.
 
-The later version is put in first; each earlier row then takes its own away. What is left was added.
+The later rows are stored first; each earlier row then removes its own. The remaining rows were added.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _Hashes = tuple[int, ...]  # of each fixed column, then of all others together
 
 @dataclass(slots=True)
 class Figures:
-    """What became of a table's rows. Keys are the first ones only, as `name=value`."""
+    """The changes of a table's rows. Only the first keys are listed, as `name=value`."""
 
     before: int = 0
     now: int = 0
@@ -41,7 +41,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How a table's rows are compared. Without a key a row is all its compared columns, and may be there twice."""
+    """How a table's rows are compared. Without a key all compared columns identify a row, and it may occur twice."""
 
     columns: tuple[str, ...]  # in the order of the later rows' fields
     key: tuple[str, ...]
@@ -50,7 +50,7 @@ class Shape:
 
 
 class Comparison:
-    """Of some buckets' rows (None: of all), added up in `figures`."""
+    """Compares the rows of some buckets (None: all buckets) and adds the changes to `figures`."""
 
     def __init__(self, shape: Shape, buckets: frozenset[int] | None, figures: Figures) -> None:
         self._shape, self._buckets, self._figures = shape, buckets, figures
@@ -69,7 +69,7 @@ class Comparison:
             self._later[key] = self._hashes(fields)
 
     def taker(self, columns: Sequence[str]) -> Take:
-        """For rows whose fields are in the order of `columns`."""
+        """Returns a function for rows whose fields are in the order of `columns`."""
         places = [columns.index(name) for name in self._shape.columns]
         key_places = [columns.index(name) for name in self._shape.key]
 
@@ -82,7 +82,7 @@ class Comparison:
         return take
 
     def end(self) -> None:
-        """All earlier rows were taken: what is left is new."""
+        """Counts the remaining later rows as added."""
         for key in self._later:
             self._figures.added += self._copies.get(key, 1)
             self._show(self._figures.added_keys, key)
@@ -117,7 +117,7 @@ class Comparison:
             self._show(figures.changed_keys, key)
 
     def _hashes(self, fields: Sequence[bytes]) -> _Hashes:
-        """Python's own 64-bit hashes: both sides are hashed in this process."""
+        """Python's 64-bit hashes suffice: both sides are hashed in this process."""
         return (*(hash(fields[place]) for place in self._fixed), hash(tuple([fields[place] for place in self._rest])))
 
     def _show(self, keys: list[str], key: bytes, more: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Argument lists of PostgreSQL's programs: built here, run elsewhere, so that tests see them without running them."""
+"""Argument lists of PostgreSQL's programs. They are built here and run elsewhere, so that tests can check them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def unpack_cluster(template: Path, directory: Path, compressor: str) -> list[str
 
 
 def throw_away_server(directory: Path, sockets: Path, shared_buffers_mb: int, maintenance_mb: int) -> list[str]:
-    """No network, no archiving, nothing kept: whatever is lost here can be made again from the backup."""
+    """No network, no archiving and no durability: the backup can recreate everything in it."""
     settings = {
         "listen_addresses": "",
         "unix_socket_directories": str(sockets),

@@ -1,10 +1,10 @@
-"""Definitions given to the throw-away server, to see how it writes them itself.
+"""Has the server rewrite a definition, to learn whether two texts mean the same.
 
-PostgreSQL keeps an expression as it understood it and writes it anew when asked: `x IN ('a', 'b')` on a varchar comes
-back with its casts in other places. So a restored text that differs from the manifest's may mean the same. Whether it
-does is PostgreSQL's to say: the object is made from the manifest's text (expressions of a table on a copy without
-rows), written by the server, and what was made is taken back. Where that text equals the restored one, both are one
-definition. Nothing is guessed from the look of a text.
+PostgreSQL stores an expression in parsed form and writes it anew when asked: `x IN ('a', 'b')` on a varchar comes back
+with its casts in other places. So a restored text that differs from the manifest's may mean the same. The server
+decides: the object is created from the manifest's text (expressions of a table on a copy without rows), the server
+writes it, and the transaction is rolled back. If that text equals the restored one, both are one definition. Texts are
+never judged by their look.
 """
 # ruff: noqa: S608  - names are quoted by the server; definitions come from a manifest that is believed by then
 
@@ -25,7 +25,7 @@ _NOT_VALID = " NOT VALID"
 
 
 def canonical_texts(connection: Connection, texts: Mapping[str, str]) -> dict[str, str]:
-    """How this server writes those of `texts` (by their keys in the schema) that it can make. Changes nothing."""
+    """How this server writes those `texts` (by their keys in the schema) that it can create. It changes nothing."""
     canonical = {}
     for key, text in texts.items():
         kind = kind_of(key)
@@ -44,12 +44,12 @@ def canonical_texts(connection: Connection, texts: Mapping[str, str]) -> dict[st
 
 
 def kind_of(key: str) -> str | None:
-    """The kind of what can be made anew; None for all other keys of the schema."""
+    """The kind of an object that can be created again; None for all other keys of the schema."""
     return next((kind for kind in _WRITERS if key.startswith(kind + " ")), None)
 
 
 def _name_parts(connection: Connection, kind: str, name: str) -> list[str]:
-    """`public.t.x` -> [public, t, x]; a function's name has its arguments and stays as it is."""
+    """`public.t.x` -> [public, t, x]. A function's name includes its arguments and stays whole."""
     if kind in _BY_SIGNATURE:
         return [name]
     return list(database.row(connection, f"SELECT parse_ident({literal(name)})")[0])
@@ -72,7 +72,7 @@ def _oid(parts: list[str], kind: str = "regclass") -> str:
 
 
 def _create_copy(connection: Connection, relation: list[str], including: str = "") -> str:
-    """A table of the same columns and no rows, of the same name, so that a whole row is called as it was."""
+    """A table with the same name and columns but no rows: expressions may name the whole row by the table's name."""
     name = "pg_temp." + identifier(relation[-1])
     _execute(connection, f"CREATE TEMPORARY TABLE {identifier(relation[-1])} (LIKE {_quoted(relation)}{including})")
     return name
@@ -168,7 +168,7 @@ def _write_policy(column: str, clause: str) -> _Writer:
 
 
 def _write_function(connection: Connection, name: list[str], text: str) -> str | None:
-    """The statement says whose definition it is; that it is this one's is seen by its oid staying."""
+    """The statement itself names a function. An unchanged oid with a new row version confirms that it was this one."""
     oid = _read_text(
         connection,
         "SELECT p.oid FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE"

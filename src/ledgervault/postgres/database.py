@@ -1,4 +1,4 @@
-"""The one place that talks to PostgreSQL by its protocol: connections, the exported snapshot, reading the content."""
+"""Connections to PostgreSQL: log-in, the exported snapshot, and reading a database's content."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def connect(login: Login, application: str, session: Mapping[str, str] = SESSION
 
 
 def connect_plainly(login: Login, application: str, session: Mapping[str, str]) -> Connection:
-    """With the database's own settings for what `connect` pins, as psql has them."""
+    """Keeps the database's own values of the settings that `connect` pins, as psql does."""
     deadline.check()
     try:
         connection = psycopg.connect(
@@ -83,7 +83,7 @@ def connect_plainly(login: Login, application: str, session: Mapping[str, str]) 
 
 
 def cut(reference: Callable[[], Connection | None]) -> None:
-    """Ends every wait on this connection, in whichever thread, as a server that closes it does."""
+    """Ends every wait on this connection, in any thread, as if the server had closed it."""
     connection = reference()
     if connection is None or connection.closed:
         return
@@ -92,7 +92,7 @@ def cut(reference: Callable[[], Connection | None]) -> None:
 
 
 def stop(connection: Connection) -> None:
-    """Ends what it does. A server that does not answer is not waited for."""
+    """Cancels the running query. It does not wait for a server that does not answer."""
     if deadline.has_passed():
         return
     try:
@@ -112,8 +112,8 @@ def row(connection: Connection, query: str) -> tuple[Any, ...]:
 
 @contextmanager
 def snapshot(connection: Connection, lock_wait_seconds: int) -> Iterator[Snapshot]:
-    """A transaction that holds every table (ACCESS SHARE) and *then* takes its snapshot, so that no migration can
-    change a table between the snapshot and pg_dump's own locks: one of the two waits for the other."""
+    """A transaction that locks every table (ACCESS SHARE) and *then* takes its snapshot. So no migration can change a
+    table between the snapshot and pg_dump's own locks: one of the two waits for the other."""
     for _ in range(_ATTEMPTS):
         listed = rows(connection, queries.LOCKABLE)
         with connection.transaction():
@@ -127,8 +127,8 @@ def snapshot(connection: Connection, lock_wait_seconds: int) -> Iterator[Snapsho
 
 
 def _locked_snapshot(connection: Connection, tables: list[str], wait_seconds: int) -> Snapshot | None:
-    """LOCK comes before the first query of a REPEATABLE READ transaction: it takes no snapshot itself. None if a table
-    was gone by then."""
+    """LOCK is the first statement of the REPEATABLE READ transaction, because it takes no snapshot itself. Returns None
+    if a table was dropped meanwhile."""
     connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
     try:
         with connection.transaction():
@@ -151,11 +151,9 @@ def read_content(
     tables: dict[str, Table] | None = None,
     schema: dict[str, str] | None = None,
 ) -> Content:
-    """Everything a backup must bring back, as seen by this connection (inside its snapshot, if it has one).
-
-    Sequences are in no snapshot: whoever dumps reads them *before* the dump and hands them in. What was read already
-    is handed in too.
-    """
+    """Everything a backup must bring back, as this connection (inside its snapshot, if it has one) sees it. Sequences
+    are in no snapshot, so a backup reads them *before* the dump and passes them in. What was read already is passed in
+    too."""
     progress("schema")
     return Content(
         schema=read_schema(connection) if schema is None else schema,
@@ -170,7 +168,7 @@ def read_content(
 
 
 def read_schema(connection: Connection, version: int = SCHEMA) -> dict[str, str]:
-    """Every definition by its kind and name, written as manifests of schema `version` hold them."""
+    """Every definition by its kind and name, in the texts of manifests of schema `version`."""
     if version == 1:
         query = definitions_schema1.SCHEMA
     elif row(connection, definitions.MAY_READ_MAPPINGS)[0]:
@@ -197,7 +195,7 @@ def read_tables(connection: Connection, progress: Progress = lambda _: None) -> 
 
 
 def table_batches(connection: Connection) -> list[Batch]:
-    """Tables (name, columns as queries.TABLES writes them), the largest first and alone, small ones together."""
+    """Tables (name, columns as queries.TABLES writes them): large ones first and alone, small ones in batches."""
     listed = rows(connection, queries.TABLES)
     large: list[Batch] = [[(name, columns or ())] for _, name, columns, pages in listed if pages >= _LARGE_PAGES]
     small: Batch = [(name, columns or ()) for _, name, columns, pages in listed if pages < _LARGE_PAGES]
@@ -205,7 +203,7 @@ def table_batches(connection: Connection) -> list[Batch]:
 
 
 def large_tables(connection: Connection) -> set[str]:
-    """Those `table_batches` gives alone."""
+    """The tables that `table_batches` returns alone."""
     return {name for _, name, _, pages in rows(connection, queries.TABLES) if pages >= _LARGE_PAGES}
 
 
@@ -252,7 +250,7 @@ def _large_objects(connection: Connection) -> dict[str, LargeObject]:
 
 
 def read_heads(connection: Connection, query: str | None) -> tuple[tuple[str, ...], ...] | None:
-    """None where there is no query, or no table yet: a database before its first migration."""
+    """Returns None without a query, or before the first migration created its table."""
     if query is None:
         return None
     try:

@@ -1,7 +1,7 @@
-"""The texts of a database's definitions, as manifests of schema 2 hold them; those of schema 1 are `definitions_1`.
+"""Queries for the definitions of a database, in the texts of manifests of schema 2 (schema 1: `definitions_schema1`).
 
-What PostgreSQL writes anew each time it is read back (expressions, queries, whole statements) has a key of its own, so
-that `redefine` can give it to a server and compare what the server makes of it. All else is compared letter by letter.
+A text that PostgreSQL writes anew when asked (expressions, queries, whole statements) has a key of its own, so that
+`canonical` can compare it through a server. All other texts are compared letter by letter.
 """
 # ruff: noqa: S608, E501  - the parts put together are constants of this file, never input; SQL keeps its own lines
 
@@ -29,7 +29,7 @@ def not_of_extension(catalog: str, oid: str) -> str:
 
 
 def acl(column: str, kind: str, owner: str) -> str:
-    """Grants in a fixed order, defaults spelled out: NULL and the explicit default mean the same."""
+    """Grants in a fixed order with defaults spelled out: NULL and the explicit default mean the same."""
     return _explode(f"coalesce({column}, acldefault('{kind}', {owner}))")
 
 
@@ -46,13 +46,13 @@ def _owned(column: str, kind: str, owner: str) -> str:
 
 
 def _sorted(options: str) -> str:
-    """Options in a fixed order. Those that begin with pg_ (17.12 has pg_attver) are the server's own notes: pg_dump
-    leaves them out too."""
+    """Options in a fixed order. Options that begin with pg_ (17.12 has pg_attver) are the server's own notes; pg_dump
+    skips them too."""
     return f"(SELECT string_agg(o, ',' ORDER BY o) FROM unnest({options}) o WHERE o !~ '^pg_')"
 
 
 def _member_of(catalog: str, oid: str) -> str:
-    """The operator class that an operator or function is a part of; one of the family alone has none."""
+    """The operator class that an operator or function belongs to; NULL if it belongs to the family alone."""
     return (
         "(SELECT format('in %I.%I', s.nspname, k.opcname) FROM pg_depend d JOIN pg_opclass k ON k.oid = d.refobjid"
         f" JOIN pg_namespace s ON s.oid = k.opcnamespace WHERE d.classid = '{catalog}'::regclass AND d.objid = {oid}"
@@ -61,7 +61,7 @@ def _member_of(catalog: str, oid: str) -> str:
 
 
 def _needs(catalog: str, oid: str) -> str:
-    """The extensions it was made to depend on (ALTER … DEPENDS ON EXTENSION)."""
+    """The extensions it depends on (ALTER … DEPENDS ON EXTENSION)."""
     return (
         "(SELECT ' needs ' || string_agg(quote_ident(x.extname), ',' ORDER BY x.extname) FROM pg_depend d"
         f" JOIN pg_extension x ON x.oid = d.refobjid WHERE d.classid = '{catalog}'::regclass AND d.objid = {oid}"
@@ -436,8 +436,8 @@ SELECT 'collation', format('%I.%I', n.nspname, x.collname) || CASE x.collencodin
 
 
 def _changed_grants(catalog: str, column: str, kind: str, owner: str, condition: str = "true", schema: str = "") -> str:
-    """Grants on the server's own objects and an extension's, where they are not as made: pg_dump dumps these (not those
-    of information_schema)."""
+    """Changed grants on objects of the server and of extensions. pg_dump dumps these, except those of
+    information_schema."""
     in_catalog = f" AND x.{schema} = 'pg_catalog'::regnamespace" if schema else ""
     return f"""
 SELECT 'grants on ' || o.type, o.identity, {acl("x." + column, kind, "x." + owner)}

@@ -1,5 +1,6 @@
-"""The texts of definitions as manifests of schema 1 hold them. Frozen: an old backup is compared by the queries that
-wrote its manifest. What replaced them is `definitions`.
+"""Queries for definitions in the texts of manifests of schema 1.
+
+A frozen copy: an old backup is compared by the queries that wrote its manifest. `definitions` replaced it.
 """
 # ruff: noqa: S608, E501  - the parts put together are constants of this file, never input; SQL keeps its own lines
 
@@ -18,7 +19,7 @@ def _not_of_extension(catalog: str, oid: str) -> str:
 
 
 def _acl(column: str, kind: str, owner: str) -> str:
-    """Grants in a fixed order, defaults spelled out: NULL and the explicit default mean the same."""
+    """Grants in a fixed order with defaults spelled out: NULL and the explicit default mean the same."""
     return (
         "(SELECT coalesce(string_agg(format('%s=%s%s', CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE"
         " quote_ident(pg_get_userbyid(a.grantee)) END, a.privilege_type, CASE WHEN a.is_grantable THEN '*' END), ','"

@@ -1,4 +1,4 @@
-"""Digests read from a connection, inside its snapshot: at a backup of every table, later of those in a layout."""
+"""Reads digests from a connection inside its snapshot: of every table for a backup, later of the tables in a layout."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def layouts(connection: Connection) -> tuple[dict[str, Layout], dict[str, Part]]
 
 
 def read(connection: Connection, progress: Progress = lambda _: None) -> tuple[dict[str, Table], Digests]:
-    """Every table's content, and its digests: one scan for both."""
+    """Every table's content and its digests, from one scan."""
     tables, parts = layouts(connection)
     of_part = {part: name for name, layout in tables.items() for part in layout.parts}
     work = [(name, replace(tables[of_part[name]], columns=part.layout.columns)) for name, part in parts.items()]
@@ -61,7 +61,7 @@ def read(connection: Connection, progress: Progress = lambda _: None) -> tuple[d
 
 
 def read_table(connection: Connection, parts: Iterable[str], layout: Layout) -> dict[int, Digest]:
-    """By a layout of before; LATER holds what is above its highest key."""
+    """By an earlier layout; LATER holds the rows above its highest key."""
     buckets: dict[int, Digest] = {}
     for part in parts:
         ((part_buckets, _),) = _read_batch(connection, [(part, layout)])
@@ -79,7 +79,7 @@ def merge(left: Mapping[int, Digest], right: Mapping[int, Digest]) -> dict[int, 
 
 
 def _join_parts(table: Layout, part: Layout) -> Layout:
-    """Where parts have different keys, a row is its whole content."""
+    """If parts have different keys, the whole content identifies a row."""
     same_key = (table.key, table.bucketing) == (part.key, part.bucketing)
     joined = replace(table, parts=(*table.parts, *part.parts))
     return joined if same_key else replace(joined, key=(), bucketing="single")

@@ -1,8 +1,8 @@
-"""Loading a dump into the throw-away server and reading it back, on two cores.
+"""Loads a dump into the throw-away server and reads it back on two cores.
 
-The rows go in first (`rows`), then the keys of small tables; then the indexes, the other constraints and the reading of
-the tables are jobs for two connections: reading a table and building an index on it do not exclude each other. Last,
-large tables get their keys, of indexes that are there.
+`row_loader` loads the rows first, then small tables get their keys. Two connections share the remaining jobs: indexes,
+other constraints and reading the tables, which do not block each other. At last large tables get their keys from
+indexes that exist by then.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from ledgervault.host import compression, process
 from ledgervault.model import diagnosis, dump_format
 from ledgervault.model.content import Table
-from ledgervault.model.dump_format import Behind, Key, Statement
+from ledgervault.model.dump_format import Key, PostData, Statement
 from ledgervault.model.proof import Check, failed
 from ledgervault.postgres import argv, database
 from ledgervault.postgres.database import Batch, Connection
@@ -33,7 +33,7 @@ _Job = Callable[[Connection], None]
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What is known of a restored copy when its dump is in: nothing, where psql loaded it as it stands."""
+    """What is known of a restored copy after loading. It is empty if psql loaded the dump."""
 
     tables: dict[str, Table] | None = None
     unbuilt: tuple[Statement, ...] = ()  # secondary indexes
@@ -42,7 +42,7 @@ class Loaded:
 def load_with_psql(
     path: Path, login: Login, variables: dict[str, str], timeout: float, session: dict[str, str]
 ) -> Check | None:
-    """The dump as it stands, by one psql. None if all went in, else what went wrong and whose fault it is."""
+    """Loads the unchanged dump with one psql. Returns None, or a check with the error and its cause."""
     with compression.decompressing(path) as reader:
         stream = reader.output
         psql = argv.psql(variables, single_transaction=True)
@@ -58,8 +58,8 @@ def load_with_psql(
     return None
 
 
-def build_and_read(login: Login, parts: Behind, build: bool, say: Callable[[str], None]) -> Loaded:
-    """Keys, then everything else and the content of every table. psycopg.Error if any of it does not go in."""
+def build_and_read(login: Login, post_data: PostData, build: bool, say: Callable[[str], None]) -> Loaded:
+    """Builds keys, then everything else, and reads every table. Raises psycopg.Error if a statement fails."""
     session = _SESSION | {"max_parallel_workers_per_gather": "0" if build else str(_WORKERS - 1)}
     tables: dict[str, Table] = {}
     with ExitStack() as stack:
@@ -67,13 +67,13 @@ def build_and_read(login: Login, parts: Behind, build: bool, say: Callable[[str]
             stack.enter_context(database.connect(login, "ledgervault prove", session)) for _ in range(_WORKERS)
         ]
         say("building the keys")
-        beside = _keys_of_large_tables(connections[0], parts.first)
-        execute(connections[0], (entry for entry in parts.first if entry not in beside))
+        large_keys = _keys_of_large_tables(connections[0], post_data.exclusive)
+        execute(connections[0], (entry for entry in post_data.exclusive if entry not in large_keys))
         say("building indexes, reading the rows")
-        then = [*(key.index for key in beside), *parts.then]
-        _in_parallel(connections, _jobs(connections[0], then, parts.indexes if build else (), tables))
-        execute(connections[0], (key.attach for key in beside))
-    return Loaded(tables, () if build else parts.indexes)
+        then = [*(key.index for key in large_keys), *post_data.remaining]
+        _in_parallel(connections, _jobs(connections[0], then, post_data.indexes if build else (), tables))
+        execute(connections[0], (key.attach for key in large_keys))
+    return Loaded(tables, () if build else post_data.indexes)
 
 
 def execute(connection: Connection, entries: Iterable[Statement]) -> None:
@@ -82,7 +82,7 @@ def execute(connection: Connection, entries: Iterable[Statement]) -> None:
 
 
 def _keys_of_large_tables(connection: Connection, first: Iterable[Statement]) -> list[Key]:
-    """Keys of large tables: adding one as the dump says keeps everybody from the table while its index is built."""
+    """Adding such a key by the dump's statement locks the table until its index is built."""
     large = {name.encode() for name in database.large_tables(connection)}
     return [entry for entry in first if isinstance(entry, Key) and entry.table in large]
 
@@ -90,7 +90,7 @@ def _keys_of_large_tables(connection: Connection, first: Iterable[Statement]) ->
 def _jobs(
     connection: Connection, then: Iterable[Statement], indexes: Sequence[Statement], tables: dict[str, Table]
 ) -> deque[_Job]:
-    """The long ones first, in so far as one can tell: tables by size, then indexes by the number of their columns."""
+    """Slow jobs first, as far as one can tell: tables by size, then indexes by the number of their columns."""
     reading = (partial(_read_tables, batch=batch, tables=tables) for batch in database.table_batches(connection))
     building = (partial(execute, entries=[entry]) for entry in dump_format.widest_first(indexes))
     return deque([partial(execute, entries=then), *reading, *building])

@@ -1,5 +1,6 @@
-"""How a copy is read for a manifest: what an older one could not know is left out, what PostgreSQL writes otherwise is
-looked at again.
+"""Which texts of a manifest and of a copy count as equal, and how a copy is read for an older manifest.
+
+What an older manifest could not know is left out. Texts that PostgreSQL may write in several ways are compared again.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _PIECES = {
 
 
 def find_equivalences(connection: Connection, manifest: Manifest, schema: Mapping[str, str]) -> Equivalences:
-    """What comparing must know of the copy. The connection may define things; all of it is taken back."""
+    """The differences that are no losses. It creates objects on the connection and rolls all of them back."""
     texts = comparison.differing_texts(manifest.content.schema, schema)
     rewritten, undecided = canonical.canonical_texts(connection, texts), frozenset[str]()
     if manifest.schema < SCHEMA and texts.keys() - rewritten.keys():
@@ -39,8 +40,8 @@ def find_equivalences(connection: Connection, manifest: Manifest, schema: Mappin
 def proven_equivalences(
     connection: Connection, proven: Callable[[], Mapping[str, str]], manifest: Manifest, schema: Mapping[str, str]
 ) -> Equivalences:
-    """The same where nothing may be defined, as on a live database: the backup's proof holds what a restored copy
-    writes otherwise, and what is not in it stays unsure."""
+    """The same for a live database, where nothing may be created. The backup's proof lists the texts that a restored
+    copy writes differently; all other differing texts stay undecided."""
     texts = comparison.differing_texts(manifest.content.schema, schema)
     undecided = frozenset(key for key in texts if _are_alike(texts[key], schema[key]))
     return replace(_server_equivalences(connection), rewritten=proven() if texts else {}, undecided=undecided)
@@ -54,7 +55,7 @@ def _server_equivalences(connection: Connection) -> Equivalences:
 
 
 def as_of_manifest(connection: Connection, manifest: Manifest, content: Content) -> Content:
-    """`content` as the version that wrote the manifest would have read it."""
+    """Reduces `content` to what the version that wrote the manifest would have read."""
     if manifest.schema >= SCHEMA:
         return content
     names = {
@@ -68,8 +69,8 @@ def as_of_manifest(connection: Connection, manifest: Manifest, content: Content)
 
 
 def _rewrite_pieces(connection: Connection, texts: Mapping[str, str], schema: Mapping[str, str]) -> dict[str, str]:
-    """For texts of schema 1 that hold expressions among other things: all around them is equal, and each is written
-    here as it was restored."""
+    """Compares texts of schema 1 that contain expressions: the text around them must be equal, and each expression is
+    rewritten by the server."""
     pieces = database.read_schema(connection)
     rewritten = {}
     for key, text in texts.items():
@@ -81,7 +82,7 @@ def _rewrite_pieces(connection: Connection, texts: Mapping[str, str], schema: Ma
 
 
 def _extract_pieces(restored: str, text: str, pieces: Mapping[str, str]) -> dict[str, str]:
-    """What stands in `text` where `restored` has the pieces; nothing if all else is not equal."""
+    """The pieces of `text` at the places where `restored` has its pieces; empty if the rest is not equal."""
     pattern, names = "", []
     for name, piece in pieces.items():
         before, mark, after = restored.partition(piece)
@@ -101,5 +102,5 @@ def _piece_keys(key: str, pieces: Mapping[str, str]) -> Iterator[str]:
 
 
 def _are_alike(left: str, right: str) -> bool:
-    """The same letters but for brackets, casts and white space: an old text may mean the same or not."""
+    """Equal except for brackets, casts and white space: an old text may mean the same or not."""
     return comparison.loosen(left) == comparison.loosen(right)

@@ -1,7 +1,7 @@
-"""What a backup does not hold, although the database has it: pg_dump leaves it out, or its role may not read it.
+"""Queries for what a backup does not hold although the database has it: pg_dump skips it, or its role may not read it.
 
-Apart from `definitions`, which holds what must come back: here is what cannot, asked of the source alone and said in
-the manifest, by `show` and by each proof. Rows that are lost are found by comparing all the same.
+Apart from `definitions`, which holds what must come back. The source alone is asked; the manifest, `show` and each
+proof report it. A comparison still finds lost rows.
 """
 # ruff: noqa: S608, E501  - the parts put together are constants of this file, never input; SQL keeps its own lines
 

@@ -1,4 +1,4 @@
-"""How a session of ours begins: where it connects, as whom, and with which settings."""
+"""Log-ins and the settings of our sessions."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ THROW_AWAY_SESSION = SESSION | {
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Where and as whom. The password never stands in an argument list: it goes by the environment."""
+    """A server, a database and a role. The password is never in an argument list: the environment passes it."""
 
     host: str
     port: int

@@ -1,8 +1,8 @@
-"""The questions asked of a database, source and copy alike. Texts only: nothing here runs.
+"""Queries about a database's content, for the source and for the copy. This module runs nothing.
 
-Each answer must come out equal before and after a dump and a restore, and differ if anything was lost. So: no oids, no
-column numbers, no order of creation, grants spelled out instead of left to defaults, names the restore makes up itself
-(partitions' foreign keys and triggers) left to their parents.
+Each answer must be equal before and after a dump and a restore, and must differ if anything was lost. So they use no
+oids, no column numbers and no order of creation, spell out grants instead of defaults, and skip names that the restore
+generates (partitions' foreign keys and triggers).
 """
 # ruff: noqa: S608, E501  - the parts put together are constants of this file, never input; SQL keeps its own lines
 
@@ -209,14 +209,14 @@ def table_content(table: str, columns: Iterable[str]) -> str:
 
 
 def tables_content(tables: Iterable[tuple[str, Iterable[str]]]) -> str:
-    """The same of several tables, in the order given: many small ones cost a round trip each otherwise."""
+    """`table_content` of several tables in the given order: many small tables would cost a round trip each."""
     parts = [f"SELECT {n}, q.* FROM ({table_content(name, columns)}) q" for n, (name, columns) in enumerate(tables)]
     return " UNION ALL ".join(parts) + " ORDER BY 1"
 
 
 def disarm_table(table: str) -> str:
-    """Statements that let a row be taken from a table whatever keeps watch over it: triggers and rules that fire
-    always, publications that want a key. To be taken back afterwards."""
+    """Statements that allow deleting a row despite triggers and rules that always fire, and publications that need a
+    key. The caller rolls them back."""
     return (
         f"SELECT format('ALTER TABLE {_quoted(table)} DISABLE TRIGGER ALL')"
         f" UNION ALL SELECT format('ALTER TABLE {_quoted(table)} DISABLE RULE %I', rulename) FROM pg_rewrite"
@@ -235,12 +235,12 @@ SELECT format('ALTER TABLE ONLY %s DISABLE TRIGGER %I', {_RELATION}, t.tgname),
 
 
 def _quoted(name: str) -> str:
-    """Inside a literal that `format` reads."""
+    """Quoted for a literal that `format` reads."""
     return name.replace("'", "''").replace("%", "%%")
 
 
 def mark_unlogged(table: str) -> str:
-    """A table and what holds its long values, if they are logged. Gives the oids of those marked."""
+    """Marks a table and its TOAST table if they are logged. Returns the oids of the marked ones."""
     return (
         "UPDATE pg_class c SET relpersistence = 'u' FROM pg_class t"
         f" WHERE t.oid = {literal(table)}::regclass AND c.oid IN (t.oid, t.reltoastrelid) AND c.relpersistence = 'p'"

@@ -1,7 +1,7 @@
-"""What became of a backup's rows in a database: missing, changed, added, by key, for every table.
+"""Finds what changed in a database since a backup: missing, changed and added rows of each table, by key.
 
-Apart from losses, which judges it. Digests tell which buckets of rows differ; only those are read, from the database
-and from the dump, a bounded number at a time. A backup without digests (of an older version) is compared whole.
+`losses` judges the result. Digests show which buckets of rows differ; only those are read from the database and from
+the dump, a bounded number at a time. A backup without digests (of an older version) is compared completely.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """A table whose rows must be read, and which of its buckets (None: it has but one)."""
+    """A table whose rows must be read, and the buckets to read (None: all rows are one bucket)."""
 
     name: str
     layout: Layout  # of the baseline
@@ -66,10 +66,9 @@ class _Database:
 def compare_with_baseline(
     connection: Connection, baseline: Baseline, is_chosen: Callable[[str], bool], fixed: Mapping[str, Sequence[str]]
 ) -> dict[str, Figures | None]:
-    """By table of the baseline that is chosen; None for one that is gone. In one transaction of the caller's.
-
-    `fixed`: the columns of a table that never change. CouldNot where the dump cannot be read as its manifest says.
-    """
+    """Figures of each chosen table of the baseline; None for a dropped table. It runs in the caller's transaction.
+    `fixed` names the columns of each table that must not change. Raises CouldNot if the dump does not match its
+    manifest."""
     tables, parts = digest_reader.layouts(connection)
     target = _Database(connection, tables, parts, fixed)
     layouts = _layouts(baseline, tables)
@@ -82,7 +81,7 @@ def compare_with_baseline(
 
 
 def _layouts(baseline: Baseline, tables: Mapping[str, Layout]) -> dict[str, Layout]:
-    """A backup without digests says nothing of keys: those of today are taken where the dump has their columns."""
+    """A backup without digests has no keys: today's keys are used if the dump has their columns."""
     if baseline.digests is not None:
         return baseline.digests.header.tables
     table_of_part = {part: name for name, layout in tables.items() for part in layout.parts}
@@ -131,7 +130,7 @@ def _compare_table(target: _Database, baseline: Baseline, name: str, layout: Lay
 
 
 def _usable_layout(layout: Layout, types: Mapping[str, str]) -> Layout:
-    """The layout without what today's key cannot be asked for."""
+    """The layout without a key or bucketing that today's table no longer supports."""
     if not set(layout.key) <= types.keys():
         return replace(layout, key=(), bucketing=SINGLE, highest=None)
     before = {column.name: column.type for column in layout.columns}
@@ -144,7 +143,7 @@ def _usable_layout(layout: Layout, types: Mapping[str, str]) -> Layout:
 def _differing_buckets(
     target: _Database, baseline: Baseline, name: str, layout: Layout, parts: Sequence[str], figures: Figures
 ) -> dict[int, int]:
-    """The buckets whose rows are not as they were, with the rows that each had."""
+    """The buckets whose rows changed, with their former number of rows."""
     assert baseline.digests is not None  # noqa: S101  - the caller looked
     was, now = baseline.digests.buckets[name], digest_reader.read_table(target.connection, parts, layout)
     later = now.pop(LATER, _EMPTY)
@@ -160,7 +159,7 @@ def _differing_buckets(
 def _all_buckets(
     target: _Database, baseline: Baseline, layout: Layout, today: Layout, figures: Figures
 ) -> dict[int, int]:
-    """Of a table whose former hashes cannot be made any more, or are not there; none if its content is equal."""
+    """For a table whose former hashes cannot be computed again, or are unknown. Empty if its content is equal."""
     now = digest_reader.read_table(target.connection, today.parts, today)
     total = sum(now.values(), _EMPTY)
     figures.now = total.rows
@@ -187,7 +186,7 @@ def _count_later_rows(target: _Database, layout: Layout, parts: Sequence[str], f
 
 
 def _shape(layout: Layout, today: Layout, figures: Figures, fixed: Sequence[str]) -> Shape:
-    """Without a key, what never changes is all that can be found again."""
+    """Without a key only the fixed columns can identify a row again."""
     generated = {column.name for column in (*layout.columns, *today.columns) if column.generated}
     comparable_columns = [name for name in layout.names() if name not in {*figures.dropped_columns, *generated}]
     key = layout.key if set(layout.key) <= set(comparable_columns) else ()
@@ -217,7 +216,7 @@ def _read_rows(target: _Database, baseline: Baseline) -> None:
 
 
 def _shares(work: Sequence[_Work]) -> Iterator[list[_Work]]:
-    """What is held in memory at once: tables, or some of a large one's buckets."""
+    """The tables, or buckets of a large table, that are held in memory at once."""
     share: list[_Work] = []
     row_count = 0
     for piece in (piece for task in work for piece in _pieces(task)):
@@ -240,7 +239,7 @@ def _pieces(work: _Work) -> Iterator[_Work]:
 
 
 def _read_share(target: _Database, baseline: Baseline, share: Sequence[_Work]) -> None:
-    """One reading of the dump."""
+    """Reads the dump once."""
     comparisons: dict[str, list[Comparison]] = {}
     for work in share:
         buckets = frozenset(work.buckets) if work.buckets is not None and work.shape.bucketing != SINGLE else None

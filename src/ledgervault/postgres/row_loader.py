@@ -1,8 +1,8 @@
-"""A dump's tables and rows into the throw-away server.
+"""Loads a dump's tables and rows into the throw-away server.
 
-Apart from loading, because this alone feeds programs and a connection from one stream: a psql makes the tables; then
-the rows go by COPY, past psql, which would look at each line; and what stands among them goes to a psql again. A large
-table's rows go by two COPYs, each of which takes the next piece as it gets free.
+Apart from `dump_loader`, because only this module feeds several targets from one stream. A psql creates the tables. The
+rows go by COPY past psql, which would inspect each line. Other statements among the rows go to a second psql. Two COPYs
+share a large table's rows; each takes the next piece when it is free.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from psycopg.waiting import Ready, Wait
 
 from ledgervault.host import compression, process
 from ledgervault.model import dump_format
-from ledgervault.model.dump_format import Behind, Part, Piece
+from ledgervault.model.dump_format import Part, Piece, PostData
 from ledgervault.postgres import argv, database, queries
 from ledgervault.postgres.database import Connection
 from ledgervault.postgres.login import Login
@@ -40,7 +40,7 @@ _Pieces = Queue[bytes | None]
 
 
 class NotLoadedError(Exception):
-    """Rows, or what stands before or among them, did not go in this way."""
+    """The rows, or statements before or among them, could not be loaded this way."""
 
 
 def load(
@@ -51,21 +51,19 @@ def load(
     session: Mapping[str, str],
     observer: DumpObserver,
     large: Container[str] = (),
-) -> Behind:
-    """All up to the last row goes in; what stands behind is given back. NotLoadedError or psycopg.Error otherwise.
-
-    `large` names the tables whose rows two connections share.
-    """
-    behind = bytearray()
+) -> PostData:
+    """Loads everything up to the last row and returns the statements after it. Raises NotLoadedError or psycopg.Error.
+    `large` names the tables whose rows two connections share."""
+    post_data = bytearray()
     environment = login.environment(session)
     with (
         compression.decompressing(path) as reader,
-        _Statements(argv.psql(variables, single_transaction=True), environment, timeout) as before,
-        _Statements(argv.psql(variables), environment, timeout) as among,
+        _PsqlInput(argv.psql(variables, single_transaction=True), environment, timeout) as before,
+        _PsqlInput(argv.psql(variables), environment, timeout) as among,
         _Rows(login, {**session, **_AS_DUMPED, "statement_timeout": f"{timeout:.0f}s"}, large) as rows,
     ):
         for part, piece in _pieces(reader.output, observer):
-            if part is Part.BEFORE:
+            if part is Part.PRE_DATA:
                 before.add(piece)
                 continue
             before.end()
@@ -76,12 +74,12 @@ def load(
             elif part is Part.DATA:
                 among.add(piece)
             else:
-                behind += piece
+                post_data += piece
         for last in (before, rows, among):
             last.end()
         if reader.finish(timeout) != 0:
             raise NotLoadedError(reader.errors().strip())
-    return dump_format.split_post_data(bytes(behind))
+    return dump_format.split_post_data(bytes(post_data))
 
 
 def _pieces(stream: IO[bytes], observer: DumpObserver) -> Iterator[Piece]:
@@ -92,14 +90,14 @@ def _pieces(stream: IO[bytes], observer: DumpObserver) -> Iterator[Piece]:
     yield from splitter.end()
 
 
-class _Statements:
-    """A psql that is started with its first statement."""
+class _PsqlInput:
+    """A psql that starts with its first statement."""
 
     def __init__(self, command: list[str], environment: Mapping[str, str], timeout: float) -> None:
         self._command, self._environment, self._timeout = command, environment, timeout
         self._psql: process.Program | None = None
 
-    def __enter__(self) -> _Statements:
+    def __enter__(self) -> _PsqlInput:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -115,7 +113,7 @@ class _Statements:
             raise NotLoadedError(self._psql.errors()) from None
 
     def end(self) -> None:
-        """All of them went in; a second call does nothing."""
+        """Checks that all statements succeeded; a second call does nothing."""
         if self._psql is None or self._psql.input.closed:
             return
         try:
@@ -173,8 +171,8 @@ class _Rows:
 
 @contextmanager
 def _copy_frozen(connection: Connection, table: bytes, header: bytes) -> Iterator[_Write]:
-    """Into a table emptied in the same transaction PostgreSQL writes rows without a log, and frozen, so that no reader
-    has to mark them as committed; one that has rows got them from its extension and keeps them."""
+    """PostgreSQL writes rows without WAL and frozen into a table that the same transaction emptied, so that no reader
+    has to mark them as committed. A table with rows got them from its extension and keeps them."""
     with connection.transaction():
         filled = connection.execute(b"SELECT EXISTS (SELECT FROM ONLY " + table + b")").fetchone()
         if filled == (False,):
@@ -205,7 +203,7 @@ def _copy_shared(connections: Sequence[Connection], table: str, header: bytes) -
 
 
 class _Dealer:
-    """Gives each piece to the loader that waits for more. The pieces of one row go to one loader."""
+    """Gives each piece to the loader with the shortest queue. All pieces of one row go to one loader."""
 
     def __init__(self, queues: Sequence[_Pieces]) -> None:
         self._queues, self._current, self._within_row = queues, queues[0], False
@@ -218,7 +216,7 @@ class _Dealer:
 
 
 def _write_pieces(pieces: _Pieces, write: _Write) -> None:
-    """Up to None. After a failure it takes on, so that the dealer never waits for ever."""
+    """Writes pieces until None. After a failure it discards the rest, so that the dealer never waits forever."""
     try:
         while (piece := pieces.get()) is not None:
             write(piece)
@@ -234,8 +232,8 @@ def _copying(connection: Connection, header: bytes) -> AbstractContextManager[Co
 
 
 class _AttentiveWriter(LibpqWriter):
-    """Reads while it writes. psycopg's own writer only waits for room to write: for ever, where the server waits for us
-    to take its error message, which quotes a value as long as the row."""
+    """Reads while it writes. psycopg's own writer waits only for room to write. It would wait forever for a server that
+    first wants to send an error message, which quotes a value as long as the row."""
 
     def write(self, data: Buffer) -> None:
         self.connection.wait(_send(self.connection.pgconn, data))
@@ -255,9 +253,9 @@ def _wait_for_room(line: PGconn) -> PQGen[None]:
 
 @contextmanager
 def _unlogged(connection: Connection, table: str) -> Iterator[None]:
-    """Rows of two transactions go without a log only into an UNLOGGED table, and to make that LOGGED again writes it
-    anew. So the mark itself is changed, and changed back: it matters after a crash, which this server does not outlive.
-    """
+    """Two transactions can write rows without WAL only into an UNLOGGED table, and making it LOGGED again rewrites it.
+    So the catalog's mark is changed and changed back. It matters only after a crash, which this server does not
+    survive."""
     marked = [oid for (oid,) in database.rows(connection, queries.mark_unlogged(table))]
     yield
     connection.execute(queries.mark_logged(marked).encode())

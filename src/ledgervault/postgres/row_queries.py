@@ -1,6 +1,6 @@
-"""The questions about single rows and buckets of rows, for loss and its digests. Texts only, as in queries.
+"""Queries about single rows and buckets of rows, for losses and digests. This module runs nothing.
 
-Apart from queries, because these are about rows that changed, not about what a restore must bring back equal.
+Apart from `queries`, which is about content that a restore must bring back equal.
 """
 # ruff: noqa: S608  - names are quoted by the server or by `identifier`, values by `literal`
 
@@ -17,7 +17,7 @@ LATER = -1  # the bucket of rows above `highest`
 
 @dataclass(frozen=True, slots=True)
 class Retyped:
-    """A column whose type is another than in the baseline."""
+    """A column whose type has changed since the baseline."""
 
     name: str
     before: str
@@ -25,7 +25,7 @@ class Retyped:
 
 
 def part_digests(part: str, layout: Layout) -> str:
-    """bucket, rows, sum, xor, greatest key: as queries.table_content, by bucket. One scan."""
+    """bucket, rows, sum, xor, greatest key: `queries.table_content` by bucket, in one scan."""
     row = f"record_send(ROW({', '.join('t.' + column.hashed for column in layout.columns)}))"
     key = "t." + identifier(layout.key[0]) if layout.bucketing == NUMBER else "NULL::bigint"
     return (
@@ -36,14 +36,14 @@ def part_digests(part: str, layout: Layout) -> str:
 
 
 def parts_digests(parts: Sequence[tuple[str, Layout]]) -> str:
-    """The same of several, each with its place."""
+    """`part_digests` of several parts, each with its position."""
     return " UNION ALL ".join(f"SELECT {n}, q.* FROM ({part_digests(*part)}) q" for n, part in enumerate(parts))
 
 
 def rows_text(
     part: str, layout: Layout, columns: Sequence[str], retyped: Collection[Retyped], buckets: Collection[int] | None
 ) -> str:
-    """COPY of the rows up to `highest`, of all buckets or some, written as the dump wrote them."""
+    """COPY of the rows up to `highest`, of all or some buckets, in the dump's format."""
     changes = {column.name: column for column in retyped}
     select_list = ", ".join(
         _as_before(changes[name]) if name in changes else f"t.{identifier(name)}" for name in columns
@@ -82,8 +82,8 @@ def _not_later(layout: Layout) -> list[str]:
 
 
 def _as_before(column: Retyped) -> str:
-    """The value in its former type if nothing is lost on the way there and back, so that a wider type is no change;
-    else as it is."""
+    """The value in its former type if converting it there and back loses nothing, so that a wider type is no change.
+    Otherwise the value itself."""
     now, before = f"t.{identifier(column.name)}::text", literal(column.before)
     back = f"({now})::{column.before}::text"
     return (

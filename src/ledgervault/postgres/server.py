@@ -1,10 +1,10 @@
-"""A PostgreSQL server for one proof: on a private unix socket, in a directory of its own, gone afterwards.
+"""A throw-away PostgreSQL server for one proof, on a private unix socket in a directory of its own.
 
-It trusts whoever reaches its socket, so that stands in the temporary directory of this container: the scratch space is
-a volume, which another container may mount, and a read-only mount keeps nobody from connecting.
+It trusts every client of its socket, so the socket is in this container's temporary directory: the scratch space is a
+volume that another container may mount, and a read-only mount does not prevent connections.
 
-Killed with -9, we leave a server that the kernel stops (parent-death signal SIGQUIT: immediate shutdown) and a
-directory that the next `sweep` removes, because nobody holds its lock any more.
+After kill -9 the kernel stops the server (parent-death signal SIGQUIT: immediate shutdown). The next `sweep` removes
+its directory, because nobody holds its lock.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def throw_away(scratch: Path, superuser: str, limits: Limits) -> Iterator[Server
 
 
 def sweep(scratch: Path) -> list[str]:
-    """Removes what killed proofs left. Returns the names of what it removed."""
+    """Removes the directories of killed proofs and returns their names."""
     if not scratch.is_dir():
         return []
     swept = []
@@ -103,7 +103,7 @@ def _workplace(scratch: Path) -> Iterator[Path]:
 
 
 def _sockets(directory: Path) -> Path:
-    """Where the server in this workplace listens: named alike, so that who finds the one finds the other."""
+    """The socket directory has the workplace's name, so that `sweep` finds both."""
     return Path(tempfile.gettempdir()) / directory.name
 
 
@@ -113,8 +113,7 @@ def _remove(directory: Path) -> None:
 
 
 def _make_cluster(directory: Path, superuser: str) -> None:
-    """The image holds a cluster made when it was built, as one file: read by many small ones it takes seconds where
-    the disk is busy."""
+    """The image holds a cluster as one archive. Reading it as many small files takes seconds on a busy disk."""
     if superuser == TEMPLATE_SUPERUSER and TEMPLATE.is_file():
         directory.mkdir(mode=0o700)
         process.run(argv.unpack_cluster(TEMPLATE, directory, compression.compressor()), timeout=_START_SECONDS)
@@ -145,7 +144,7 @@ def _stop(program: process.Program) -> None:
 
 
 def _stop_left_over(directory: Path) -> None:
-    """A server whose parent died between fork and the tie to its life."""
+    """Stops a server whose parent died between the fork and the parent-death signal."""
     try:
         pid = int((directory / "data" / "postmaster.pid").read_text().splitlines()[0])
         command = Path(f"/proc/{pid}/cmdline").read_bytes()

@@ -1,7 +1,7 @@
-"""Quoting, and the part of a backup that pg_dump leaves out: roles, memberships, settings, the database's own grants.
+"""Quoting, and what pg_dump leaves out: roles, memberships, settings, the database's own grants.
 
-They stand at the head of the dump inside `\\if`, so that a plain `gunzip | psql` gives the database alone, and
-`psql -v ledgervault_roles=1 -v ledgervault_database=1` on an empty server gives everything.
+They are at the head of the dump inside `\\if`, so that a plain `gunzip | psql` restores the database alone, and `psql
+-v ledgervault_roles=1 -v ledgervault_database=1` on an empty server restores everything.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def preamble(globals_: Globals, title: str) -> str:
 
 
 def create_database(name: str, database: Database, owner: str | None = None) -> str:
-    """Made from template0, so that nothing a site put into template1 comes along."""
+    """Created from template0: nothing that a site added to template1 is copied."""
     parts = [
         f"CREATE DATABASE {identifier(name)} TEMPLATE template0 ENCODING {literal(database.encoding)}",
         f"LOCALE_PROVIDER {({'b': 'builtin', 'c': 'libc', 'i': 'icu'}).get(database.provider, 'libc')}",
@@ -67,7 +67,7 @@ def create_database(name: str, database: Database, owner: str | None = None) -> 
 
 
 def in_grantable_order(memberships: Iterable[Membership], bootstrap: str) -> list[Membership]:
-    """A grantor needs ADMIN on the role first, so its own membership comes before what it granted."""
+    """A grantor needs ADMIN on the role, so its own membership comes before those it granted."""
     waiting, ordered = list(memberships), list[Membership]()
     may_grant: set[tuple[str, str]] = set()
     while waiting:

@@ -1,1 +1,1 @@
-"""The backups on disk: files, dumps, the journal and the store that alone writes them."""
+"""The backups on disk: files, dumps, the journal, and the store, which alone writes them."""

@@ -1,4 +1,4 @@
-"""A backup's bytes: a .sql.gz read to its end, once, in constant memory."""
+"""Reads a backup's .sql.gz once to its end, in constant memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SETVAL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class FileHash:
-    """A file as the disk gives it back."""
+    """Size and hash of a file as the disk returns it."""
 
     size: int
     sha256: str
@@ -45,7 +45,7 @@ class ReadBack:
 
 
 class DumpObserver:
-    """Hears a dump go by, chunk by chunk: how long it is, how it ends, what its sequences are set to, who wrote it."""
+    """Observes a dump chunk by chunk: its length, its end, its sequence values and its pg_dump version."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -72,21 +72,21 @@ class DumpObserver:
 
 
 def read_back(chunks: Iterable[bytes]) -> ReadBack:
-    """A backup's own bytes, in order and once: hashed and decompressed to the end."""
+    """Hashes and decompresses a backup's bytes to the end."""
     with reading_back(nullcontext(chunks)) as reading:
         return reading.result()
 
 
 @contextmanager
 def reading_back(
-    source: AbstractContextManager[Iterable[bytes]], *, behind: bool = False
+    source: AbstractContextManager[Iterable[bytes]], *, low_priority: bool = False
 ) -> Iterator[Future[ReadBack]]:
-    """The same beside other work, `behind` it where processors are few. The block's end leaves `source`, which has to
-    end its chunks, and waits for the reading; left here and not by the caller, so that a signal at any moment finds no
-    reader that waits for more. Enter it in the main thread (`process`)."""
+    """`read_back` beside other work, with low priority if asked for. When the block ends it leaves `source`, which must
+    end its chunks, and waits for the reader. The caller does not leave `source`, so that a signal at any moment finds
+    no reader that waits for more. Enter it in the main thread (see `process`)."""
     decompress = compression.DECOMPRESSORS[compression.compressor()]
     with (
-        process.Program(decompress, stdin=process.PIPE, stdout=process.PIPE, behind=behind) as program,
+        process.Program(decompress, stdin=process.PIPE, stdout=process.PIPE, low_priority=low_priority) as program,
         ThreadPoolExecutor(2) as pool,
         source as chunks,
     ):
@@ -105,7 +105,7 @@ def file_hash(path: Path) -> FileHash:
 
 
 def setvals(text: bytes) -> dict[str, SequenceValue]:
-    """The values a dump gives to its sequences; only under pg_dump's own heading, so not from a row's text."""
+    """The sequence values of a dump, only under pg_dump's own heading and never from a row's text."""
     return {
         match[1].decode().replace("''", "'"): SequenceValue(int(match[2]), match[3] == b"true")
         for match in _SETVAL.finditer(text)
@@ -113,7 +113,7 @@ def setvals(text: bytes) -> dict[str, SequenceValue]:
 
 
 def _feed(chunks: Iterable[bytes], target: IO[bytes]) -> FileHash:
-    """Hashes all there is, also what a decompressor that gave up no longer takes."""
+    """Hashes all chunks, also those that a failed decompressor no longer accepts."""
     digest, size, is_accepting = hashlib.sha256(), 0, True
     try:
         for chunk in chunks:

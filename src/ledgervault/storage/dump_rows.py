@@ -1,6 +1,6 @@
-"""The rows of a dump's tables, as pg_dump wrote them, without restoring anything.
+"""Reads the rows of a dump's tables as pg_dump wrote them, without restoring anything.
 
-Apart from rows, which loads them: this hands each row to whoever asked for its table and keeps none.
+Apart from `row_loader`, which loads them: this module passes each row to the function that asked for its table.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NAME = re.compile(rb'"((?:[^"]|"")*)"|([^\s",()]+)')
 
 
 def read(path: Path, ask: Ask, limit_seconds: float) -> Counter[str]:
-    """The number of rows of each table asked for. CouldNot for a dump that cannot be read to its end."""
+    """Returns the number of rows of each requested table. Raises CouldNot if the dump cannot be read to its end."""
     counted: Counter[str] = Counter()
     deadline = time.monotonic() + limit_seconds
     table, take, rest = "", None, b""
@@ -46,7 +46,7 @@ def read(path: Path, ask: Ask, limit_seconds: float) -> Counter[str]:
 
 
 def columns(path: Path, limit_seconds: float) -> dict[str, tuple[str, ...]]:
-    """Of each table that the dump has a COPY for."""
+    """The columns of each table that the dump has a COPY for."""
     columns_by_table: dict[str, tuple[str, ...]] = {}
 
     def note_columns(table: str, names: tuple[str, ...]) -> None:

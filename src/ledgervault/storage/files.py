@@ -1,4 +1,4 @@
-"""Files that must be whole or absent: written aside, synced, renamed; locks that name their holder."""
+"""Files that are complete or absent (written under a partial name, synced, renamed), and locks with holders' names."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def stamp(moment: datetime | None = None) -> str:
 
 
 def write_aside(path: Path, data: bytes, mode: int = 0o640) -> Path:
-    """Whole and synced under its partial name; `reveal` gives it its own."""
+    """Writes and syncs the file under its partial name; `reveal` gives it its own."""
     aside = path.with_name(backup_names.partial(path.name))
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "wb") as file:
@@ -59,7 +59,7 @@ def sync_directory(path: Path) -> None:
 
 
 def link(path: Path, target: str) -> None:
-    """A symbolic link replaced in one step."""
+    """Replaces a symbolic link in one step."""
     aside = path.with_name(backup_names.partial(path.name))
     aside.unlink(missing_ok=True)
     aside.symlink_to(target)
@@ -72,11 +72,8 @@ def sha256(path: Path) -> str:
 
 
 class Growing:
-    """A new file that is written by one thread and meanwhile read back by another, as far as it is on the disk.
-
-    Who reads syncs, so that who writes never waits for the disk; what was synced leaves the cache, so that reading back
-    reads what the disk holds.
-    """
+    """A new file that one thread writes while another reads back what is on the disk. The reader syncs, so that the
+    writer never waits for the disk. Synced bytes leave the cache, so that reading back reads what the disk holds."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("xb", buffering=0)
@@ -94,7 +91,7 @@ class Growing:
             self._news.notify_all()
 
     def _chunks(self) -> Iterator[bytes]:
-        """All there is until the writer is done, less if the disk gives back less; waits for more."""
+        """Yields the bytes until the writer is done, and waits for more. It ends early if the disk returns less."""
         with self._back:
             while (place := self._back.tell()) < (size := self._more_than(place)):
                 os.fsync(self._back.fileno())
@@ -105,13 +102,13 @@ class Growing:
                     yield chunk
 
     def _more_than(self, place: int) -> int:
-        """How much was written once that is worth a sync, or all of it at the end."""
+        """Waits until enough bytes for a sync are written, or the file has ended, and returns the size."""
         with self._news:
             self._news.wait_for(lambda: self._ended or self.size - place >= _SYNC_BYTES)
             return self.size
 
     def __enter__(self) -> Iterator[bytes]:
-        """What is read back; the block's end is the end of the file."""
+        """The chunks that are read back. The file ends with the block."""
         return self._chunks()
 
     def __exit__(self, *_: object) -> None:
@@ -123,7 +120,8 @@ class Growing:
 
 @contextmanager
 def locked(path: Path, purpose: str, wait_seconds: float) -> Iterator[None]:
-    """One holder at a time, whoever waits too long is told who it is. The kernel lets go when the holder dies."""
+    """One holder at a time; the error of a wait that was too long names the holder. The kernel releases a dead holder's
+    lock."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o640)
     try:
         _acquire(descriptor, path, wait_seconds)
@@ -145,7 +143,7 @@ def holder(path: Path) -> str:
 
 @contextmanager
 def in_use(path: Path) -> Iterator[None]:
-    """A reader's mark on a backup: whoever prunes leaves it alone meanwhile."""
+    """Marks a backup as being read: pruning skips it."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH)

@@ -1,4 +1,4 @@
-"""The proofs that lie beside a backup."""
+"""The proofs beside a backup."""
 
 from __future__ import annotations
 

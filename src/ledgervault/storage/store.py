@@ -1,7 +1,7 @@
-"""The backups directory: what is in it, what each file is worth, and the only functions that write to it.
+"""The backups directory: its entries and their verdicts, and the only functions that write to it.
 
-Everything that counts is first in the journal. A writer that is killed leaves partial names; `recover` finishes what
-the journal knows of and removes what it does not.
+Every change is first written to the journal. A killed writer leaves partial names: `recover` finishes what the journal
+lists and removes the rest.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Store:
     # ---------------------------------------------------------------- reading
 
     def journal(self) -> Journal:
-        """CouldNot where it cannot be read, or holds a line of a later version: this one would judge without it."""
+        """Raises CouldNot if it cannot be read, or has a line of a later version, which this one would ignore."""
         try:
             journal = check_line_data(parse_journal(self.journal_path.read_bytes()))
         except FileNotFoundError:
@@ -94,7 +94,7 @@ class Store:
         return journal
 
     def failed_backup(self) -> dict[str, str] | None:
-        """Time and text of the newest backup run, where it failed; backup.log has a line for each."""
+        """Time and text of the newest backup run if it failed; backup.log has a line for each run."""
         try:
             with (self.root / _LOG).open("rb") as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - _LOG_TAIL))
@@ -107,7 +107,7 @@ class Store:
         return {"time": runs[-1][0], "text": " ".join(runs[-1][1:])}
 
     def head_problem(self, journal: Journal) -> str | None:
-        """What the kept head says against the journal; None also where no head is kept."""
+        """Compares the journal with the stored head; None also without a stored head."""
         kept_head = self.kept_head()
         return head_problem(journal, kept_head) if kept_head is not None and journal.broken is None else None
 
@@ -120,7 +120,7 @@ class Store:
             raise CouldNot(str(self.head_path), f"the journal's head cannot be read: {error}", HEAD_HINT) from error
 
     def entries(self, journal: Journal | None = None) -> list[Entry]:
-        """In the journal's order, oldest first; without what was removed on purpose, or is to be forgotten."""
+        """In the journal's order, oldest first, without removed and forgotten backups."""
         journal = journal or self.journal()
         removed = removed_files(journal.lines) | forgotten_lines(journal.lines).keys()
         return [entry for entry in self._written(journal) if entry.file not in removed]
@@ -156,7 +156,7 @@ class Store:
         raise UsageError(name, f"no such backup in {self.root}", "`ledgervault list` shows what there is")
 
     def owns(self, path: Path) -> bool:
-        """Whether this file is one of ours: in a tier's directory, under the name of a backup."""
+        """Whether the file is in a tier's directory under the name of a backup."""
         inside = path.parent.parent == self.root.resolve() and path.parent.name in backup_names.TIERS
         return inside and backup_names.parse(path.name) is not None
 
@@ -173,7 +173,7 @@ class Store:
     # ---------------------------------------------------------------- writing
 
     def prepare(self, tier: str) -> None:
-        """Refuses to make a directory tree where the volume should be mounted."""
+        """Refuses to create a directory tree at the place where the volume should be mounted."""
         if not self.root.is_dir():
             raise CouldNot(str(self.root), "the backups directory is not there", "mount the backups volume")
         try:
@@ -188,7 +188,7 @@ class Store:
             ) from error
 
     def _keep_reserve(self) -> None:
-        """Room for the journal's lines about what is removed when the volume is full."""
+        """Keeps room for the journal's lines about removals when the volume is full."""
         if self._reserve.exists():
             return
         try:
@@ -204,7 +204,7 @@ class Store:
             yield
 
     def free_name(self, kind: str, moment: datetime) -> backup_names.BackupName:
-        """A name nobody has, in any tier and in the journal."""
+        """A name that no tier and no line of the journal has."""
         used_names = {line.file for line in self.journal().lines}
         name = backup_names.BackupName(self.prefix, kind, moment.astimezone(UTC).replace(microsecond=0))
         while str(name) in used_names or any((self.tier(tier) / str(name)).exists() for tier in backup_names.TIERS):
@@ -215,7 +215,8 @@ class Store:
         return path.with_name(path.name + digests.SUFFIX)
 
     def commit(self, manifest: Manifest, digested: bytes | None = None) -> Path:
-        """Gives a whole, synced, read-back dump its name. Journal first: from there on `recover` can finish."""
+        """Gives a complete, synced and read-back dump its name. The journal's line comes first: from then on `recover`
+        can finish."""
         path = self.tier(manifest.tier) / manifest.file
         text = to_json(manifest)
         files.write_aside(self.manifest_path(path), text)
@@ -258,16 +259,16 @@ class Store:
         return target
 
     def accept(self, file: str, reason: str) -> None:
-        """The loss that this backup shows was meant."""
+        """Records that this backup's loss was intended."""
         self._append(ACCEPTED, file, None, {"reason": reason})
 
     def forget(self, file: str, reason: str) -> None:
-        """It counts for nothing any more. Its file stays until `prune` finds its time is up from here on."""
+        """The backup no longer counts. `prune` removes its file when its tier's time, from now on, is up."""
         self._append(FORGOTTEN, file, None, {"reason": reason})
         self.relink()
 
     def relink(self) -> None:
-        """`latest.*` in each tier names its newest proven backup, or is not there."""
+        """In each tier `latest.*` links to its newest proven backup, or does not exist."""
         with self._journal_lock():
             entries = self.entries()
             for tier in backup_names.TIERS:
@@ -282,8 +283,8 @@ class Store:
     def prune(
         self, rules: Mapping[str, Rule], now: datetime, *, dry_run: bool = False, pressed: bool = False
     ) -> list[Decision]:
-        """Removes what retention allows, except what somebody is reading. `pressed`: room is short, so that a doubt
-        about the clock no longer stops it; ages count no time that is in doubt."""
+        """Removes what retention allows, except backups that are being read. With `pressed` room is short, and a doubt
+        about the clock no longer stops pruning; ages never count time that is in doubt."""
         with self._journal_lock():
             journal = self.journal()
             self._refuse_if_altered(journal)
@@ -306,7 +307,7 @@ class Store:
         return decisions
 
     def _append_removal(self, entry: Entry, data: dict[str, Any]) -> None:
-        """A full volume takes this line too: room for it is kept."""
+        """Frees the reserved room if the volume is too full for this line."""
         arguments = (REMOVED, entry.file, entry.line.manifest_sha256, data)
         try:
             self._append_locked(*arguments)
@@ -317,12 +318,12 @@ class Store:
             self._append_locked(*arguments)
 
     def _still_there(self, journal: Journal) -> list[Entry]:
-        """What prune may have to remove: also what was forgotten."""
+        """The backups that pruning may remove, including forgotten ones."""
         removed = removed_files(journal.lines)
         return [entry for entry in self._written(journal) if entry.file not in removed]
 
     def recover(self) -> None:
-        """After a kill: what the journal knows is finished, the rest of the half-made goes. Under the backup lock."""
+        """After a kill: finishes what the journal lists and removes other partial files. Requires the backup lock."""
         with self._journal_lock():
             journal = self.journal()
             self._refuse_if_broken(journal)
@@ -369,7 +370,7 @@ class Store:
         self._keep_head(journal, Head(line.seq, digest(encoded)))
 
     def _keep_head(self, before: Journal, head: Head) -> None:
-        """One that the journal contradicts stays: it is the evidence, and `audit` reports it until somebody decides."""
+        """A head that contradicts the journal stays: it is evidence, and `audit` reports it until a person decides."""
         if self.head_path is None:
             return
         try:
@@ -385,7 +386,7 @@ class Store:
             raise CouldNot(str(self.journal_path), problem, HEAD_HINT)
 
     def _refuse_if_broken(self, journal: Journal) -> None:
-        """Neither finished nor removed nor added to: what cannot be believed decides nothing."""
+        """A broken journal is not appended to, and nothing is removed because of it."""
         if journal.broken:
             hint = "`ledgervault audit` says more; bring the journal back, or move it aside to begin a new one"
             raise CouldNot(str(self.journal_path), journal.broken, hint)
@@ -399,7 +400,7 @@ class Store:
 
 
 def journal_data(manifest: Manifest) -> dict[str, Any]:
-    """What the journal says of a backup, so that nobody reads every manifest."""
+    """The fields of a backup's line in the journal, so that listing need not read every manifest."""
     tables = manifest.content.tables
     return {
         "kind": manifest.kind,
@@ -416,7 +417,7 @@ def journal_data(manifest: Manifest) -> dict[str, Any]:
 
 
 def _kept(entry: Entry, forgotten: Line | None, now: datetime, ages: Mapping[int, timedelta]) -> retention.Candidate:
-    """A forgotten one is proven no more, and its age begins with the day it was forgotten."""
+    """A forgotten backup is not proven, and its age starts when it was forgotten."""
     data = entry.line.data
     taken_at = now - ages[(forgotten or entry.line).seq]
     proven = entry.proven and forgotten is None

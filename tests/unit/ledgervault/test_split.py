@@ -121,11 +121,11 @@ ALTER TABLE ONLY public.t
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 1 << 20])
 def test_rows_and_what_stands_behind_them_are_told_apart_at_any_size_of_read(size: int) -> None:
     told = told_apart(HEAD + REST, size)
-    assert told[Part.BEFORE] == HEAD[: HEAD.index(b"--\n-- Data for Name: t")]
+    assert told[Part.PRE_DATA] == HEAD[: HEAD.index(b"--\n-- Data for Name: t")]
     assert told[Part.TABLE] == b"COPY public.t (a, b, c) FROM stdin;\nCOPY public.e (a) FROM stdin;\n"
     assert told[Part.ROWS] == b"--\n-- Name: t_pkey; Type: CONSTRAINT; Schema: public; Owner: a\n--\n"
     assert b"SELECT pg_catalog.setval('public.s', 3, true);" in told[Part.DATA]
-    assert told[Part.BEHIND] == REST
+    assert told[Part.POST_DATA] == REST
     assert len(HEAD + REST) == sum(map(len, told.values())) + 2 * len(b"\\.\n")
 
 
@@ -155,17 +155,17 @@ def test_a_row_goes_to_one_piece_unless_it_is_longer_than_a_read(size: int) -> N
 def test_a_dump_without_rows_or_without_anything_behind_them_is_given_whole() -> None:
     for text in (b"", b"\n", b"SELECT 1;\n", b"COPY t FROM stdin;\n1\n\\.\n", HEAD[: HEAD.index(b"--\n-- Data")]):
         told = told_apart(text, 1 << 20)
-        assert told == dict.fromkeys(Part, b"") | {Part.BEFORE: text}
-    assert dump_format.split_post_data(told_apart(HEAD, 7)[Part.BEHIND]) == dump_format.Behind((), (), ())
+        assert told == dict.fromkeys(Part, b"") | {Part.PRE_DATA: text}
+    assert dump_format.split_post_data(told_apart(HEAD, 7)[Part.POST_DATA]) == dump_format.PostData((), (), ())
 
 
 def test_only_plain_indexes_that_nothing_else_names_stand_alone() -> None:
     parts = dump_format.split_post_data(REST)
-    assert [entry.kind for entry in parts.first] == ["CONSTRAINT"]
-    assert [entry.kind for entry in parts.then] == ["INDEX", "INDEX", "COMMENT", "FK CONSTRAINT"]
+    assert [entry.kind for entry in parts.exclusive] == ["CONSTRAINT"]
+    assert [entry.kind for entry in parts.remaining] == ["INDEX", "INDEX", "COMMENT", "FK CONSTRAINT"]
     assert [b"CREATE INDEX t_a" in entry.text for entry in parts.indexes] == [True, True]
     assert b"t_abc" in dump_format.widest_first(parts.indexes)[0].text
-    assert b"unrestrict" not in parts.then[-1].text
+    assert b"unrestrict" not in parts.remaining[-1].text
 
 
 HEADING = b"--\n-- Name: %s; Schema: public; Owner: a\n--\n\n"
@@ -181,7 +181,7 @@ ALTER TABLE ONLY public.t
 
 
 def test_a_plain_key_may_be_made_of_its_index() -> None:
-    (key,) = dump_format.split_post_data(KEY).first
+    (key,) = dump_format.split_post_data(KEY).exclusive
     assert isinstance(key, dump_format.Key)
     assert (key.kind, key.text, key.table) == ("CONSTRAINT", KEY, b"public.t")
     assert key.index.text == b'CREATE UNIQUE INDEX t_key ON ONLY public.t ("A b", c)'
@@ -204,7 +204,7 @@ def test_a_plain_key_may_be_made_of_its_index() -> None:
     ids=["deferrable", "nulls", "include", "options", "clustered", "exclusion", "comment", "view", "partition"],
 )
 def test_a_key_with_anything_special_stays_as_it_is(text: bytes) -> None:
-    assert not any(isinstance(entry, dump_format.Key) for entry in dump_format.split_post_data(text).first)
+    assert not any(isinstance(entry, dump_format.Key) for entry in dump_format.split_post_data(text).exclusive)
 
 
 @pytest.mark.parametrize(
