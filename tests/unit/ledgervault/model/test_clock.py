@@ -10,6 +10,8 @@ from ledgervault.model import clock
 from ledgervault.model.journal import Line
 
 NOON = datetime(2025, 4, 22, 12, 0, tzinfo=UTC)
+
+
 YEAR = 365 * 24
 
 

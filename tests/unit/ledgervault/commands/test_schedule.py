@@ -1,4 +1,4 @@
-"""The schedule's own decisions: when a run is due, what follows it, what it survives. Its runs are stood in for."""
+"""The schedule's decisions: when a run is due, what follows it, what it survives. Its runs are replaced."""
 
 from __future__ import annotations
 
@@ -13,16 +13,69 @@ from typing import Any
 
 import pytest
 
-from ledgervault.commands import context, health, schedule, state
+from ledgervault.commands import context, schedule
 from ledgervault.commands.context import Context
 from ledgervault.commands.schedule import Schedule
-from ledgervault.model import config, content, proof
-from ledgervault.model.errors import CouldNot
+from ledgervault.model import (
+    config,
+    content,
+    proof,
+)
+from ledgervault.model.journal import Line
 from ledgervault.model.manifest import Manifest
 from ledgervault.model.proof import Proof
 from ledgervault.storage import files
 
 NOON = datetime(2025, 4, 22, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("last", "now", "due"),
+    [
+        (None, "12:00", "12:07"),
+        (None, "12:08", "13:07"),
+        ("11:07", "12:00", "12:07"),
+        ("12:07", "12:08", "13:07"),
+        ("10:30", "12:00", "12:00"),
+        ("10:59", "12:00", "12:07"),
+        ("10:58", "12:00", "12:00"),
+        ("12:30", "12:00", "12:07"),
+        ("12:08", "12:07", "12:07"),
+        ("12:06", "12:06", "12:07"),
+        ("12:07", "12:07", "13:07"),
+    ],
+)
+def test_the_next_backup_is_due_at_the_minute_or_at_once_if_one_was_missed(
+    last: str | None, now: str, due: str
+) -> None:
+    def at(text: str) -> datetime:
+        hour, minute = text.split(":")
+        return NOON.replace(hour=int(hour), minute=int(minute))
+
+    assert schedule.next_due(at(last) if last else None, at(now), 7) == at(due)
+
+
+@pytest.mark.parametrize(
+    ("change", "due"),
+    [
+        ({}, False),
+        ({"indexes": "definitions"}, True),
+        ({"verdict": "failed"}, True),
+        ({"level": "bytes"}, True),
+        ({"hours": 24}, True),
+        ({"hours": 23}, False),
+        ({"hours": -24 * 365}, True),
+    ],
+)
+def test_a_proof_with_every_index_is_due_once_a_day(change: dict[str, object], due: bool) -> None:
+    now = datetime(2025, 4, 22, 12, 0, tzinfo=UTC)
+    told = {"verdict": "proven", "level": "data", "indexes": "all", "hours": 1, **change}
+    taken = now - timedelta(hours=int(str(told.pop("hours"))))
+    line = Line(1, taken.isoformat(), "proof", "a", None, "", told)
+    assert schedule.every_index_is_due([line], now) is due
+    assert schedule.every_index_is_due([], now)
+
+
 CONFIG = """
 environment = "ci"
 backup_prefix = "ledgerflow"
@@ -40,12 +93,6 @@ lock_wait_seconds = 10
 backup_timeout_seconds = 100
 proof_timeout_seconds = 200
 """
-DATABASE = content.Database("app", "UTF8", "b", "C.UTF-8", "C.UTF-8", "C.UTF-8", None, -1, ())
-GLOBALS = content.Globals("postgres", {}, (), (), {}, DATABASE, {})
-MANIFEST = Manifest(
-    1, "f", "db", "hourly", "ci", "ledger", "t", "t", "t", "17.1", 170001, "pg_dump", "0/1", "igzip", 1, "s", 1,
-    content.Content({"public.t": content.Table(3, "30", "7")}, {}, {}, {}, GLOBALS), {},
-)  # fmt: skip
 
 
 class Run:
@@ -86,22 +133,6 @@ def plan(vault: Context) -> Plan:
     return Plan(vault, Path("c.toml"))
 
 
-def take(vault: Context, when: datetime, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(files, "now", lambda: when)
-    store = vault.store
-    store.prepare("hourly")
-    name = str(store.free_name("db", when))
-    data = name.encode()
-    files.write_aside(store.tier("hourly") / name, data)
-    digest = sha256(data).hexdigest()
-    return store.commit(replace(MANIFEST, file=name, snapshot=files.stamp(when), size=len(data), sha256=digest))
-
-
-def judge(vault: Context, path: Path, verdict: str, built: bool = True) -> None:
-    figures = {} if built else {"indexes_unbuilt": 1.0}
-    vault.store.record(path, Proof(1, path.name, "m", "data", verdict, "t", "t", 1.0, (), figures))
-
-
 def minutes(plan: Plan, begin: datetime, number: int) -> list[str]:
     """The minutes at which a backup began, each ended before the next."""
     begun = []
@@ -119,6 +150,34 @@ def test_a_fresh_vault_takes_one_an_hour_at_the_minute_and_none_at_once(plan: Pl
     assert minutes(plan, NOON, 180) == ["12:07", "13:07", "14:07"]
     assert [arguments for _, arguments in plan.started()] == [("backup",)] * 3
     assert [seconds for seconds, _ in plan.started()] == [110] * 3, "the lock's wait and the backup's own limit"
+
+
+DATABASE = content.Database("app", "UTF8", "b", "C.UTF-8", "C.UTF-8", "C.UTF-8", None, -1, ())
+
+
+GLOBALS = content.Globals("postgres", {}, (), (), {}, DATABASE, {})
+
+
+MANIFEST = Manifest(
+    1, "f", "db", "hourly", "ci", "ledger", "t", "t", "t", "17.1", 170001, "pg_dump", "0/1", "igzip", 1, "s", 1,
+    content.Content({"public.t": content.Table(3, "30", "7")}, {}, {}, {}, GLOBALS), {},
+)  # fmt: skip
+
+
+def take(vault: Context, when: datetime, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(files, "now", lambda: when)
+    store = vault.store
+    store.prepare("hourly")
+    name = str(store.free_name("db", when))
+    data = name.encode()
+    files.write_aside(store.tier("hourly") / name, data)
+    digest = sha256(data).hexdigest()
+    return store.commit(replace(MANIFEST, file=name, snapshot=files.stamp(when), size=len(data), sha256=digest))
+
+
+def judge(vault: Context, path: Path, verdict: str, built: bool = True) -> None:
+    figures = {} if built else {"indexes_unbuilt": 1.0}
+    vault.store.record(path, Proof(1, path.name, "m", "data", verdict, "t", "t", 1.0, (), figures))
 
 
 @pytest.mark.parametrize(
@@ -249,67 +308,3 @@ def test_an_unreadable_journal_or_state_stops_neither_the_heartbeat_nor_what_com
     journal.rmdir()
     place.mkdir()
     assert minutes(plan, NOON, 70) == ["12:07", "13:07"]
-
-
-# ---------------------------------------------------------------- state, health
-
-
-def test_the_state_counts_what_waits_and_names_the_last_failure(
-    vault: Context, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert state.collect_facts(vault)["queue"] == 0
-    take(vault, NOON, monkeypatch)
-    assert (state.collect_facts(vault)["queue"], state.collect_facts(vault)["newest_proven"]) == (1, None)
-    proven = take(vault, NOON, monkeypatch)
-    judge(vault, proven, proof.PROVEN)
-    facts = state.collect_facts(vault)
-    assert (facts["queue"], facts["last_failure"], facts["newest_proven"]["file"]) == (0, None, proven.name)
-    judge(vault, take(vault, NOON, monkeypatch), proof.FAILED)
-    later = take(vault, NOON, monkeypatch)
-    facts = state.collect_facts(vault)
-    assert (facts["queue"], facts["last_failure"]) == (1, None), "a newer one is pending"
-    judge(vault, later, proof.INCONCLUSIVE)
-    facts = state.collect_facts(vault)
-    assert facts["last_failure"]["text"].startswith(f"{later.name} inconclusive")
-    assert facts["backups"] == {"proven": 1, "failed": 1, "inconclusive": 1, "unproven": 1}
-    assert facts["newest"]["file"] == later.name
-    assert facts["proven_age_minutes"] == 150
-
-
-def test_a_failed_backup_is_the_last_failure_until_one_is_taken(vault: Context) -> None:
-    assert vault.store.failed_backup() is None
-    vault.store.log("backup taken one 1 bytes")
-    vault.store.log("backup FAILED database ledger: is  down")
-    vault.store.log("data proven one")
-    failure = vault.store.failed_backup()
-    assert failure is not None
-    assert failure["text"] == "backup FAILED database ledger: is down"
-    assert datetime.fromisoformat(failure["time"]).tzinfo
-    vault.store.log("backup taken two 1 bytes")
-    assert vault.store.failed_backup() is None
-
-
-def test_health_is_the_heartbeat_the_work_and_the_room(vault: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(CouldNot, match="no heartbeat"):
-        health.judge(vault, NOON)
-    health.beat(vault)
-    assert {check.result for check in health.judge(vault, NOON)} == {"ok", "note"}, "it has not said when it started"
-    health.note_start(vault)
-    later = files.now() + timedelta(hours=2)
-    assert [check.id for check in health.judge(vault, later) if check.result == "failed"] == ["age"]
-    judge(vault, take(vault, later, monkeypatch), proof.PROVEN)
-    assert {check.result for check in health.judge(vault, later)} == {"ok"}
-    full = replace(vault, config=replace(vault.config, limits=replace(vault.config.limits, free_mb=1 << 40)))
-    assert [check.id for check in health.judge(full, later) if check.result == "failed"] == ["room"]
-
-
-def test_a_heartbeat_is_stale_after_a_minute(vault: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    health.beat(vault)
-    beat = (vault.scratch / "heartbeat").stat().st_mtime
-    for seconds, stale in ((0, False), (60, False), (61, True)):
-        monkeypatch.setattr(health.time, "time", lambda seconds=seconds: beat + seconds)
-        if stale:
-            with pytest.raises(CouldNot, match="61 s old"):
-                health.heartbeat(vault)
-        else:
-            assert health.heartbeat(vault).result == "ok"

@@ -1,4 +1,4 @@
-"""How a large table's rows are dealt to two loaders: whole rows, to the one that waits."""
+"""How a large table's rows are dealt to two loaders: whole rows, to the loader that waits."""
 
 from __future__ import annotations
 

@@ -25,12 +25,20 @@ from ledgervault.storage import files
 from ledgervault.storage.store import Store
 
 NOON = datetime(2025, 4, 22, 12, 0, tzinfo=UTC)
+
+
 DATABASE = content.Database("app", "UTF8", "b", "C.UTF-8", "C.UTF-8", "C.UTF-8", None, -1, ())
+
+
 GLOBALS = content.Globals("postgres", {}, (), (), {}, DATABASE, {})
+
+
 MANIFEST = Manifest(
     1, "f", "db", "hourly", "ci", "ledger", "t", "t", "t", "17.1", 170001, "pg_dump", "0/1", "igzip", 1, "s", 1,
     content.Content({"public.t": content.Table(3, "30", "7")}, {}, {}, {}, GLOBALS), {},
 )  # fmt: skip
+
+
 RULES = {"hourly": Rule(48, 2), "daily": Rule(24 * 7, 1)}
 
 
@@ -68,29 +76,6 @@ def take(store: Store, tier: str = "hourly", kind: str = "db") -> Path:
 
 def judge(store: Store, path: Path, verdict: str = proof.PROVEN, shrunken: bool = False, level: str = "data") -> None:
     store.record(path, Proof(1, path.name, "m", level, verdict, "t", "t", 1.0, (), {}, shrunken))
-
-
-def proven(store: Store, tier: str = "hourly", kind: str = "db") -> str:
-    path = take(store, tier, kind)
-    judge(store, path)
-    return path.name
-
-
-def prune(store: Store, **options: bool) -> list[str]:
-    return [each.file for each in store.prune(RULES, files.now(), **options) if each.removed]
-
-
-# ---------------------------------------------------------------- promise 5
-
-
-@pytest.mark.parametrize("seed", range(12))
-def test_promise_5_holds_whatever_happens(store: Store, clock: Clock, seed: int) -> None:
-    """Backups of both kinds and two tiers, verdicts that change, a clock that jumps, prunes at any moment."""
-    chance = random.Random(seed)  # noqa: S311 - a seeded history, no secret
-    for _ in range(60):
-        step = chance.choices([_taking, _judging, _waiting, _jumping, _pruning], [5, 5, 5, 0.3, 3])[0]
-        step(store, clock, chance)
-    assert [check.text for check in audit.audit(store) if check.result == proof.FAILED] == []
 
 
 def _taking(store: Store, clock: Clock, chance: random.Random) -> None:
@@ -133,7 +118,24 @@ def _replaces(other: Entry, gone: Entry) -> bool:
     return newer and other.proven and not (other.ruling and other.ruling.data["shrunken"])
 
 
-# ---------------------------------------------------------------- the clock (B21, B44)
+@pytest.mark.parametrize("seed", range(12))
+def test_promise_5_holds_whatever_happens(store: Store, clock: Clock, seed: int) -> None:
+    """Backups of both kinds and two tiers, verdicts that change, a clock that jumps, prunes at any moment."""
+    chance = random.Random(seed)  # noqa: S311 - a seeded history, no secret
+    for _ in range(60):
+        step = chance.choices([_taking, _judging, _waiting, _jumping, _pruning], [5, 5, 5, 0.3, 3])[0]
+        step(store, clock, chance)
+    assert [check.text for check in audit.audit(store) if check.result == proof.FAILED] == []
+
+
+def proven(store: Store, tier: str = "hourly", kind: str = "db") -> str:
+    path = take(store, tier, kind)
+    judge(store, path)
+    return path.name
+
+
+def prune(store: Store, **options: bool) -> list[str]:
+    return [each.file for each in store.prune(RULES, files.now(), **options) if each.removed]
 
 
 def history(store: Store, clock: Clock, hours: int) -> list[str]:
@@ -205,9 +207,6 @@ def test_a_minimum_stays_whatever_its_age(store: Store, clock: Clock) -> None:
     assert last not in removed
 
 
-# ---------------------------------------------------------------- reasons, readers, rules
-
-
 def test_each_backup_has_its_decision_and_reason_and_a_dry_run_removes_none(store: Store, clock: Clock) -> None:
     made = history(store, clock, 60)
     weekly = proven(store, "weekly")
@@ -251,9 +250,6 @@ def test_an_unreadable_journal_could_not_be_checked(store: Store) -> None:
     store.journal_path.mkdir()
     with pytest.raises(CouldNot, match="cannot be read"):
         store.entries()
-
-
-# ---------------------------------------------------------------- a full volume
 
 
 @pytest.fixture

@@ -32,7 +32,21 @@ def proven(minutes: float, **changes: Any) -> dict[str, Any]:
     return {"newest_proven": {"file": "one.sql.gz", "taken": ago(minutes), "shrunken": False, **changes}}
 
 
+def bad(changes: dict[str, Any]) -> list[str]:
+    return [check.text for check in health_rules.judge(facts(**changes), NOON) if check.result == "failed"]
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, proven(150), proven(-0.5), proven(-1), {"queue": 2}, {"schedule_started": None}]
+)
+def test_a_vault_that_works_is_well(changes: dict[str, Any]) -> None:
+    assert bad(changes) == []
+    assert {check.result for check in health_rules.judge(facts(**changes), NOON)} == {"ok"}
+
+
 FAILURE = {"time": "t", "text": "backup FAILED disk full"}
+
+
 BAD: list[tuple[dict[str, Any], str]] = [
     (proven(151), "newest proven backup: one.sql.gz, 151 min old, 150 min allowed"),
     (proven(60 * 72), "newest proven backup: one.sql.gz, 3 days old, 150 min allowed"),
@@ -49,18 +63,6 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"queue": 3}, "3 backups wait for their proof"),
     ({"journal": {"broken": "line 3: x"}}, "journal: line 3: x"),
 ]
-
-
-def bad(changes: dict[str, Any]) -> list[str]:
-    return [check.text for check in health_rules.judge(facts(**changes), NOON) if check.result == "failed"]
-
-
-@pytest.mark.parametrize(
-    "changes", [{}, proven(150), proven(-0.5), proven(-1), {"queue": 2}, {"schedule_started": None}]
-)
-def test_a_vault_that_works_is_well(changes: dict[str, Any]) -> None:
-    assert bad(changes) == []
-    assert {check.result for check in health_rules.judge(facts(**changes), NOON)} == {"ok"}
 
 
 @pytest.mark.parametrize(("changes", "told"), BAD)

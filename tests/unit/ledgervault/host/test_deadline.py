@@ -1,4 +1,4 @@
-"""The time-out of a whole run: what was entered ends at that moment, what is begun later does not begin."""
+"""The time-out of a whole run: registered waits end at that moment, and nothing starts later."""
 
 from __future__ import annotations
 

@@ -1,15 +1,11 @@
-"""What stands behind a dump's rows is told apart whatever the rows hold and wherever a read ends."""
+"""A dump is split into its parts whatever the rows hold and wherever a read ends."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 
-from ledgervault.commands import schedule
 from ledgervault.model import dump_format
-from ledgervault.model.dump_format import Part, Splitter
-from ledgervault.model.journal import Line
+from ledgervault.model.dump_format import Part, Splitter, unescaped
 
 HEAD = b"""-- PostgreSQL database dump
 
@@ -59,6 +55,8 @@ COPY public.e (a) FROM stdin;
 
 
 """
+
+
 REST = b"""--
 -- Name: t t_pkey; Type: CONSTRAINT; Schema: public; Owner: a
 --
@@ -118,17 +116,6 @@ ALTER TABLE ONLY public.t
 """
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 1 << 20])
-def test_rows_and_what_stands_behind_them_are_told_apart_at_any_size_of_read(size: int) -> None:
-    told = told_apart(HEAD + REST, size)
-    assert told[Part.PRE_DATA] == HEAD[: HEAD.index(b"--\n-- Data for Name: t")]
-    assert told[Part.TABLE] == b"COPY public.t (a, b, c) FROM stdin;\nCOPY public.e (a) FROM stdin;\n"
-    assert told[Part.ROWS] == b"--\n-- Name: t_pkey; Type: CONSTRAINT; Schema: public; Owner: a\n--\n"
-    assert b"SELECT pg_catalog.setval('public.s', 3, true);" in told[Part.DATA]
-    assert told[Part.POST_DATA] == REST
-    assert len(HEAD + REST) == sum(map(len, told.values())) + 2 * len(b"\\.\n")
-
-
 def told_apart(text: bytes, size: int) -> dict[Part, bytes]:
     """Each part's bytes, when the dump is read `size` bytes at a time."""
     told, splitter = dict.fromkeys(Part, b""), Splitter()
@@ -138,6 +125,17 @@ def told_apart(text: bytes, size: int) -> dict[Part, bytes]:
     for part, piece in splitter.end():
         told[part] += piece
     return told
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 1 << 20])
+def test_rows_and_what_stands_behind_them_are_told_apart_at_any_size_of_read(size: int) -> None:
+    told = told_apart(HEAD + REST, size)
+    assert told[Part.PRE_DATA] == HEAD[: HEAD.index(b"--\n-- Data for Name: t")]
+    assert told[Part.TABLE] == b"COPY public.t (a, b, c) FROM stdin;\nCOPY public.e (a) FROM stdin;\n"
+    assert told[Part.ROWS] == b"--\n-- Name: t_pkey; Type: CONSTRAINT; Schema: public; Owner: a\n--\n"
+    assert b"SELECT pg_catalog.setval('public.s', 3, true);" in told[Part.DATA]
+    assert told[Part.POST_DATA] == REST
+    assert len(HEAD + REST) == sum(map(len, told.values())) + 2 * len(b"\\.\n")
 
 
 @pytest.mark.parametrize("size", [1, 5, 64, 1 << 20])
@@ -168,7 +166,6 @@ def test_only_plain_indexes_that_nothing_else_names_stand_alone() -> None:
     assert b"unrestrict" not in parts.remaining[-1].text
 
 
-HEADING = b"--\n-- Name: %s; Schema: public; Owner: a\n--\n\n"
 KEY = b"""--
 -- Name: t t_key; Type: CONSTRAINT; Schema: public; Owner: a
 --
@@ -186,6 +183,9 @@ def test_a_plain_key_may_be_made_of_its_index() -> None:
     assert (key.kind, key.text, key.table) == ("CONSTRAINT", KEY, b"public.t")
     assert key.index.text == b'CREATE UNIQUE INDEX t_key ON ONLY public.t ("A b", c)'
     assert key.attach.text == b"ALTER TABLE ONLY public.t ADD CONSTRAINT t_key UNIQUE USING INDEX t_key"
+
+
+HEADING = b"--\n-- Name: %s; Schema: public; Owner: a\n--\n\n"
 
 
 @pytest.mark.parametrize(
@@ -208,27 +208,6 @@ def test_a_key_with_anything_special_stays_as_it_is(text: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "due"),
-    [
-        ({}, False),
-        ({"indexes": "definitions"}, True),
-        ({"verdict": "failed"}, True),
-        ({"level": "bytes"}, True),
-        ({"hours": 24}, True),
-        ({"hours": 23}, False),
-        ({"hours": -24 * 365}, True),
-    ],
-)
-def test_a_proof_with_every_index_is_due_once_a_day(change: dict[str, object], due: bool) -> None:
-    now = datetime(2025, 4, 22, 12, 0, tzinfo=UTC)
-    told = {"verdict": "proven", "level": "data", "indexes": "all", "hours": 1, **change}
-    taken = now - timedelta(hours=int(str(told.pop("hours"))))
-    line = Line(1, taken.isoformat(), "proof", "a", None, "", told)
-    assert schedule.every_index_is_due([line], now) is due
-    assert schedule.every_index_is_due([], now)
-
-
-@pytest.mark.parametrize(
     ("header", "table"),
     [
         (b"COPY public.t (a, b) FROM stdin;\n", b"public.t"),
@@ -243,3 +222,8 @@ def test_the_table_of_a_copy_is_found_whatever_its_name(header: bytes, table: by
 
 def test_what_is_no_copy_line_has_no_table() -> None:
     assert dump_format.table_name(b"COPY t FROM stdin;\n") is None
+
+
+def test_fields_of_a_dump_are_unescaped_as_copy_escaped_them() -> None:
+    assert unescaped(rb"a\tb\nc\\d\be") == b"a\tb\nc\\d\be"
+    assert unescaped(b"plain") == b"plain"
