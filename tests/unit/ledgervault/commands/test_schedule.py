@@ -5,26 +5,20 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ledgervault.commands import context, schedule
+from ledgervault.commands import schedule
 from ledgervault.commands.context import Context
 from ledgervault.commands.schedule import Schedule
 from ledgervault.model import (
-    config,
-    content,
     proof,
 )
 from ledgervault.model.journal import Line
-from ledgervault.model.manifest import Manifest
-from ledgervault.model.proof import Proof
-from ledgervault.storage import files
 
 NOON = datetime(2025, 4, 22, 12, 0, tzinfo=UTC)
 
@@ -76,25 +70,6 @@ def test_a_proof_with_every_index_is_due_once_a_day(change: dict[str, object], d
     assert schedule.every_index_is_due([], now)
 
 
-CONFIG = """
-environment = "ci"
-backup_prefix = "ledgerflow"
-[database]
-name = "ledger"
-user = "ledger_backup"
-host = "db"
-[places]
-backups = "{0}/backups"
-scratch = "{0}/scratch"
-state = "{0}/vault.json"
-[limits]
-free_mb = 0
-lock_wait_seconds = 10
-backup_timeout_seconds = 100
-proof_timeout_seconds = 200
-"""
-
-
 class Run:
     """The edge: a process that ends when the test says so."""
 
@@ -122,13 +97,6 @@ class Plan(Schedule):
 
 
 @pytest.fixture
-def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
-    for name in ("backups", "scratch"):
-        (tmp_path / name).mkdir()
-    return context.make_context(config.parse(CONFIG.format(tmp_path), "c.toml"), lambda _: None)
-
-
-@pytest.fixture
 def plan(vault: Context) -> Plan:
     return Plan(vault, Path("c.toml"))
 
@@ -152,40 +120,18 @@ def test_a_fresh_vault_takes_one_an_hour_at_the_minute_and_none_at_once(plan: Pl
     assert [seconds for seconds, _ in plan.started()] == [110] * 3, "the lock's wait and the backup's own limit"
 
 
-DATABASE = content.Database("app", "UTF8", "b", "C.UTF-8", "C.UTF-8", "C.UTF-8", None, -1, ())
-
-
-GLOBALS = content.Globals("postgres", {}, (), (), {}, DATABASE, {})
-
-
-MANIFEST = Manifest(
-    1, "f", "db", "hourly", "ci", "ledger", "t", "t", "t", "17.1", 170001, "pg_dump", "0/1", "igzip", 1, "s", 1,
-    content.Content({"public.t": content.Table(3, "30", "7")}, {}, {}, {}, GLOBALS), {},
-)  # fmt: skip
-
-
-def take(vault: Context, when: datetime, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(files, "now", lambda: when)
-    store = vault.store
-    store.prepare("hourly")
-    name = str(store.free_name("db", when))
-    data = name.encode()
-    files.write_aside(store.tier("hourly") / name, data)
-    digest = sha256(data).hexdigest()
-    return store.commit(replace(MANIFEST, file=name, snapshot=files.stamp(when), size=len(data), sha256=digest))
-
-
-def judge(vault: Context, path: Path, verdict: str, built: bool = True) -> None:
-    figures = {} if built else {"indexes_unbuilt": 1.0}
-    vault.store.record(path, Proof(1, path.name, "m", "data", verdict, "t", "t", 1.0, (), figures))
-
-
 @pytest.mark.parametrize(
     ("ago", "begun"),
     [(61, ["12:07"]), (62, ["12:00", "12:07"]), (60 * 72, ["12:00", "12:07"]), (-60 * 24 * 365, ["12:07"])],
 )
 def test_one_that_was_missed_is_taken_at_once(
-    plan: Plan, vault: Context, monkeypatch: pytest.MonkeyPatch, ago: int, begun: list[str]
+    plan: Plan,
+    vault: Context,
+    monkeypatch: pytest.MonkeyPatch,
+    ago: int,
+    begun: list[str],
+    take: Callable[..., Path],
+    judge: Callable[..., None],
 ) -> None:
     path = take(vault, NOON - timedelta(minutes=ago), monkeypatch)
     judge(vault, path, proof.PROVEN)
@@ -220,7 +166,7 @@ def test_only_one_backup_runs_at_a_time_and_the_next_is_due_after_it(plan: Plan)
 
 
 def test_the_newest_unproven_backup_is_proven_once_with_its_limit(
-    plan: Plan, vault: Context, monkeypatch: pytest.MonkeyPatch
+    plan: Plan, vault: Context, monkeypatch: pytest.MonkeyPatch, take: Callable[..., Path]
 ) -> None:
     take(vault, NOON - timedelta(minutes=3), monkeypatch)
     newest = take(vault, NOON - timedelta(minutes=1), monkeypatch)
@@ -229,13 +175,17 @@ def test_the_newest_unproven_backup_is_proven_once_with_its_limit(
     assert plan.started() == [(200, ("prove", "--then-prune", "--indexes", "all", newest.name))]
 
 
-def test_one_that_was_judged_is_not_proven_again(plan: Plan, vault: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_was_judged_is_not_proven_again(
+    plan: Plan, vault: Context, monkeypatch: pytest.MonkeyPatch, take: Callable[..., Path], judge: Callable[..., None]
+) -> None:
     judge(vault, take(vault, NOON - timedelta(minutes=1), monkeypatch), proof.FAILED)
     plan.tick(NOON)
     assert plan.started() == []
 
 
-def test_indexes_are_built_once_a_day(plan: Plan, vault: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_indexes_are_built_once_a_day(
+    plan: Plan, vault: Context, monkeypatch: pytest.MonkeyPatch, take: Callable[..., Path], judge: Callable[..., None]
+) -> None:
     judge(vault, take(vault, NOON - timedelta(minutes=2), monkeypatch), proof.PROVEN)
     take(vault, NOON - timedelta(minutes=1), monkeypatch)
     plan.tick(NOON)
@@ -243,7 +193,7 @@ def test_indexes_are_built_once_a_day(plan: Plan, vault: Context, monkeypatch: p
 
 
 def test_a_proof_that_ended_is_followed_by_what_waits_and_the_state_is_written(
-    plan: Plan, vault: Context, monkeypatch: pytest.MonkeyPatch
+    plan: Plan, vault: Context, monkeypatch: pytest.MonkeyPatch, take: Callable[..., Path]
 ) -> None:
     place = Path(str(vault.config.places.state))
     take(vault, NOON - timedelta(minutes=1), monkeypatch)
