@@ -18,6 +18,7 @@ from ledgervault.commands import prune
 from ledgervault.commands.context import Context
 from ledgervault.host import compression, deadline, process
 from ledgervault.model import backup_names, config, diagnosis, digests
+from ledgervault.model.config import Config
 from ledgervault.model.content import Content, Sequence
 from ledgervault.model.digests import Digests
 from ledgervault.model.errors import Bad, CouldNot, VaultError
@@ -124,7 +125,7 @@ def _make_backup(context: Context, kind: str, tier: str) -> tuple[Manifest, byte
             content=content,
             sequences_dumped=read_back.sequences,
             watched=_watched_tables(context, content),
-            migration_heads_query=_migration_query(context),
+            migration_heads_query=_migration_query(context.config),
             deployment=context.deployment(),
             digests=digests.describe(name, encoded),
         )
@@ -203,7 +204,7 @@ def _reading_in_parallel(
 
 def _read_content(connection: Connection, context: Context, sequences: dict[str, Sequence]) -> _Read:
     tables, table_digests = digest_reader.read(connection, context.say)
-    content = database.read_content(connection, _migration_query(context), context.say, sequences, tables)
+    content = database.read_content(connection, _migration_query(context.config), context.say, sequences, tables)
     return content, table_digests
 
 
@@ -283,8 +284,8 @@ def _check_read_back(name: str, dumped: FileHash, read_back: ReadBack) -> None:
         raise Bad(name, "has no end marker", "the dump stopped early; back up again")
 
 
-def _migration_query(context: Context) -> str | None:
-    return context.config.migrations.query if context.config.migrations else None
+def _migration_query(config: Config) -> str | None:
+    return config.migrations.query if config.migrations else None
 
 
 def _watched_tables(context: Context, content: Content) -> dict[str, Watched]:

@@ -12,10 +12,11 @@ from ledgervault.model.proof import Check, failed, inconclusive, note, ok
 from ledgervault.model.records import NewerError, RecordError
 from ledgervault.storage import archive
 from ledgervault.storage.archive import ReadBack
+from ledgervault.storage.store import Store
 
 
-def read_manifest(context: Context, path: Path) -> tuple[Manifest | None, str | None, list[Check]]:
-    place = context.store.manifest_path(path)
+def read_manifest(store: Store, path: Path) -> tuple[Manifest | None, str | None, list[Check]]:
+    place = store.manifest_path(path)
     try:
         text = place.read_bytes()
     except FileNotFoundError:
@@ -44,17 +45,17 @@ def check_manifest(
             yield failed(
                 key, f"{key}: a backup of '{actual}', expected '{expected}'", "prove it with that one's configuration"
             )
-    yield from check_journal(context, path, manifest, manifest_sha256, need_journal)
+    yield from check_journal(context.store, path, manifest, manifest_sha256, need_journal)
 
 
 def check_journal(
-    context: Context, path: Path, manifest: Manifest, manifest_sha256: str | None, need_journal: bool
+    store: Store, path: Path, manifest: Manifest, manifest_sha256: str | None, need_journal: bool
 ) -> Iterator[Check]:
     """The manifest is trusted only if its hash is in the journal, which is a chain of hashes."""
     if not need_journal:
         yield note("journal", "journal: not asked, as you wished")
         return
-    journal = context.store.journal()
+    journal = store.journal()
     if journal.broken is not None:
         yield failed("journal", f"journal: the chain is broken: {journal.broken}", "`ledgervault audit` says more")
         return
@@ -66,7 +67,7 @@ def check_journal(
     elif journal.lines:
         yield failed("journal", f"journal: knows no backup {path.name}", "a file put here by hand? --without-journal")
     else:
-        journal_path = context.store.journal_path
+        journal_path = store.journal_path
         yield inconclusive(
             "journal",
             f"{journal_path}: not there, so the manifest stands alone",
@@ -85,7 +86,7 @@ def check_bytes_alone(path: Path) -> Iterator[Check]:
         yield failed("end marker", f"{path.name}: does not end with its end marker")
 
 
-def check_bytes(context: Context, manifest: Manifest, back: ReadBack) -> Iterator[Check]:
+def check_bytes(manifest: Manifest, back: ReadBack, floor: int) -> Iterator[Check]:
     if back.size != manifest.size:
         yield failed("size", f"size: {back.size} bytes, {manifest.size} in the manifest")
     if back.sha256 != manifest.sha256:
@@ -98,7 +99,6 @@ def check_bytes(context: Context, manifest: Manifest, back: ReadBack) -> Iterato
         yield ok("bytes", f"bytes: {back.size} bytes, sha256 and end marker as in the manifest")
     if back.sequences != manifest.sequences_dumped and back.error is None:
         yield failed("sequences in the dump", "the dump sets other sequence values than the manifest says")
-    floor = context.config.limits.size_floor_bytes
     if manifest.size < floor:
         yield note(
             "size floor", f"smaller than the floor of {floor} bytes: {manifest.size} bytes; the comparison decides"

@@ -87,19 +87,19 @@ def _record(context: Context, path: Path, file_proof: Proof) -> None:
 
 
 def _examine(context: Context, path: Path, level: str, options: Options) -> _Outcome:
-    manifest, manifest_sha256, checks = backup_checks.read_manifest(context, path)
+    manifest, manifest_sha256, checks = backup_checks.read_manifest(context.store, path)
     if manifest is None:
         checks += backup_checks.check_bytes_alone(path)
         return _Outcome(checks, False, manifest_sha256, {})
     checks += backup_checks.check_manifest(context, path, manifest, manifest_sha256, options.need_journal)
     context.say(f"reading {path.name}")
-    figures = {"size": float(manifest.size)}
+    figures, floor = {"size": float(manifest.size)}, context.config.limits.size_floor_bytes
     if level == "bytes":
-        checks += backup_checks.check_bytes(context, manifest, archive.read_back(archive.chunks(path)))
+        checks += backup_checks.check_bytes(manifest, archive.read_back(archive.chunks(path)), floor)
         return _Outcome(checks, True, manifest_sha256, figures)
     file_hash = archive.file_hash(path)
     if file_hash != FileHash(manifest.size, manifest.sha256):
-        checks += backup_checks.check_bytes(context, manifest, archive.read_back(archive.chunks(path)))
+        checks += backup_checks.check_bytes(manifest, archive.read_back(archive.chunks(path)), floor)
         if not comparison.failures(checks):
             checks.append(failed("bytes", "bytes: read twice, the disk gave two things", "check the disk"))
     if comparison.failures(checks):

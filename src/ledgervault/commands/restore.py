@@ -56,7 +56,7 @@ def restore(context: Context, path: Path, name: str, unproven: bool) -> Proof:
 def compare_database(context: Context, path: Path, name: str) -> Proof:
     """Compares a live database with a backup's manifest. Roles and settings belong to the server and are skipped."""
     start_time, start = files.stamp(), time.monotonic()
-    manifest, _, problems = backup_checks.read_manifest(context, path)
+    manifest, _, problems = backup_checks.read_manifest(context.store, path)
     if manifest is None:
         raise (Bad if any(c.result == proof.FAILED for c in problems) else CouldNot)(
             path.name, problems[0].text, problems[0].hint
@@ -100,7 +100,7 @@ def _verified_manifest(context: Context, path: Path, unproven: bool) -> Manifest
     if not unproven and (entry is None or not entry.proven):
         state = entry.verdict if entry else "unknown to the journal"
         raise Bad(path.name, f"is {state}, not proven", f"ledgervault prove {path.name}, or add --unproven")
-    manifest, _, _ = backup_checks.read_manifest(context, path)
+    manifest, _, _ = backup_checks.read_manifest(context.store, path)
     if manifest is None:
         raise CouldNot(path.name, "its manifest went away", "ledgervault audit")
     return manifest

@@ -29,7 +29,7 @@ from ledgervault.postgres.database import Connection
 from ledgervault.postgres.dump_loader import Loaded
 from ledgervault.postgres.login import THROW_AWAY_SESSION, Login
 from ledgervault.storage import archive
-from ledgervault.storage.archive import DumpObserver, FileHash
+from ledgervault.storage.archive import DumpObserver, FileHash, ReadBack
 
 _SMALL = 32 << 20  # bytes of SQL: below, all indexes take no time worth saving
 _LARGE_ROWS = 50_000  # of a table: below, a second connection costs as much as it saves
@@ -47,6 +47,9 @@ class Restoration:
     figures: dict[str, float] = field(default_factory=dict)
     losses: list[Loss] = field(default_factory=list)  # since the baseline, once the copy was compared
     rewritten: dict[str, str] = field(default_factory=dict)  # definitions as the throw-away server writes them
+
+    def check_bytes(self, back: ReadBack) -> Iterator[Check]:
+        return backup_checks.check_bytes(self.manifest, back, self.context.config.limits.size_floor_bytes)
 
 
 def restore_and_compare(restoration: Restoration, indexes: str) -> list[Check]:
@@ -97,11 +100,7 @@ def _restore_on_two_cores(restoration: Restoration, instance: server.Server, bui
             restoration.path, login, _WITH_GLOBALS, limit, session, observer, _large_tables(restoration.manifest)
         )
         restoration.figures["rows_seconds"] = round(time.monotonic() - start, 3)
-        checks = [
-            *backup_checks.check_bytes(
-                restoration.context, restoration.manifest, observer.summary(restoration.file_hash)
-            )
-        ]
+        checks = [*restoration.check_bytes(observer.summary(restoration.file_hash))]
         if comparison.failures(checks):
             return checks
         loaded = dump_loader.build_and_read(login, post_data, build, restoration.context.say)
@@ -117,11 +116,7 @@ def _large_tables(manifest: Manifest) -> set[str]:
 
 
 def _restore_with_psql(restoration: Restoration, instance: server.Server) -> list[Check]:
-    checks = [
-        *backup_checks.check_bytes(
-            restoration.context, restoration.manifest, archive.read_back(archive.chunks(restoration.path))
-        )
-    ]
+    checks = [*restoration.check_bytes(archive.read_back(archive.chunks(restoration.path)))]
     if comparison.failures(checks):
         return checks
     login, start = instance.login(restoration.manifest.database), time.monotonic()
