@@ -22,7 +22,9 @@ ROLES = "CREATE ROLE ledger_backup LOGIN BYPASSRLS; GRANT pg_read_all_data TO le
 # The same backup without the hashes of rows: what the issue measures apart. It is not an option of the vault.
 COUNTED = """
 import sys
-from ledgervault import cli, content, database
+from ledgervault import cli
+from ledgervault.model import content
+from ledgervault.postgres import database
 def only_counted(connection, batch):
     names = [name for name, _ in batch]
     return {n: content.Table(c, "0", "0") for n, c in database.count_rows(connection, names).items()}

@@ -1,7 +1,6 @@
-"""ledgervault keeps backups of a PostgreSQL database: it takes, verifies, proves, keeps and restores them.
+"""ledgervault takes backups of a PostgreSQL database, proves them by restoring them, prunes old ones and restores them.
 
-It knows PostgreSQL and nothing of the application: what is counted and which rows are expected comes from its
-configuration.
+It knows PostgreSQL and nothing of the application: the configuration names the tables to count and the rows to expect.
 """
 
 __version__ = "0.1.0"

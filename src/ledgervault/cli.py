@@ -1,4 +1,5 @@
-"""The command line: arguments in, one of four exit codes and a text or JSON out. Everything else lives elsewhere."""
+"""The command line: parses arguments, runs one command and prints its result as text or JSON with one of four exit
+codes."""
 
 from __future__ import annotations
 
@@ -11,14 +12,18 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ledgervault import __version__, config, deadline, files, health, names, proof, pruning, report
-from ledgervault.audit import audit
-from ledgervault.context import Context, Say, context, silent, to_stderr
-from ledgervault.errors import CouldNot, UsageError, VaultError
-from ledgervault.manifest import Manifest, read
-from ledgervault.proof import Check, Proof
-from ledgervault.records import RecordError, plain
-from ledgervault.store import Entry
+from ledgervault import __version__
+from ledgervault.commands import health, prune, report
+from ledgervault.commands.audit import audit
+from ledgervault.commands.context import Context, Say, load_config, make_context, silent, to_stderr
+from ledgervault.host import deadline
+from ledgervault.model import backup_names, config, proof
+from ledgervault.model.entry import Entry
+from ledgervault.model.errors import CouldNot, UsageError, VaultError
+from ledgervault.model.manifest import Manifest, parse_manifest
+from ledgervault.model.proof import Check, Proof
+from ledgervault.model.records import RecordError, plain
+from ledgervault.storage import files
 
 USAGE = 64
 _Command = Callable[..., argparse.ArgumentParser]
@@ -41,14 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, _terminate)
     try:
         with _progress(options.json) as say:
-            here = context(config.load(options.config), say)
-            with _time_limit(here, options.command):
-                code: int = options.run(here, options)
+            context = make_context(load_config(options.config), say)
+            with _time_limit(context, options.command):
+                code: int = options.run(context, options)
     except VaultError as error:
         return _report_error(error, options)
     except OSError as error:
-        where = f"{error.filename or options.command}"
-        return _report_error(CouldNot(where, error.strerror or str(error), "look at the volume and its modes"), options)
+        place = f"{error.filename or options.command}"
+        return _report_error(CouldNot(place, error.strerror or str(error), "look at the volume and its modes"), options)
     except Exception:  # a bug; Python's own exit status would say that the thing checked is bad
         traceback.print_exc()
         return CouldNot.code
@@ -94,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_backups(command: _Command) -> None:
     take = command("backup", _backup, "take a backup of the configured database")
     take.add_argument("--kind", choices=("db", "full"), default="db")
-    take.add_argument("--tier", choices=names.TIERS, default="hourly")
+    take.add_argument("--tier", choices=backup_names.TIERS, default="hourly")
     take.add_argument("--prove", action="store_true", help="and prove it")
     verify = command("verify", _verify, "check a backup's bytes against its manifest (level bytes)", file=True)
     text = "restore a backup into a throw-away server and compare everything (level data)"
@@ -145,87 +150,103 @@ def _add_all(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="show the checks that hold too")
 
 
-def _backup(here: Context, options: argparse.Namespace) -> int:
-    from ledgervault import backup, state  # only here: the other commands need no database driver
+def _backup(context: Context, options: argparse.Namespace) -> int:
+    from ledgervault.commands import backup, state  # only here: the other commands need no database driver
 
     if options.kind == "full":
         raise UsageError("--kind full", "not yet: only `db` can be taken", "ledgervault backup --kind db")
-    taken = backup.take(here, options.kind, options.tier)
-    state.update(here)
+    new_backup = backup.take_backup(context, options.kind, options.tier)
+    state.update(context)
     code = 0
     proven: Proof | None = None
     if options.prove:
-        from ledgervault import prove
+        from ledgervault.commands import prove
 
-        proven = prove.prove(here, taken.path, prove.Options())
-        state.update(here)
+        proven = prove.prove(context, new_backup.path, prove.Options())
+        state.update(context)
         code = proof.EXIT[proven.verdict]
     if options.json:
-        facts = {"file": taken.manifest.file, "path": str(taken.path), "seconds": round(taken.seconds, 3)}
-        facts |= {"size": taken.manifest.size, "sha256": taken.manifest.sha256, "rows": taken.manifest.content.rows}
-        tables = {name: table.rows for name, table in taken.manifest.content.tables.items()}
+        facts = {
+            "file": new_backup.manifest.file,
+            "path": str(new_backup.path),
+            "seconds": round(new_backup.seconds, 3),
+        }
+        facts |= {
+            "size": new_backup.manifest.size,
+            "sha256": new_backup.manifest.sha256,
+            "rows": new_backup.manifest.content.rows,
+        }
+        tables = {name: table.rows for name, table in new_backup.manifest.content.tables.items()}
         print(report.as_json({**facts, "tables": tables, "exit": code, "proof": plain(proven) if proven else None}))
     else:
-        print(report.taken(taken.manifest, str(taken.path), taken.seconds))
+        print(report.backup_text(new_backup.manifest, str(new_backup.path), new_backup.seconds))
         print(*([report.proof_text(proven, False)] if proven else []), sep="\n")
     return code
 
 
-def _verify(here: Context, options: argparse.Namespace) -> int:
-    from ledgervault import prove
+def _verify(context: Context, options: argparse.Namespace) -> int:
+    from ledgervault.commands import prove
 
-    return _judged(here, options, prove.verify)
+    return _judged(context, options, prove.verify)
 
 
-def _prove(here: Context, options: argparse.Namespace) -> int:
-    from ledgervault import prove
+def _prove(context: Context, options: argparse.Namespace) -> int:
+    from ledgervault.commands import prove
 
-    code = _judged(here, options, prove.prove)
+    code = _judged(context, options, prove.prove)
     if code == 0 and options.then_prune:
-        pruning.after_proof(here)
+        prune.after_proof(context)
     return code
 
 
-def _judged(here: Context, options: argparse.Namespace, judge: Callable[..., Proof]) -> int:
-    from ledgervault import prove, state
+def _judged(context: Context, options: argparse.Namespace, judge: Callable[..., Proof]) -> int:
+    from ledgervault.commands import prove, state
 
-    path = here.store.find(options.file)
+    path = context.store.find(options.file)
     choice = prove.Options(not options.no_record, not options.without_journal, options.indexes)
     try:
-        result = judge(here, path, choice)
+        file_proof = judge(context, path, choice)
     except OSError as error:
         raise CouldNot(str(path), f"cannot be read: {error.strerror}", "look at the backups volume") from error
-    if choice.record and here.store.owns(path):
-        state.update(here)
-    return _tell(result, options)
+    if choice.record and context.store.owns(path):
+        state.update(context)
+    return _tell(file_proof, options)
 
 
-def _tell(result: Proof, options: argparse.Namespace) -> int:
-    code = proof.EXIT[result.verdict]
-    print(report.as_json({**plain(result), "exit": code}) if options.json else report.proof_text(result, options.all))
+def _tell(file_proof: Proof, options: argparse.Namespace) -> int:
+    code = proof.EXIT[file_proof.verdict]
+    print(
+        report.as_json({**plain(file_proof), "exit": code})
+        if options.json
+        else report.proof_text(file_proof, options.all)
+    )
     return code
 
 
-def _list(here: Context, options: argparse.Namespace) -> int:
-    from ledgervault import state
+def _list(context: Context, options: argparse.Namespace) -> int:
+    from ledgervault.commands import state
 
-    known = here.store.journal()
-    entries = here.store.entries(known)
-    print(report.as_json([state.describe(entry) for entry in entries]) if options.json else report.listing(entries))
-    if known.broken:
-        print(f"ledgervault: {here.store.journal_path}: {known.broken}\nHINT: ledgervault audit", file=sys.stderr)
+    journal = context.store.journal()
+    entries = context.store.entries(journal)
+    print(
+        report.as_json([state.entry_document(entry) for entry in entries])
+        if options.json
+        else report.list_text(entries)
+    )
+    if journal.broken:
+        print(f"ledgervault: {context.store.journal_path}: {journal.broken}\nHINT: ledgervault audit", file=sys.stderr)
         return CouldNot.code
     return 0
 
 
-def _verify_data(here: Context, options: argparse.Namespace) -> int:
-    from ledgervault import live, losses
+def _verify_data(context: Context, options: argparse.Namespace) -> int:
+    from ledgervault.commands import losses, verify_data
 
-    judgement = live.verify(here, losses.path_of_baseline(here, options.file))
+    judgement = verify_data.verify(context, losses.find_baseline_path(context, options.file))
     verdict = proof.verdict(judgement.checks, True)
     word, code = _WORDS[verdict], proof.EXIT[verdict]
-    shown = judgement.checks if options.all else [check for check in judgement.checks if _is_figure(check)]
-    text = report.checks(shown, True)
+    visible_checks = judgement.checks if options.all else [check for check in judgement.checks if _is_figure(check)]
+    text = report.checks_text(visible_checks, True)
     if options.json:
         changes = {name: plain(figures) if figures else None for name, figures in judgement.changes.items()}
         answer = {"verdict": word, "exit": code, "file": judgement.file, "tables": changes}
@@ -241,122 +262,122 @@ def _verify_data(here: Context, options: argparse.Namespace) -> int:
 
 
 def _is_figure(check: Check) -> bool:
-    """What became of the rows is shown also when it holds."""
+    """A check about a table's rows. It is printed even when it holds."""
     return check.result != proof.OK or check.id == "rows" or check.id.startswith("table ")
 
 
-def _show(here: Context, options: argparse.Namespace) -> int:
-    path = here.store.find(options.file)
-    manifest = _manifest_of(here, path)
-    entry = next((e for e in here.store.entries() if e.file == path.name), None)
-    print(report.as_json(plain(manifest) if options.json else report.shown(manifest, entry)))
+def _show(context: Context, options: argparse.Namespace) -> int:
+    path = context.store.find(options.file)
+    manifest = _manifest_of(context, path)
+    entry = next((e for e in context.store.entries() if e.file == path.name), None)
+    print(report.as_json(plain(manifest) if options.json else report.manifest_document(manifest, entry)))
     return 0
 
 
-def _manifest_of(here: Context, path: Path) -> Manifest:
+def _manifest_of(context: Context, path: Path) -> Manifest:
     try:
-        return read(here.store.manifest_path(path).read_bytes())
+        return parse_manifest(context.store.manifest_path(path).read_bytes())
     except (OSError, RecordError) as error:
         raise CouldNot(path.name, f"its manifest cannot be read: {error}", "ledgervault audit") from error
 
 
-def _accept(here: Context, options: argparse.Namespace) -> int:
-    from ledgervault import decisions
+def _accept(context: Context, options: argparse.Namespace) -> int:
+    from ledgervault.commands import decisions
 
-    return _decided(here, options, decisions.accept, "accepted")
-
-
-def _forget(here: Context, options: argparse.Namespace) -> int:
-    from ledgervault import decisions
-
-    return _decided(here, options, decisions.forget, "forgotten")
+    return _decided(context, options, decisions.accept, "accepted")
 
 
-def _decided(here: Context, options: argparse.Namespace, decide: Callable[..., Entry], word: str) -> int:
-    from ledgervault import state
+def _forget(context: Context, options: argparse.Namespace) -> int:
+    from ledgervault.commands import decisions
 
-    entry = decide(here, options.file, options.reason)
-    state.update(here)
+    return _decided(context, options, decisions.forget, "forgotten")
+
+
+def _decided(context: Context, options: argparse.Namespace, decide: Callable[..., Entry], word: str) -> int:
+    from ledgervault.commands import state
+
+    entry = decide(context, options.file, options.reason)
+    state.update(context)
     answer = {"verdict": word, "exit": 0, "file": entry.file, "reason": options.reason}
     print(report.as_json(answer) if options.json else f"VERDICT: {word} {entry.file}")
     return 0
 
 
-def _audit(here: Context, options: argparse.Namespace) -> int:
-    return _tell_checks(audit(here.store), options, "", True)
+def _audit(context: Context, options: argparse.Namespace) -> int:
+    return _tell_checks(audit(context.store), options, "", True)
 
 
-def _tell_checks(found: list[Check], options: argparse.Namespace, what: str, every: bool) -> int:
-    verdict = proof.verdict(found, True)
+def _tell_checks(checks: list[Check], options: argparse.Namespace, subject: str, show_all: bool) -> int:
+    verdict = proof.verdict(checks, True)
     word, code = _WORDS[verdict], proof.EXIT[verdict]
     if options.json:
-        told = {"verdict": word, "exit": code, "checks": [plain(check) for check in found]}
-        print(report.as_json(told | ({"file": what} if what else {})))
+        document = {"verdict": word, "exit": code, "checks": [plain(check) for check in checks]}
+        print(report.as_json(document | ({"file": subject} if subject else {})))
     else:
-        print(report.checks(found, every))
-        print(f"VERDICT: {word} {what}".rstrip())
+        print(report.checks_text(checks, show_all))
+        print(f"VERDICT: {word} {subject}".rstrip())
     return code
 
 
-def _state(here: Context, options: argparse.Namespace) -> int:
-    from ledgervault import state
+def _state(context: Context, options: argparse.Namespace) -> int:
+    from ledgervault.commands import state
 
-    state.update(here)
-    print(report.as_json(state.facts(here)))
+    state.update(context)
+    print(report.as_json(state.collect_facts(context)))
     return 0
 
 
-def _prune(here: Context, options: argparse.Namespace) -> int:
-    decisions = pruning.prune(here, dry_run=options.dry_run)
+def _prune(context: Context, options: argparse.Namespace) -> int:
+    decisions = prune.prune(context, dry_run=options.dry_run)
     if options.json:
         removed = [decision.file for decision in decisions if decision.removed]
         listed = [plain(decision) for decision in decisions]
         facts = {"verdict": "holds", "exit": 0, "dry_run": options.dry_run, "removed": removed, "files": listed}
         print(report.as_json(facts))
     else:
-        print(report.pruned(decisions, options.dry_run))
+        print(report.prune_text(decisions, options.dry_run))
     return 0
 
 
-def _restore(here: Context, options: argparse.Namespace) -> int:
-    from ledgervault import restore
+def _restore(context: Context, options: argparse.Namespace) -> int:
+    from ledgervault.commands import restore
 
-    result = restore.restore(here, here.store.find(options.file), options.into_database, options.unproven)
+    result = restore.restore(context, context.store.find(options.file), options.into_database, options.unproven)
     return _tell(result, options)
 
 
-def _compare(here: Context, options: argparse.Namespace) -> int:
-    from ledgervault import restore
+def _compare(context: Context, options: argparse.Namespace) -> int:
+    from ledgervault.commands import restore
 
-    return _tell(restore.compare_database(here, here.store.find(options.file), options.database), options)
-
-
-def _schedule(here: Context, options: argparse.Namespace) -> int:
-    from ledgervault.schedule import Schedule
-
-    return Schedule(Context(here.config, here.store, to_stderr), options.config).run()
+    return _tell(restore.compare_database(context, context.store.find(options.file), options.database), options)
 
 
-def _health(here: Context, options: argparse.Namespace) -> int:
+def _schedule(context: Context, options: argparse.Namespace) -> int:
+    from ledgervault.commands.schedule import Schedule
+
+    return Schedule(Context(context.config, context.store, to_stderr), options.config).run()
+
+
+def _health(context: Context, options: argparse.Namespace) -> int:
     if options.heartbeat:
-        print(health.heartbeat(here).text)
+        print(health.heartbeat(context).text)
         return 0
-    return _tell_checks(health.judge(here, files.now()), options, "", True)
+    return _tell_checks(health.judge(context, files.now()), options, "", True)
 
 
 def _terminate(*_: Any) -> NoReturn:
-    """Time to clean up, then the kernel ends us as kill -9 would: the next run removes what is left."""
+    """Leaves time to clean up. Then the kernel ends this process as kill -9 would; the next run removes the rest."""
     for number in _ASKED_TO_STOP:
         signal.signal(number, signal.SIG_IGN)
     signal.alarm(_CLEAN_UP_SECONDS)
     raise KeyboardInterrupt
 
 
-def _time_limit(here: Context, command: str) -> AbstractContextManager[object]:
-    """Backups and proofs have limits of their own; these read a live server, as long as a proof reads its own."""
+def _time_limit(context: Context, command: str) -> AbstractContextManager[object]:
+    """Backups and proofs have limits of their own. The other commands that read a server get the limit of a proof."""
     if command not in ("restore", "compare", "verify-data"):
         return nullcontext()
-    return deadline.within(command, here.config.limits.proof_timeout_seconds, "limits.proof_timeout_seconds")
+    return deadline.within(command, context.config.limits.proof_timeout_seconds, "limits.proof_timeout_seconds")
 
 
 @contextmanager

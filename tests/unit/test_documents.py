@@ -57,6 +57,15 @@ def test_settings_named_in_troubleshooting_and_mappings_exist() -> None:
     assert named <= SETTINGS
 
 
+def test_every_module_and_function_of_the_vaults_map_exists() -> None:
+    section = (ROOT / "docs/architecture.md").read_text().split("## Inside the vault")[1].split("\n## ")[0]
+    named = re.findall(r"`([a-z_]+/[a-z_0-9]+\.py)`(?: \(`(\w+)`\))?", section)
+    assert len(named) > 10
+    for module, definition in named:
+        source = (ROOT / "src/ledgervault" / module).read_text()
+        assert re.search(rf"^(?:def|class) {definition}\b", source, re.MULTILINE), f"{module}: {definition}"
+
+
 @pytest.mark.parametrize("page", sorted(runbooks.PLACE.glob("*.md")), ids=name_of)
 def test_every_block_of_a_runbook_is_typed_or_shown_and_below_a_heading(page: Path) -> None:
     found = runbooks.read(page.read_text())

@@ -13,7 +13,8 @@ import psycopg
 import pytest
 from kit import HERE, ROLES, Cluster, Vault
 
-from ledgervault import argv, process
+from ledgervault.host import process
+from ledgervault.postgres import argv
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from ledgervault import cli, database, definitions_1
+from ledgervault import cli
+from ledgervault.postgres import database, definitions_schema1
 
 HERE = Path(__file__).parent
 ROLES = """
@@ -165,7 +166,7 @@ def aged(vault: Vault, facts: dict[str, Any]) -> None:
     with vault.cluster.connect(vault.database) as connection:
         connection.execute("SET search_path = ''")
         facts["content"]["schema"] = database.read_schema(connection, 1)
-        names = {name for (name,) in database.rows(connection, definitions_1.RELATIONS)}
+        names = {name for (name,) in database.rows(connection, definitions_schema1.RELATIONS)}
     for kind in ("tables", "sequences"):
         facts["content"][kind] = {name: value for name, value in facts["content"][kind].items() if name in names}
     facts["schema"] = 1

@@ -17,7 +17,9 @@ import psycopg
 import pytest
 from kit import HERE, Cluster, Vault
 
-from ledgervault import compare, loading, prove, rows, split
+from ledgervault.commands import restored_copy
+from ledgervault.model import comparison, dump_format
+from ledgervault.postgres import dump_loader, row_loader
 
 SHARED = Path("/data/databases")
 BACKUPS_UNDER_LOAD = int(os.environ.get("LEDGERVAULT_BACKUPS_UNDER_LOAD", "20"))
@@ -175,7 +177,7 @@ def test_b08_an_object_missing_or_changed_is_failed_and_named(vault: Vault, befo
 def test_b08_a_proof_that_builds_no_secondary_index_compares_their_definitions_and_all_rows(
     vault: Vault, monkeypatch: Any, before: str, after: str, told: str
 ) -> None:
-    monkeypatch.setattr(prove, "_SMALL", 0)
+    monkeypatch.setattr(restored_copy, "_SMALL", 0)
     path = vault.taken()
     good = vault("prove", path.name, "--indexes", "definitions")
     assert good.verdict == "proven", good.bad
@@ -215,14 +217,14 @@ def _large(vault: Vault) -> None:
 @pytest.mark.parametrize("indexes", ["all", "definitions"])
 def test_a_large_tables_keys_are_made_beside_its_reading(vault: Vault, indexes: str, monkeypatch: Any) -> None:
     _large(vault)
-    path, attached, run = vault.taken(), [], loading.run
+    path, attached, run = vault.taken(), [], dump_loader.execute
 
     def noted(connection: Any, entries: Any) -> None:
         chosen = list(entries)
         attached.extend(entry for entry in chosen if b"USING INDEX" in entry.text)
         run(connection, chosen)
 
-    monkeypatch.setattr(loading, "run", noted)
+    monkeypatch.setattr(dump_loader, "execute", noted)
     assert vault("prove", path.name, "--indexes", indexes).verdict == "proven"
     assert len(attached) == 2
 
@@ -233,13 +235,13 @@ def test_a_large_tables_rows_are_shared_by_two_and_its_mark_is_as_it_was(vault: 
               " CREATE TABLE public.logged AS SELECT id, code FROM public.large;"
               " ALTER TABLE public.large ALTER COLUMN filler SET STORAGE EXTERNAL;"
               " UPDATE public.large SET filler = repeat('y', 9000) WHERE id % 1000 = 0")  # fmt: skip
-    path, shared, original = vault.taken(), [], rows._shared
+    path, shared, original = vault.taken(), [], row_loader._copy_shared
 
     def noted(connections: Any, table: str, header: bytes) -> Any:
         shared.append(table)
         return original(connections, table, header)
 
-    monkeypatch.setattr(rows, "_shared", noted)
+    monkeypatch.setattr(row_loader, "_copy_shared", noted)
     assert vault("prove", path.name).verdict == "proven"
     assert sorted(shared) == ["public.large", "public.logged", "public.unlogged"]
     for before, after in (("UNLOGGED TABLE public.unlogged", "TABLE public.unlogged"),
@@ -267,8 +269,8 @@ def test_b06_a_row_twice_in_a_large_table_is_failed_and_its_key_named(vault: Vau
 
 def test_a_dump_that_only_loads_the_plain_way_is_judged_by_that(vault: Vault, monkeypatch: Any) -> None:
     path = vault.taken()
-    whole = split.behind
-    monkeypatch.setattr(split, "behind", lambda rest: whole(rest.replace(b"PRIMARY KEY", b"NO KEY")))
+    whole = dump_format.split_post_data
+    monkeypatch.setattr(dump_format, "split_post_data", lambda rest: whole(rest.replace(b"PRIMARY KEY", b"NO KEY")))
     assert vault("prove", path.name).verdict == "proven"
 
 
@@ -534,7 +536,7 @@ def test_b31_a_sequence_that_runs_ahead_all_the_time_is_proven(vault: Vault, clu
 def test_b31_a_sequence_that_runs_ahead_during_the_dump_is_proven(
     vault: Vault, cluster: Cluster, monkeypatch: Any
 ) -> None:
-    from ledgervault import backup
+    from ledgervault.commands import backup
 
     original = backup._run_pg_dump
 
@@ -608,7 +610,7 @@ def test_b32_a_restored_copy_has_the_large_objects_with_their_owner_and_their_gr
 def test_b32_a_large_object_made_just_before_the_snapshot_is_granted_at_the_next_attempt(
     vault: Vault, cluster: Cluster, monkeypatch: Any
 ) -> None:
-    from ledgervault import backup
+    from ledgervault.commands import backup
 
     vault.configure(password='before_snapshot = "SELECT public.grant_large_objects()"')
     vault.sql(_provision())
@@ -695,7 +697,7 @@ def test_b35_heads_are_those_of_the_snapshot_and_a_backup_waits_for_a_migration(
 def test_b35_a_migration_that_slips_in_before_pg_dump_goes_first_and_the_backup_starts_again(
     vault: Vault, cluster: Cluster, monkeypatch: Any
 ) -> None:
-    from ledgervault import backup
+    from ledgervault.commands import backup
 
     original, order = backup._run_pg_dump, list[str]()
 
@@ -723,7 +725,9 @@ def test_b35_a_migration_that_slips_in_before_pg_dump_goes_first_and_the_backup_
 
 def test_b30_a_verifier_whose_comparison_always_says_equal_is_caught(vault: Vault, monkeypatch: Any) -> None:
     path = vault.taken()
-    monkeypatch.setattr(compare, "_table", lambda name, expected, restored: compare.ok(f"table {name}", "equal"))
+    monkeypatch.setattr(
+        comparison, "_compare_table", lambda name, expected, restored: comparison.ok(f"table {name}", "equal")
+    )
     result = vault("prove", path.name, "--no-record")
     assert (result.code, result.verdict) == (2, "inconclusive")
     assert "this verifier sees nothing" in result.bad

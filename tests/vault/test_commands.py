@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 from kit import Cluster, Vault
 
-from ledgervault import cli, config, context, files
-from ledgervault.schedule import Schedule
+from ledgervault import cli
+from ledgervault.commands import context
+from ledgervault.commands.schedule import Schedule
+from ledgervault.storage import files
 
 
 @pytest.fixture
@@ -393,8 +395,8 @@ def test_help_and_version_are_exit_0() -> None:
 
 
 def test_the_schedule_takes_proves_and_prunes_by_itself(vault: Vault) -> None:
-    text = config.load(vault.config)
-    plan = Schedule(context.context(text, context.silent), vault.config)
+    text = context.load_config(vault.config)
+    plan = Schedule(context.make_context(text, context.silent), vault.config)
     vault.taken()
     plan._queue_unproven()
     plan.due = files.now()
@@ -435,7 +437,7 @@ def test_a_container_without_a_heartbeat_is_not_healthy(vault: Vault) -> None:
 
 
 def test_the_password_is_in_no_argument_list(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ledgervault import process
+    from ledgervault.host import process
 
     seen: list[str] = []
     original = process.tied

@@ -16,10 +16,12 @@ import pytest
 from kit import Cluster, Result, Vault
 from lines import line_to, processes, stopped
 
-from ledgervault import cli, config, context, files
-from ledgervault.schedule import Schedule
+from ledgervault import cli
+from ledgervault.commands import context
+from ledgervault.commands.schedule import Schedule
+from ledgervault.storage import files
 
-ROWS = 50_100  # above prove._LARGE_ROWS: two connections share the table
+ROWS = 50_100  # above restored_copy._LARGE_ROWS: two connections share the table
 LIMIT = 2  # seconds
 SLACK = 6
 LIMITS = f"lock_wait_seconds = 1\nbackup_timeout_seconds = {LIMIT}\nproof_timeout_seconds = {LIMIT}"
@@ -281,7 +283,7 @@ def test_b44_a_host_that_was_off_for_three_days_takes_a_backup_at_once_and_remov
     clock.offset = timedelta(days=-3, hours=-1)
     old = [vault.proven().data["file"] for _ in range(3)]
     clock.offset = timedelta()
-    plan = Schedule(context.context(config.load(vault.config), context.silent), vault.config)
+    plan = Schedule(context.make_context(context.load_config(vault.config), context.silent), vault.config)
     until(plan, lambda: len(vault("list").data) == 4 and vault("list").data[-1]["verdict"] == "proven")
     assert plan.proof is None or plan.proof.wait(20) == 0
     assert [entry["file"] for entry in vault("list").data][:3] == old
@@ -301,7 +303,7 @@ def test_b43_the_schedule_goes_on_after_a_server_that_hung_and_a_scratch_space_t
     vault.taken()
     vault.configure(limits=LIMITS, scratch=small)
     fill(small)
-    plan = Schedule(context.context(config.load(vault.config), context.silent), vault.config)
+    plan = Schedule(context.make_context(context.load_config(vault.config), context.silent), vault.config)
     state = vault.place / "vault.json"
 
     def failure() -> str:

@@ -23,7 +23,8 @@ from typing import Any
 import pytest
 from kit import Cluster, Vault
 
-from ledgervault import config, server
+from ledgervault.model import config
+from ledgervault.postgres import server
 
 SMALL = Path("/small")  # a tmpfs of 24 MB that tests/vault/run mounts
 SEEDS = int(os.environ.get("LEDGERVAULT_KILLS", "3"))
@@ -267,7 +268,7 @@ def _stopped_as_a_thread_starts(vault: Vault, started: int, monkeypatch: pytest.
 def test_b17_a_run_that_stops_between_journal_and_names_is_finished_by_the_next(
     vault: Vault, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ledgervault import files
+    from ledgervault.storage import files
 
     original, count = files.reveal, {"journal": 0, "manifest": 1, "digests": 2, "data": 3}[step]
     calls: list[Path] = []

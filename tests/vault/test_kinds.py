@@ -17,10 +17,12 @@ import psycopg
 import pytest
 from kit import HERE, Cluster, Vault
 
-from ledgervault import compare, database, definitions, manifest, prove, reading
-from ledgervault.argv import THROW_AWAY_SESSION, Login
-from ledgervault.database import Connection
-from ledgervault.proof import Check
+from ledgervault.commands import restored_copy
+from ledgervault.model import comparison, content, manifest
+from ledgervault.model.proof import Check
+from ledgervault.postgres import database, definitions, equivalence
+from ledgervault.postgres.database import Connection
+from ledgervault.postgres.login import THROW_AWAY_SESSION, Login
 
 PROVEN_WHOLE = 3  # alterations put into the dump, each way of proving: the others cost a tenth of the time
 # Kinds that this server's image cannot make, so that nothing of them is altered: with the reason.
@@ -185,27 +187,27 @@ ALTERATIONS = [
 
 @pytest.fixture
 def kinds(bare: Callable[..., Vault], cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Vault:
-    monkeypatch.setattr(prove, "_SMALL", 0)  # else `definitions` builds all indexes of so small a database
+    monkeypatch.setattr(restored_copy, "_SMALL", 0)  # else `definitions` builds all indexes of so small a database
     vault = bare(None, "postgres")
     cluster.script(vault.database, HERE / "kinds.sql")
     return vault
 
 
 def _manifest(path: Path) -> manifest.Manifest:
-    return manifest.read(path.with_name(path.name + manifest.SUFFIX).read_bytes())
+    return manifest.parse_manifest(path.with_name(path.name + manifest.SUFFIX).read_bytes())
 
 
 def _checks(connection: Connection, expected: manifest.Manifest) -> list[Check]:
     schema = database.read_schema(connection)
-    seen = reading.seen(connection, expected, schema)
-    return compare.compare(expected, database.read_content(connection, None, schema=schema), seen)
+    seen = equivalence.find_equivalences(connection, expected, schema)
+    return comparison.compare_copy(expected, database.read_content(connection, None, schema=schema), seen)
 
 
 def _failures(connection: Connection, expected: manifest.Manifest, statement: str) -> list[str]:
     try:
         with connection.transaction(force_rollback=True):
             connection.execute(statement.encode())
-            return [check.id.removeprefix("schema ") for check in compare.failures(_checks(connection, expected))]
+            return [check.id.removeprefix("schema ") for check in comparison.failures(_checks(connection, expected))]
     except psycopg.Error as error:
         return [f"could not be made: {error}"]
 
@@ -219,7 +221,7 @@ def test_whatever_kind_is_altered_the_comparison_fails_and_names_it(kinds: Vault
     login = Login(str(kinds.cluster.sockets), 5432, "postgres", kinds.database)
     unseen, failing = [], set[str]()
     with database.connect(login, "kinds", THROW_AWAY_SESSION) as connection:
-        assert compare.failures(_checks(connection, expected)) == []
+        assert comparison.failures(_checks(connection, expected)) == []
         present = _kinds_read(connection)
         ((value, is_called),) = connection.execute("SELECT last_value, is_called FROM shop.counter").fetchall()
         for named, statement in ALTERATIONS:
@@ -228,9 +230,9 @@ def test_whatever_kind_is_altered_the_comparison_fails_and_names_it(kinds: Vault
             unseen += [] if any(name.startswith(named) for name in bad) else [f"{statement}: {bad}"]
         # Not taken back with its transaction, as no setval is.
         connection.execute("SELECT setval('shop.counter', %s, %s)", (value, is_called))
-        assert compare.failures(_checks(connection, expected)) == [], "an alteration was not taken back"
+        assert comparison.failures(_checks(connection, expected)) == [], "an alteration was not taken back"
     assert not unseen, "\n".join(unseen)
-    own = {kind for kind in present if not kind.startswith(definitions.EXTENSIONS_OWN)}
+    own = {kind for kind in present if not kind.startswith(content.EXTENSIONS_OWN)}
     assert len(own) >= 40, sorted(own)
     untouched = {kind for kind in own if not any(name.startswith(kind + " ") for name in failing)}
     assert not untouched, f"no alteration of {sorted(untouched)}: add one, or list why it cannot be"

@@ -12,8 +12,11 @@ from typing import Any
 import pytest
 from kit import Vault, aged
 
-from ledgervault import config, context, digest_reader, digests, files, journal
-from ledgervault.manifest import read
+from ledgervault.commands import context
+from ledgervault.model import digests, journal
+from ledgervault.model.manifest import parse_manifest
+from ledgervault.postgres import digest_reader
+from ledgervault.storage import files
 
 KEPT = 'rows = "kept"\nfixed_columns = ["amount", "day"]'
 EXTRA = '[[tables]]\nname = "public.session"\nrows = "volatile"\n'
@@ -302,7 +305,7 @@ def test_digests_add_up_to_the_manifest_and_the_file_has_one_size(vault: Vault) 
     second = vault.taken()
     sizes = []
     for path in (first, second):
-        manifest = read(path.with_name(path.name + ".manifest.json").read_bytes())
+        manifest = parse_manifest(path.with_name(path.name + ".manifest.json").read_bytes())
         assert manifest.digests is not None
         found = digests.decode(path.with_name(manifest.digests.file).read_bytes(), manifest.digests)
         for name, layout in found.header.tables.items():
@@ -313,9 +316,9 @@ def test_digests_add_up_to_the_manifest_and_the_file_has_one_size(vault: Vault) 
 
 
 def test_the_one_scan_of_a_backup_reads_what_a_proof_reads(vault: Vault) -> None:
-    from ledgervault import database
+    from ledgervault.postgres import database
 
-    login = context.context(config.load(vault.config), context.silent).source()
+    login = context.make_context(context.load_config(vault.config), context.silent).source()
     with database.connect(login, "test") as connection:
         assert digest_reader.read(connection)[0] == dict(sorted(database.read_tables(connection).items()))
 
@@ -329,14 +332,16 @@ def first_schema(vault: Vault, path: Path) -> None:
     place.write_text(json.dumps(facts))
     path.with_name(path.name + ".digests").unlink()
     text = b""
-    for line in journal.read((vault.backups / "journal.jsonl").read_bytes()).lines:
+    for line in journal.parse_journal((vault.backups / "journal.jsonl").read_bytes()).lines:
         sha = (
             journal.digest(place.read_bytes())
             if line.event == journal.BACKUP and line.file == path.name
             else line.manifest_sha256
         )
         data = {key: value for key, value in line.data.items() if key not in ("loss", "baseline", "lost")}
-        text += journal.encode(journal.next_line(journal.read(text), line.time, line.event, line.file, sha, data))
+        text += journal.encode_line(
+            journal.next_line(journal.parse_journal(text), line.time, line.event, line.file, sha, data)
+        )
     (vault.backups / "journal.jsonl").write_bytes(text)
     (vault.place / "journal-head.json").unlink()
 
@@ -395,7 +400,7 @@ def test_a_baseline_that_cannot_be_read_leaves_the_proof_and_becomes_no_silence(
 
 
 def test_more_rows_than_fit_into_memory_are_read_in_shares(kept: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ledgervault import row_changes
+    from ledgervault.postgres import row_changes
 
     kept.proven()
     monkeypatch.setattr(row_changes, "ROWS_AT_ONCE", 30)

@@ -12,7 +12,7 @@ import pytest
 from kit import Cluster, Vault, aged
 from wrongly_judged import GOOD, LEDGER, LEFT_OUT, LEFT_OUT_SAID, LOST, OLD
 
-from ledgervault import prove
+from ledgervault.commands import restored_copy
 
 SHARED = Path("/data/databases/wrong_2026_12")
 _OTHERS = ("long_rows_two_columns",)  # how long a proof takes is claimed elsewhere
@@ -27,7 +27,7 @@ def _inputs() -> list[Path]:
 @pytest.fixture(autouse=True)
 def _unbuilt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else `definitions` builds all indexes of so small a database."""
-    monkeypatch.setattr(prove, "_SMALL", 0)
+    monkeypatch.setattr(restored_copy, "_SMALL", 0)
 
 
 def _filled(bare: Callable[..., Vault], cluster: Cluster, path: Path) -> Vault:

@@ -49,8 +49,8 @@ class Package:
 
 
 PACKAGES = {
-    "guard": Package(("src/ledgerguard/*.py",), ("tests/unit/ledgerguard",)),
-    "vault": Package(("src/ledgervault/*.py",), ("tests/unit/ledgervault",)),
+    "guard": Package(("src/ledgerguard/**/*.py",), ("tests/unit/ledgerguard",)),
+    "vault": Package(("src/ledgervault/**/*.py",), ("tests/unit/ledgervault",)),
     "roles": Package(("roles/*/library/*.py",), ("tests/unit/roles",)),
     "flow": Package(("src/ledgerflow/*/*.py",), ("tests/unit/ledgerflow", "tests/unit/filter_plugins")),
     "tools": Package(("tools/*.py", "tools/runner/*.py"), ("tests/unit/tools",)),

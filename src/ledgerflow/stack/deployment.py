@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ledgerflow.findings import finding
-from ledgervault.work import judge
+from ledgervault.model.health_rules import judge
 
 COLOURS = {"blue": "green", "green": "blue"}
 _OTHER_COLOUR = re.compile("(?<=-)(blue|green)$")

@@ -354,7 +354,7 @@ def test_an_unknown_path_runs_everything_and_a_document_only_what_reads_it() -> 
     assert selection.select(["docs/index.md", "a/new/folder/x.py"], everything) == everything
     assert selection.select(["Makefile"], everything) == everything
     assert names(selection.select(["docs/index.md"], everything)) == ["lint", "unit guard", "unit", "workflows"]
-    chosen = names(selection.select(["src/ledgervault/prove.py"], everything))
+    chosen = names(selection.select(["src/ledgervault/commands/prove.py"], everything))
     assert {"vault", "lint", "unit", *GROUND} <= set(chosen)
     assert not {"guard", "browser", "molecule docker_engine"} & set(chosen)
 

@@ -1,0 +1,1 @@
+"""What the vault asks of its host: programs, and the time limit that ends them."""
