@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,27 @@ if TYPE_CHECKING:
 # How long an example takes says what else the machine does.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+def temporary_root(candidates: Sequence[str], may_execute: Callable[[str], bool]) -> str | None:
+    """Where tests write. They write programs and run them, which a host may forbid in `/tmp` (mount option noexec)."""
+    if "PYTEST_DEBUG_TEMPROOT" in os.environ or may_execute(tempfile.gettempdir()):
+        return None
+    return next((path for path in candidates if may_execute(path)), None)
+
+
+def may_execute(directory: str) -> bool:
+    """Whether programs may be run from a directory, and files be made there."""
+    return os.access(directory, os.W_OK) and not os.statvfs(directory).f_flag & os.ST_NOEXEC
+
+
+def pytest_configure() -> None:
+    """Before pytest makes its first temporary directory."""
+    build = Path(__file__).parents[1] / "build/tmp"
+    build.mkdir(parents=True, exist_ok=True)
+    root = temporary_root(["/var/tmp", str(build)], may_execute)
+    if root is not None:
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = root
 
 
 @pytest.fixture(scope="session")
