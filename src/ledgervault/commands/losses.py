@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 
 from ledgervault.commands.context import Context
-from ledgervault.model import baseline, comparison, digests, manifest, proof
+from ledgervault.model import backup_names, baseline, comparison, digests, manifest, proof
 from ledgervault.model.config import EDITED, KEPT, VOLATILE, TableConfig
 from ledgervault.model.digests import Digests
 from ledgervault.model.errors import CouldNot
@@ -153,6 +153,8 @@ def _counted(number: int, what: str, keys: Sequence[str]) -> str:
 
 def since_baseline(context: Context, connection: Connection, restored: Manifest) -> Loss:
     """Of a backup just restored. What cannot be compared makes no baseline, and takes no proof away."""
+    if restored.kind == backup_names.PRE_RESTORE:
+        return Loss(proof.NONE, None)  # whatever is lost in it is why somebody restores
     known = context.store.journal()
     entries = context.store.entries(known) if known.broken is None else []
     entry = baseline.newest(entries, restored.file, restored.kind)

@@ -45,6 +45,8 @@ class Entry:
     ruling: Line | None
     intact: bool  # there, with the journal's size
     accepted: bool = False  # its loss, or that of a later one, was meant
+    restored: bool = False  # it is what the newest restore put back
+    superseded: bool = False  # taken before the newest restore, and not what was put back
 
     @property
     def proven(self) -> bool:
@@ -64,8 +66,9 @@ class Entry:
 
     @property
     def is_baseline(self) -> bool:
-        """Judged proven, and nothing lost unaccepted: later ones are compared with it, also if its file is missing."""
-        return self.verdict == proof.PROVEN and (self.loss == proof.NONE or self.accepted)
+        """Judged proven, and nothing lost unaccepted: later ones are compared with it, also if its file is missing. Not
+        one from before a restore of another."""
+        return self.verdict == proof.PROVEN and (self.loss == proof.NONE or self.accepted) and not self.superseded
 
     @property
     def complete(self) -> bool:
@@ -146,7 +149,8 @@ class Store:
         backups = [line for line in known.lines if line.event == journal.BACKUP]
         meant = journal.accepted(known.lines)
         up_to = max((line.seq for line in backups if line.file in meant), default=0)
-        return [self._entry(known, line, line.seq <= up_to) for line in backups]
+        restore = journal.last_restore(known.lines)
+        return [_with_restore(self._entry(known, line, line.seq <= up_to), restore) for line in backups]
 
     def newest_proven(self, kind: str = "db", entries: list[Entry] | None = None) -> Entry | None:
         found = [
@@ -157,7 +161,7 @@ class Store:
     def find(self, name: str) -> Path:
         """`latest` (newest proven), `newest`, a backup's name, or a path."""
         if name in ("latest", "newest"):
-            entries = self.entries()
+            entries = [e for e in self.entries() if e.line.data["kind"] != backup_names.PRE_RESTORE]
             chosen = self.newest_proven(entries=entries) if name == "latest" else (entries[-1] if entries else None)
             if chosen is None:
                 what = "no proven backup yet" if name == "latest" else "no backup yet"
@@ -278,12 +282,19 @@ class Store:
         self._append(journal.FORGOTTEN, file, None, {"reason": reason})
         self.relink()
 
+    def restored(self, file: str, data: Mapping[str, Any]) -> None:
+        """FILE is live again, and the baseline from here on. Once for each `id`: a killed run's line is added later."""
+        with self._journal_lock():
+            if any(line.data["id"] == data["id"] for line in self.journal().lines if line.event == journal.RESTORED):
+                return
+            self._append_locked(journal.RESTORED, file, None, dict(data))
+
     def relink(self) -> None:
         """`latest.*` in each tier names its newest proven backup, or is not there."""
         with self._journal_lock():
             entries = self.entries()
             for tier in backup_names.TIERS:
-                for kind in backup_names.ENDINGS:
+                for kind in backup_names.LINKED:
                     target = self.newest_proven(kind, [e for e in entries if e.line.data["tier"] == tier])
                     link = self.tier(tier) / backup_names.latest(kind)
                     if target is not None:
@@ -425,6 +436,14 @@ def journal_data(manifest: Manifest) -> dict[str, Any]:
         "rows": manifest.content.rows,
         "watched": {name: tables[name].rows for name in manifest.watched if name in tables},
     }
+
+
+def _with_restore(entry: Entry, restore: Line | None) -> Entry:
+    """What the newest restore means for a backup. The one put back was chosen by a person, with its losses."""
+    if restore is None or entry.line.seq > restore.seq:
+        return entry
+    is_chosen = entry.file == restore.file
+    return replace(entry, restored=is_chosen, accepted=entry.accepted or is_chosen, superseded=not is_chosen)
 
 
 def _kept(entry: Entry, forgotten: Line | None, now: datetime, ages: Mapping[int, timedelta]) -> retention.Kept:
