@@ -7,6 +7,7 @@ live database that cannot be read is reported instead of ending the plan.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
 import psycopg
 
@@ -87,12 +88,22 @@ def _maintenance(context: Context) -> Login:
 
 
 def _entry(context: Context, name: str) -> Entry:
-    path = losses.path_of_baseline(context, name)  # proven, or CouldNot
+    path = _latest(context) if name == "latest" else losses.path_of_baseline(context, name)  # proven, or CouldNot
     entry = next(one for one in context.store.entries() if one.path.resolve() == path.resolve())
     if entry.line.data["environment"] != context.config.environment:
         what = f"is of environment {entry.line.data['environment']}, and this is {context.config.environment}"
         raise Bad(entry.file, what, "restore a backup of this environment: make list-backups")
     return entry
+
+
+def _latest(context: Context) -> Path:
+    """The baseline. After an undo that no backup describes there is none yet: then the newest without a loss."""
+    entries = context.store.entries()
+    if baseline.newest(entries) is None:
+        whole = context.store.newest_proven(entries=[one for one in entries if not one.shrunken])
+        if whole is not None:
+            return whole.path
+    return losses.path_of_baseline(context, "latest")
 
 
 def _manifest(context: Context, entry: Entry) -> Manifest:

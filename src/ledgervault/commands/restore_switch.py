@@ -20,7 +20,7 @@ from ledgervault.model import kept_databases
 from ledgervault.model.errors import CouldNot, UsageError
 from ledgervault.model.kept_databases import Names, Note
 from ledgervault.model.proof import Proof
-from ledgervault.postgres import database, databases
+from ledgervault.postgres import argv, database, databases
 from ledgervault.postgres.database import Connection
 from ledgervault.postgres.databases import Database, Exchange
 from ledgervault.storage import files
@@ -49,7 +49,17 @@ def prepare(context: Context, path: Path, copy: str) -> Proof:
     kept_databases.names_of_copy(live, copy)
     with _exclusively(context, "restore"):
         clean(context)
-        return restore.restore(context, path, copy, unproven=False)
+        result = restore.restore(context, path, copy, unproven=False)
+        _analyze(context, copy)
+        return result
+
+
+def _analyze(context: Context, copy: str) -> None:
+    """pg_dump has no statistics of the planner, and the app is to be as fast after the switch as before it."""
+    owner = context.config.restore.owner if context.config.restore else None
+    session = argv.SESSION | ({"role": owner} if owner else {})
+    with database.connect(context.restorer(copy), "ledgervault restore", session) as connection:
+        connection.execute("ANALYZE")
 
 
 def clean(context: Context) -> list[str]:
