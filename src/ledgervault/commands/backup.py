@@ -23,7 +23,7 @@ from ledgervault.model.content import Content, Sequence
 from ledgervault.model.digests import Digests
 from ledgervault.model.errors import Bad, CouldNot, VaultError
 from ledgervault.model.manifest import SCHEMA, Manifest, Watched, end_marker
-from ledgervault.postgres import argv, database, digest_reader, sql
+from ledgervault.postgres import argv, database, databases, digest_reader, sql
 from ledgervault.postgres.database import Connection, Snapshot
 from ledgervault.postgres.login import SESSION, Login
 from ledgervault.storage import archive, files
@@ -98,6 +98,7 @@ def _make_backup(context: Context, kind: str, tier: str) -> tuple[Manifest, byte
     aside = context.store.tier(tier) / backup_names.partial(name)
     try:
         with database.connect(login, "ledgervault backup") as connection:
+            _finish_restore(context, connection)
             (content, table_digests), snapshot, dumped, read_back = _dump_with_retries(
                 context, connection, login, name, aside
             )
@@ -137,6 +138,14 @@ def _make_backup(context: Context, kind: str, tier: str) -> tuple[Manifest, byte
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
+
+
+def _finish_restore(context: Context, connection: Connection) -> None:
+    """A restore was killed between its switch and its line in the journal. Later backups must be compared with what it
+    put back."""
+    note = databases.own_note(connection)
+    if note is not None:
+        context.store.restored(note.file, {"id": note.id, "database": connection.info.dbname, "kept": note.kept})
 
 
 def _dump_with_retries(

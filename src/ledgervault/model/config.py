@@ -57,6 +57,7 @@ class TableConfig:
     expect_rows: str = "never"
     rows: str = EDITED
     fixed_columns: tuple[str, ...] = ()  # of a kept table: these never change
+    newest_column: str | None = None  # its greatest value is shown before a restore
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ class Entry:
     ruling: Line | None
     intact: bool  # there, with the journal's size
     accepted: bool = False  # its loss, or that of a later one, was meant
+    restored: bool = False  # it is what the newest restore put back
+    superseded: bool = False  # taken before the newest restore, and not what was put back
 
     @property
     def proven(self) -> bool:
@@ -44,8 +46,9 @@ class Entry:
 
     @property
     def is_baseline(self) -> bool:
-        """Proven, and nothing lost unaccepted: later backups are compared with it, even if its file is missing."""
-        return self.verdict == proof.PROVEN and (self.loss == proof.NONE or self.accepted)
+        """Proven, and nothing lost unaccepted: later backups are compared with it, even if its file is missing. Backups
+        from before a restore of another one are no baseline."""
+        return self.verdict == proof.PROVEN and (self.loss == proof.NONE or self.accepted) and not self.superseded
 
     @property
     def complete(self) -> bool:

@@ -17,13 +17,14 @@ from ledgervault.model import backup_names
 from ledgervault.model.proof import FAILED, PROVEN
 from ledgervault.model.records import NewerError, RecordError, from_json, plain
 
-SCHEMA = 2  # of a line. 1: backups, proofs and removals; a line of it does not name its schema
+SCHEMA = 3  # of a line. 1: backups, proofs and removals; a line of it does not name its schema. 3: restores too
 BACKUP, PROOF, REMOVED = "backup", "proof", "removed"
 ACCEPTED = "accepted"  # the loss that a backup shows was meant: it is the baseline from here on
 FORGOTTEN = "forgotten"  # a backup that counts for nothing any more; its file goes when its time is up
+RESTORED = "restored"  # a backup replaced the live database: later ones are compared with it
 GENESIS = "0" * 64
 
-_SCHEMA_OF = {BACKUP: 1, PROOF: 1, REMOVED: 1, ACCEPTED: 2, FORGOTTEN: 2}
+_SCHEMA_OF = {BACKUP: 1, PROOF: 1, REMOVED: 1, ACCEPTED: 2, FORGOTTEN: 2, RESTORED: 3}
 _DATA: Mapping[str, Mapping[str, type]] = {  # what others read of a line's data, without asking again
     BACKUP: {"kind": str, "tier": str, "size": int, "sha256": str, "taken": str, "rows": int, "tables": int}
     | {"watched": dict, "environment": str, "database": str},
@@ -31,6 +32,7 @@ _DATA: Mapping[str, Mapping[str, type]] = {  # what others read of a line's data
     REMOVED: {},
     ACCEPTED: {"reason": str},
     FORGOTTEN: {"reason": str},
+    RESTORED: {"id": str, "database": str, "kept": str},
 }
 
 
@@ -142,6 +144,11 @@ def lines_without(lines: Sequence[Line], files: Collection[str]) -> list[Line]:
 
 def accepted_lines(lines: Iterable[Line]) -> dict[str, Line]:
     return {line.file: line for line in lines if line.event == ACCEPTED}
+
+
+def last_restore(lines: Iterable[Line]) -> Line | None:
+    """The newest restore of the live database; its `file` is empty where no backup holds what was put back."""
+    return next((line for line in reversed([*lines]) if line.event == RESTORED), None)
 
 
 def find_ruling(lines: Sequence[Line], file: str) -> Line | None:

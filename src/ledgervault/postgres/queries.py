@@ -280,3 +280,8 @@ def column_extreme(table: str, column: str, descending: bool) -> str:
 
 def large_object_part(oid: int, offset: int, length: int) -> str:
     return f"SELECT lo_get({oid}, {offset}, {length})"
+
+
+def greatest(table: str, column: str) -> str:
+    """`table` as the server writes it, `column` as it is called."""
+    return f"SELECT max({identifier(column)})::text FROM {table}"
