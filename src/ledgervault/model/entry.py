@@ -23,8 +23,8 @@ class Entry:
     line: Line
     verdict: str  # proven, failed, inconclusive, unproven
     ruling: Line | None
-    intact: bool  # there, with the journal's size
-    accepted: bool = False  # its loss, or that of a later one, was meant
+    intact: bool  # the file exists and has the journal's size
+    accepted: bool = False  # a person accepted its loss or a later backup's
 
     @property
     def proven(self) -> bool:
