@@ -29,7 +29,7 @@ USAGE = 64
 _Command = Callable[..., argparse.ArgumentParser]
 _ASKED_TO_STOP = (signal.SIGTERM, signal.SIGINT)
 _CLEAN_UP_SECONDS = 8  # below what `schedule` and Docker wait before they kill
-_WORDS = {proof.PROVEN: "holds", proof.FAILED: "bad", proof.INCONCLUSIVE: "inconclusive"}  # of what is not a backup
+_WORDS = {proof.PROVEN: "holds", proof.FAILED: "bad", proof.INCONCLUSIVE: "inconclusive"}  # not a backup's verdict
 _EPILOG = "exit codes: 0 it holds, 1 the thing checked is bad, 2 could not check or take, 64 usage"
 
 
@@ -152,7 +152,7 @@ def _add_all(parser: argparse.ArgumentParser) -> None:
 
 
 def _backup(context: Context, options: argparse.Namespace) -> int:
-    from ledgervault.commands import backup, state  # only here: the other commands need no database driver
+    from ledgervault.commands import backup, state  # imported here: other commands need no database driver
 
     if options.kind == "full":
         raise UsageError("--kind full", "not yet: only `db` can be taken", "ledgervault backup --kind db")

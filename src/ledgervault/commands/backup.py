@@ -33,7 +33,7 @@ from ledgervault.storage.store import BACKUP_FAILED
 _Read = tuple[Content, Digests]
 _POLL_SECONDS = 0.2
 _ATTEMPTS = 3
-_PG_DUMP_LOCK_SECONDS = 2  # we hold every table already: whoever makes pg_dump wait is waiting for us
+_PG_DUMP_LOCK_SECONDS = 2  # we hold all tables: a lock that blocks pg_dump waits for us
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +268,7 @@ def _run_pg_dump(
 def _raise_failures(jobs: Iterable[Future[Any]]) -> None:
     for job in jobs:
         if job.done():
-            job.result()  # one that is through is fine
+            job.result()  # raises if the job failed
 
 
 def _write_dump(source: IO[bytes], growing: files.Growing) -> FileHash:
@@ -305,7 +305,7 @@ def _watched_tables(context: Context, content: Content) -> dict[str, Watched]:
     watched = {}
     for table in context.config.tables:
         if table.rows == config.VOLATILE and table.expect_rows == "never":
-            continue  # there is nothing to say of its rows
+            continue  # its rows are neither compared nor expected
         row_count = content.tables[table.name].rows if table.name in content.tables else 0
         is_expected = table.expect_rows == "always" or (
             table.expect_rows == "after_first" and (row_count > 0 or table.name in tables_with_rows)

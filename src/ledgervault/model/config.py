@@ -13,8 +13,8 @@ from ledgervault.model.records import RecordError, build
 DEFAULT_PATH = Path("/config/vault.toml")
 EXPECTATIONS = ("never", "after_first", "always")
 _LEAST = 12
-# What may become of a table's rows: none vanishes and named columns never change; anything, and it is listed; anything,
-# and nobody compares it.
+# kept: no row may vanish and fixed columns may not change. edited: all changes are allowed and listed. volatile: not
+# compared.
 KEPT, EDITED, VOLATILE = "kept", "edited", "volatile"
 
 

@@ -23,10 +23,10 @@ class Entry:
     line: Line
     verdict: str  # proven, failed, inconclusive, unproven
     ruling: Line | None
-    intact: bool  # there, with the journal's size
-    accepted: bool = False  # its loss, or that of a later one, was meant
-    restored: bool = False  # it is what the newest restore put back
-    superseded: bool = False  # taken before the newest restore, and not what was put back
+    intact: bool  # the file exists and has the journal's size
+    accepted: bool = False  # a person accepted its loss or a later backup's
+    restored: bool = False  # the newest restore put it back
+    superseded: bool = False  # taken before the newest restore, and not the restored backup
 
     @property
     def proven(self) -> bool:

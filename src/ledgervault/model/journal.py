@@ -19,7 +19,7 @@ from ledgervault.model.records import NewerError, RecordError, from_json, plain
 
 SCHEMA = 3  # of a line. 1: backups, proofs and removals; a line of it does not name its schema. 3: restores too
 BACKUP, PROOF, REMOVED = "backup", "proof", "removed"
-ACCEPTED = "accepted"  # the loss that a backup shows was meant: it is the baseline from here on
+ACCEPTED = "accepted"  # a backup's loss was intended: it becomes the baseline
 FORGOTTEN = "forgotten"  # a backup that counts for nothing any more; its file goes when its time is up
 RESTORED = "restored"  # a backup replaced the live database: later ones are compared with it
 GENESIS = "0" * 64
@@ -61,7 +61,7 @@ class Journal:
     lines: tuple[Line, ...]
     head: str  # sha256 of the last line
     torn: int = 0  # bytes of an unfinished last line: a writer was killed
-    broken: str | None = None  # what is wrong with the chain, if anything
+    broken: str | None = None  # the first error of the chain
     newer: str | None = None  # the line that a later version wrote: this one cannot say what it means
 
     def of(self, file: str, event: str | None = None) -> list[Line]:
@@ -74,7 +74,7 @@ class Journal:
 def encode_line(line: Line) -> bytes:
     fields = plain(line)
     if line.schema == 1:
-        del fields["schema"]  # as it was written before there was a second one
+        del fields["schema"]  # schema 1 did not write it
     return json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 

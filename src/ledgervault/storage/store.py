@@ -62,7 +62,7 @@ class Store:
     root: Path
     environment: str
     prefix: str
-    head_path: Path | None = None  # where the journal's head is kept, apart from the journal
+    head_path: Path | None = None  # the journal's head, outside the backups directory
 
     @property
     def journal_path(self) -> Path:

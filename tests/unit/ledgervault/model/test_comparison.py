@@ -59,7 +59,7 @@ MANIFEST = Manifest(
 RESTORED = replace(CONTENT, sequences={"public.s": content.Sequence(4, True, 1, False, "public.t.id", 3)})
 
 
-def bad(restored: content.Content, manifest: Manifest = MANIFEST) -> list[str]:
+def bad_texts(restored: content.Content, manifest: Manifest = MANIFEST) -> list[str]:
     return [
         check.text
         for check in comparison.compare_copy(manifest, restored)
@@ -68,7 +68,7 @@ def bad(restored: content.Content, manifest: Manifest = MANIFEST) -> list[str]:
 
 
 def test_an_equal_copy_has_nothing_bad_and_a_manifest_survives_json() -> None:
-    assert bad(RESTORED) == []
+    assert bad_texts(RESTORED) == []
     assert records.from_json(Manifest, records.to_json(MANIFEST)) == MANIFEST
     assert comparison.is_comparable(MANIFEST)
     assert MANIFEST.major == 17
@@ -102,20 +102,20 @@ def test_an_equal_copy_has_nothing_bad_and_a_manifest_survives_json() -> None:
     ],
 )  # fmt: skip
 def test_each_difference_is_named(change: dict[str, Any], told: str) -> None:
-    assert any(told in text for text in bad(replace(RESTORED, **change)))
+    assert any(told in text for text in bad_texts(replace(RESTORED, **change)))
 
 
 def test_an_extra_role_is_named_too() -> None:
     more = replace(GLOBALS, roles={**GLOBALS.roles, "x": content.Role(())})
-    assert "role x: not in the manifest" in bad(replace(RESTORED, globals=more))
+    assert "role x: not in the manifest" in bad_texts(replace(RESTORED, globals=more))
 
 
 def test_a_sequence_the_dump_does_not_set_or_sets_too_low_is_bad() -> None:
-    assert "the dump sets no value" in bad(RESTORED, replace(MANIFEST, sequences_dumped={}))[0]
+    assert "the dump sets no value" in bad_texts(RESTORED, replace(MANIFEST, sequences_dumped={}))[0]
     low = replace(MANIFEST, sequences_dumped={"public.s": content.SequenceValue(2, True)})
     assert (
         "2 in the dump, already 3 before it"
-        in bad(replace(RESTORED, sequences={"public.s": content.Sequence(2, True)}), low)[0]
+        in bad_texts(replace(RESTORED, sequences={"public.s": content.Sequence(2, True)}), low)[0]
     )
 
 
@@ -166,27 +166,27 @@ def test_an_empty_watched_table_is_said_and_one_that_must_have_rows_is_inconclus
     assert next(comparison.describe_watched(MANIFEST, CONTENT.tables)).text == "3 rows"
 
 
-def _results(checks: object) -> dict[str, str]:
+def results_of(checks: object) -> dict[str, str]:
     assert isinstance(checks, list)
     return {check.id: check.result for check in checks if isinstance(check, Check)}
 
 
 def test_texts_that_differ_in_a_bracket_are_failed() -> None:
     checks = [*comparison.compare_schema({"view v": "a - (b - c)"}, {"view v": "(a - b) - c"})]
-    assert _results(checks) == {"schema view v": proof.FAILED}
+    assert results_of(checks) == {"schema view v": proof.FAILED}
 
 
 def test_texts_that_differ_are_equal_where_the_server_writes_the_manifests_as_the_restored_one() -> None:
     expected, restored = {"view v": "x IN ('a')"}, {"view v": "x = 'a'"}
     checks = [*comparison.compare_schema(expected, restored, {"view v": "x = 'a'"})]
-    assert _results(checks) == {"schema": proof.OK, "schema view v": proof.NOTE}
+    assert results_of(checks) == {"schema": proof.OK, "schema view v": proof.NOTE}
     checks = [*comparison.compare_schema(expected, restored, {"view v": "x = 'b'"})]
-    assert _results(checks) == {"schema view v": proof.FAILED}
+    assert results_of(checks) == {"schema view v": proof.FAILED}
 
 
 def test_texts_of_which_nobody_can_say_whether_they_are_the_same_are_inconclusive() -> None:
     checks = [*comparison.compare_schema({"view v": "(a)"}, {"view v": "a"}, {}, {"view v"})]
-    assert _results(checks)["schema view v"] == proof.INCONCLUSIVE
+    assert results_of(checks)["schema view v"] == proof.INCONCLUSIVE
 
 
 def test_what_the_backups_role_could_not_read_is_inconclusive_and_what_the_copys_cannot_is_said() -> None:
@@ -197,7 +197,7 @@ def test_what_the_backups_role_could_not_read_is_inconclusive_and_what_the_copys
         ("options user", "options none", proof.FAILED),
     ):
         checks = [*comparison.compare_schema({"user mapping m": expected}, {"user mapping m": restored})]
-        assert _results(checks)["schema user mapping m"] == result
+        assert results_of(checks)["schema user mapping m"] == result
 
 
 def test_what_was_added_to_an_extensions_table_is_said_and_fails_nothing() -> None:
@@ -215,10 +215,10 @@ def test_partitions_among_which_rows_move_are_compared_together() -> None:
     expected, restored = {"p0": ONE, "p1": TWO}, {"p0": BOTH, "p1": Table(0, "0", "0")}
     moving = {"p0": "p", "p1": "p"}
     assert ONE + TWO == BOTH
-    assert _results([*comparison.compare_tables(expected, restored, moving)]) == {"table p": proof.OK}
-    assert set(_results([*comparison.compare_tables(expected, restored)]).values()) == {proof.FAILED}
+    assert results_of([*comparison.compare_tables(expected, restored, moving)]) == {"table p": proof.OK}
+    assert set(results_of([*comparison.compare_tables(expected, restored)]).values()) == {proof.FAILED}
     lost = {"p0": replace(BOTH, xor="-12"), "p1": Table(0, "0", "0")}
-    assert _results([*comparison.compare_tables(expected, lost, moving)]) == {"table p": proof.FAILED}
+    assert results_of([*comparison.compare_tables(expected, lost, moving)]) == {"table p": proof.FAILED}
 
 
 def test_rows_of_an_extension_that_are_lost_are_failed_and_the_hint_names_it() -> None:
@@ -272,7 +272,7 @@ def test_a_manifest_of_an_older_version_need_not_hold_what_is_left_out() -> None
     assert {"of_extensions", "left_out"}.isdisjoint(required)
 
 
-def judged(before: Sequence, dumped: tuple[int, bool], after: Sequence | None = None) -> Check:
+def judge_sequence(before: Sequence, dumped: tuple[int, bool], after: Sequence | None = None) -> Check:
     """`after` None: the copy has what the dump sets."""
     value = SequenceValue(*dumped)
     restored = after or replace(before, last_value=value.last_value, is_called=value.is_called)
@@ -307,7 +307,7 @@ def judged(before: Sequence, dumped: tuple[int, bool], after: Sequence | None = 
 def test_a_sequence_only_moves_on_in_its_own_direction_unless_it_cycles(
     increment: int, cycle: bool, before: tuple[int, bool], dumped: tuple[int, bool], result: str
 ) -> None:
-    check = judged(Sequence(*before, increment, cycle), dumped)
+    check = judge_sequence(Sequence(*before, increment, cycle), dumped)
     assert check.result == result, check.text
     if result == "failed":
         assert "in the dump, already" in check.text
@@ -320,7 +320,7 @@ def test_the_copy_has_exactly_what_the_dump_sets_also_where_it_cycles(
     increment: int, cycle: bool, restored: tuple[int, bool]
 ) -> None:
     before = Sequence(5, True, increment, cycle)
-    check = judged(before, (5, True), replace(before, last_value=restored[0], is_called=restored[1]))
+    check = judge_sequence(before, (5, True), replace(before, last_value=restored[0], is_called=restored[1]))
     assert check.result == "failed"
     assert "the dump holds 5" in check.text
 
@@ -347,24 +347,24 @@ def test_the_next_value_collides_with_no_row_unless_it_did_in_the_source(
 ) -> None:
     after = Sequence(*value, increment, cycle, "t.id", owned)
     clean = replace(after, owned_max=None)
-    assert judged(clean, value, after).result == result
-    source = judged(after, value, after)
+    assert judge_sequence(clean, value, after).result == result
+    source = judge_sequence(after, value, after)
     assert source.result == ("note" if result == "failed" else "ok")
     if result == "failed":
-        assert f"is behind {owned} in t.id" in judged(clean, value, after).text
+        assert f"is behind {owned} in t.id" in judge_sequence(clean, value, after).text
         assert "as it was in the source" in source.text
 
 
 def test_a_sequence_that_was_well_in_the_source_is_no_note() -> None:
     before = Sequence(9, True, 1, False, "t.id", 9)
-    assert judged(before, (9, True), replace(before, owned_max=10)).result == "failed"
+    assert judge_sequence(before, (9, True), replace(before, owned_max=10)).result == "failed"
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [((5, True), "sequence s: 5"), ((5, False), "sequence s: 5 (not yet used)")]
 )
 def test_a_value_says_whether_it_was_used(value: tuple[int, bool], text: str) -> None:
-    assert judged(Sequence(*value), value).text == text
+    assert judge_sequence(Sequence(*value), value).text == text
 
 
 def test_what_is_missing_on_either_side_is_named() -> None:

@@ -116,7 +116,7 @@ ALTER TABLE ONLY public.t
 """
 
 
-def told_apart(text: bytes, size: int) -> dict[Part, bytes]:
+def split_dump(text: bytes, size: int) -> dict[Part, bytes]:
     """Each part's bytes, when the dump is read `size` bytes at a time."""
     told, splitter = dict.fromkeys(Part, b""), Splitter()
     for place in range(0, len(text), size):
@@ -129,7 +129,7 @@ def told_apart(text: bytes, size: int) -> dict[Part, bytes]:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 1 << 20])
 def test_rows_and_what_stands_behind_them_are_told_apart_at_any_size_of_read(size: int) -> None:
-    told = told_apart(HEAD + REST, size)
+    told = split_dump(HEAD + REST, size)
     assert told[Part.PRE_DATA] == HEAD[: HEAD.index(b"--\n-- Data for Name: t")]
     assert told[Part.TABLE] == b"COPY public.t (a, b, c) FROM stdin;\nCOPY public.e (a) FROM stdin;\n"
     assert told[Part.ROWS] == b"--\n-- Name: t_pkey; Type: CONSTRAINT; Schema: public; Owner: a\n--\n"
@@ -152,9 +152,9 @@ def test_a_row_goes_to_one_piece_unless_it_is_longer_than_a_read(size: int) -> N
 
 def test_a_dump_without_rows_or_without_anything_behind_them_is_given_whole() -> None:
     for text in (b"", b"\n", b"SELECT 1;\n", b"COPY t FROM stdin;\n1\n\\.\n", HEAD[: HEAD.index(b"--\n-- Data")]):
-        told = told_apart(text, 1 << 20)
+        told = split_dump(text, 1 << 20)
         assert told == dict.fromkeys(Part, b"") | {Part.PRE_DATA: text}
-    assert dump_format.split_post_data(told_apart(HEAD, 7)[Part.POST_DATA]) == dump_format.PostData((), (), ())
+    assert dump_format.split_post_data(split_dump(HEAD, 7)[Part.POST_DATA]) == dump_format.PostData((), (), ())
 
 
 def test_only_plain_indexes_that_nothing_else_names_stand_alone() -> None:

@@ -32,7 +32,7 @@ def proven(minutes: float, **changes: Any) -> dict[str, Any]:
     return {"newest_proven": {"file": "one.sql.gz", "taken": ago(minutes), "shrunken": False, **changes}}
 
 
-def bad(changes: dict[str, Any]) -> list[str]:
+def bad_texts(changes: dict[str, Any]) -> list[str]:
     return [check.text for check in health_rules.judge(facts(**changes), NOON) if check.result == "failed"]
 
 
@@ -40,7 +40,7 @@ def bad(changes: dict[str, Any]) -> list[str]:
     "changes", [{}, proven(150), proven(-0.5), proven(-1), {"queue": 2}, {"schedule_started": None}]
 )
 def test_a_vault_that_works_is_well(changes: dict[str, Any]) -> None:
-    assert bad(changes) == []
+    assert bad_texts(changes) == []
     assert {check.result for check in health_rules.judge(facts(**changes), NOON)} == {"ok"}
 
 
@@ -67,7 +67,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("changes", "told"), BAD)
 def test_what_stopped_is_bad_with_its_reason_and_hint(changes: dict[str, Any], told: str) -> None:
-    (text,) = bad(changes)
+    (text,) = bad_texts(changes)
     assert told in text
     assert all(check.hint for check in health_rules.judge(facts(**changes), NOON) if check.result == "failed")
 

@@ -9,7 +9,9 @@ from ledgervault.model.digests import NUMBER
 from ledgervault.model.row_comparison import Comparison, Figures, Shape
 
 
-def compared(before: list[bytes], after: list[bytes], shape: Shape, order: tuple[str, ...] | None = None) -> Figures:
+def compare_rows(
+    before: list[bytes], after: list[bytes], shape: Shape, order: tuple[str, ...] | None = None
+) -> Figures:
     figures = Figures()
     comparison = Comparison(shape, None, figures)
     for row in after:
@@ -25,7 +27,7 @@ KEYED = Shape(("amount", "id", "note"), ("id",), ("amount",), NUMBER)
 
 
 def test_the_first_keys_are_named_and_the_rest_are_counted() -> None:
-    figures = compared([b"1\t%d\tx" % n for n in range(50)], [], KEYED)
+    figures = compare_rows([b"1\t%d\tx" % n for n in range(50)], [], KEYED)
     table = config.TableConfig("t", rows=config.KEPT)
     assert len(figures.missing_keys) == 20
     assert loss_rules.kept_problem(table, figures) == "50 missing (id=0; id=1; id=2; id=3; id=4 and 45 more)"

@@ -10,7 +10,9 @@ from ledgervault.model.digests import NUMBER, SINGLE
 from ledgervault.model.row_comparison import Comparison, Figures, Shape
 
 
-def compared(before: list[bytes], after: list[bytes], shape: Shape, order: tuple[str, ...] | None = None) -> Figures:
+def compare_rows(
+    before: list[bytes], after: list[bytes], shape: Shape, order: tuple[str, ...] | None = None
+) -> Figures:
     figures = Figures()
     comparison = Comparison(shape, None, figures)
     for row in after:
@@ -39,18 +41,18 @@ KEYED = Shape(("amount", "id", "note"), ("id",), ("amount",), NUMBER)
     ids=["same", "missing", "another key", "fixed column", "other column", "null", "all missing"],
 )
 def test_rows_are_compared_by_key(after: list[bytes], expected: tuple[int, ...]) -> None:
-    figures = compared([b"1\t1\tx", b"2\t2\ty"], after, KEYED)
+    figures = compare_rows([b"1\t1\tx", b"2\t2\ty"], after, KEYED)
     assert (figures.missing, figures.changed, figures.changed_fixed, figures.added) == expected
 
 
 def test_columns_in_another_order_are_the_same_rows_and_values_do_not_change_places() -> None:
-    assert compared([b"x\t1\t7"], [b"1\t7\tx"], KEYED, ("note", "amount", "id")).is_same
-    assert compared([b"a\t1\tb"], [b"b\t1\ta"], replace(KEYED, fixed=())).changed == 1
+    assert compare_rows([b"x\t1\t7"], [b"1\t7\tx"], KEYED, ("note", "amount", "id")).is_same
+    assert compare_rows([b"a\t1\tb"], [b"b\t1\ta"], replace(KEYED, fixed=())).changed == 1
 
 
 def test_rows_without_a_key_count_as_often_as_they_are_there() -> None:
     shape = Shape(("a",), (), (), SINGLE)
-    figures = compared([b"x", b"x", b"x", b"y"], [b"x", b"x", b"z"], shape)
+    figures = compare_rows([b"x", b"x", b"x", b"y"], [b"x", b"x", b"z"], shape)
     assert (figures.missing, figures.added, figures.missing_keys) == (2, 1, ["a=x", "a=y"])
-    assert compared([b"x"], [b"x", b"x", b"x"], shape).added == 2
-    assert compared([b"x", b"x"], [b"x", b"x"], shape).is_same
+    assert compare_rows([b"x"], [b"x", b"x", b"x"], shape).added == 2
+    assert compare_rows([b"x", b"x"], [b"x", b"x"], shape).is_same

@@ -7,7 +7,7 @@ from queue import Queue
 from ledgervault.postgres.row_loader import _Dealer
 
 
-def dealt(pieces: list[bytes], taken: dict[int, int] | None = None) -> list[list[bytes]]:
+def deal_pieces(pieces: list[bytes], taken: dict[int, int] | None = None) -> list[list[bytes]]:
     """What each loader got; before the piece of that number, that loader takes all it has."""
     queues: list[Queue[bytes | None]] = [Queue(), Queue()]
     got: list[list[bytes]] = [[], []]
@@ -27,14 +27,14 @@ def dealt(pieces: list[bytes], taken: dict[int, int] | None = None) -> list[list
 
 
 def test_two_loaders_share_whole_rows() -> None:
-    assert dealt([b"1\n", b"2\n", b"3\n4\n"]) == [[b"1\n", b"3\n4\n"], [b"2\n"]]
+    assert deal_pieces([b"1\n", b"2\n", b"3\n4\n"]) == [[b"1\n", b"3\n4\n"], [b"2\n"]]
 
 
 def test_the_pieces_of_one_row_go_to_one_loader_however_busy_it_is() -> None:
     pieces = [b"1\n", b"lo", b"ng", b" row\n", b"2\n"]
-    assert dealt(pieces) == [[b"1\n", b"2\n"], [b"lo", b"ng", b" row\n"]]
-    assert dealt(pieces, taken={3: 0}) == [[b"1\n", b"2\n"], [b"lo", b"ng", b" row\n"]]
+    assert deal_pieces(pieces) == [[b"1\n", b"2\n"], [b"lo", b"ng", b" row\n"]]
+    assert deal_pieces(pieces, taken={3: 0}) == [[b"1\n", b"2\n"], [b"lo", b"ng", b" row\n"]]
 
 
 def test_the_loader_that_waits_gets_the_next_rows() -> None:
-    assert dealt([b"1\n", b"2\n", b"3\n", b"4\n"], taken={3: 0}) == [[b"1\n", b"3\n", b"4\n"], [b"2\n"]]
+    assert deal_pieces([b"1\n", b"2\n", b"3\n", b"4\n"], taken={3: 0}) == [[b"1\n", b"3\n", b"4\n"], [b"2\n"]]
