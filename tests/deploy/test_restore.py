@@ -17,6 +17,7 @@ from tests.runbooks import Runbook
 
 PAGE = "restore.md"
 MANY = 40
+pytestmark = pytest.mark.timeout(1500)  # a dozen plays in one test; the default is for less
 Make = Callable[[str], Run]
 
 

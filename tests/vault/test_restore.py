@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -320,7 +321,7 @@ sys.exit(code or cli.main(["--config", config, "restore-switch", file, "--copy",
 """
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(int(os.environ.get("LEDGERVAULT_KILLS", "3"))))
 def test_killed_at_any_moment_it_is_old_or_new_and_the_next_run_heals(vault: Vault, seed: int) -> None:
     path = with_a_proven_backup(vault)
     vault.sql("DELETE FROM public.transaction WHERE id <= 30")
