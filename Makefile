@@ -21,7 +21,8 @@ OP =
 NAME =
 OUTCOME =
 DRY =
-export ENV SERVICE FILE CONFIRM REASON DRY OP STACK SETTINGS STRATEGY COLD YES V SINCE LEVEL ONLY CHANGED
+FORCE =
+export ENV SERVICE FILE CONFIRM REASON DRY FORCE NAME OP STACK SETTINGS STRATEGY COLD YES V SINCE LEVEL ONLY CHANGED
 
 comma := ,
 SHELL := /bin/bash
@@ -111,6 +112,17 @@ list-backups: ## the backups there are, with their verdicts
 
 prune: #: removes what no tier keeps any longer, each file with its reason (DRY=1 removes nothing)
 	@scripts/play prune --judge
+
+restore: ## puts a proven backup back and keeps what it replaces (FILE=latest or a name; DRY=1 prints the plan only)
+	@scripts/play restore --judge
+
+safe-restore: restore #: the same as restore
+
+restore-undo: ## the database that the last restore replaced becomes live again (NAME= another one)
+	@scripts/play restore_undo --judge
+
+restore-drop: #: removes a database that a restore replaced (NAME=, which is asked for or given as CONFIRM=)
+	@scripts/play restore_drop --judge
 
 restore-smoke: ## statement → rows → backup → restore → equal, in a database of its own
 	@scripts/play restore_smoke --judge

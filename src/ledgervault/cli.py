@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ledgervault import __version__
+from ledgervault import __version__, cli_restore
 from ledgervault.commands import health, prune, report
 from ledgervault.commands.audit import audit
 from ledgervault.commands.context import Context, Say, load_config, make_context, silent, to_stderr
@@ -29,7 +29,7 @@ USAGE = 64
 _Command = Callable[..., argparse.ArgumentParser]
 _ASKED_TO_STOP = (signal.SIGTERM, signal.SIGINT)
 _CLEAN_UP_SECONDS = 8  # below what `schedule` and Docker wait before they kill
-_WORDS = {proof.PROVEN: "holds", proof.FAILED: "bad", proof.INCONCLUSIVE: "inconclusive"}  # of what is not a backup
+_WORDS = {proof.PROVEN: "holds", proof.FAILED: "bad", proof.INCONCLUSIVE: "inconclusive"}  # not a backup's verdict
 _EPILOG = "exit codes: 0 it holds, 1 the thing checked is bad, 2 could not check or take, 64 usage"
 
 
@@ -90,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_backups(command)
     _add_databases(command)
+    cli_restore.add(command)
     command("schedule", _schedule, "run until stopped: a backup each hour, each proven, old ones removed")
     alive = command("health", _health, "whether the schedule ticks, and the newest proven backup is young")
     alive.add_argument("--heartbeat", action="store_true", help="the schedule alone: what a deploy waits for")
@@ -98,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_backups(command: _Command) -> None:
     take = command("backup", _backup, "take a backup of the configured database")
-    take.add_argument("--kind", choices=("db", "full"), default="db")
+    take.add_argument("--kind", choices=tuple(backup_names.ENDINGS), default="db")
     take.add_argument("--tier", choices=backup_names.TIERS, default="hourly")
     take.add_argument("--prove", action="store_true", help="and prove it")
     verify = command("verify", _verify, "check a backup's bytes against its manifest (level bytes)", file=True)
@@ -151,7 +152,7 @@ def _add_all(parser: argparse.ArgumentParser) -> None:
 
 
 def _backup(context: Context, options: argparse.Namespace) -> int:
-    from ledgervault.commands import backup, state  # only here: the other commands need no database driver
+    from ledgervault.commands import backup, state  # imported here: other commands need no database driver
 
     if options.kind == "full":
         raise UsageError("--kind full", "not yet: only `db` can be taken", "ledgervault backup --kind db")
@@ -375,7 +376,7 @@ def _terminate(*_: Any) -> NoReturn:
 
 def _time_limit(context: Context, command: str) -> AbstractContextManager[object]:
     """Backups and proofs have limits of their own. The other commands that read a server get the limit of a proof."""
-    if command not in ("restore", "compare", "verify-data"):
+    if command not in ("restore", "compare", "verify-data", *cli_restore.LIMITED):
         return nullcontext()
     return deadline.within(command, context.config.limits.proof_timeout_seconds, "limits.proof_timeout_seconds")
 

@@ -228,7 +228,7 @@ COMMANDS = [
 ]
 
 
-@pytest.mark.parametrize("line", [b'"event":"audited"', b'"event":"backup","schema":3'], ids=["event", "schema"])
+@pytest.mark.parametrize("line", [b'"event":"audited"', b'"event":"backup","schema":4'], ids=["event", "schema"])
 def test_a_line_of_a_newer_version_is_refused_by_a_clear_word_by_every_command(vault: Vault, line: bytes) -> None:
     vault.taken()
     _edit_last_line(vault, b'"event":"backup"', line)

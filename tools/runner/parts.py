@@ -23,10 +23,11 @@ STACKS: Mapping[str, tuple[int, tuple[str, ...]]] = {
     "preflight": (60, ("preflight", "address_pools", "restore_smoke")),
     "kills": (240, ("kills",)),
     "deploy lock": (120, ("deploy_lock",)),
+    "restore": (150, ("restore",)),
 }
 # Files of tests/vault; two parts, as the tests of a file share a server and wait for it most of the time.
 VAULT: Mapping[str, tuple[int, tuple[str, ...]]] = {
-    "vault": (200, ("catalogue", "commands", "faults")),
+    "vault": (200, ("catalogue", "commands", "faults", "restore")),
     "vault truth": (300, ("truth", "kinds", "loss", "endurance")),
 }
 TWO_STACKS = ("two_stacks",)

@@ -15,6 +15,7 @@ from tools.runner.parts import ROOT, Part
 FAST = ("lint", "unit", "unit guard", "workflows")
 STACK_PARTS = (
     "deploy", "volumes", "secrets", "refusals", "preflight", "two stacks", "kills", "deploy lock", "incident",
+    "restore",
     "browser",
 )  # fmt: skip
 MOLECULE_PARTS = ("molecule docker_engine", "molecule protected_volume", "molecule volume_guard")
@@ -45,13 +46,13 @@ TABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("tests/deploy", (*FAST, *STACK_PARTS)),
     ("molecule", (*FAST, *MOLECULE_PARTS)),
     # One product each.
-    ("src/ledgervault", (*FAST, "vault", "vault truth", "preflight", "deploy")),
+    ("src/ledgervault", (*FAST, "vault", "vault truth", "preflight", "deploy", "restore")),
     ("src/ledgerguard", (*FAST, "guard", "molecule volume_guard", "integration")),
     ("app", (*FAST, "app", "browser", "deploy", "preflight")),
     ("roles/volume_guard", (*FAST, "molecule volume_guard", "deploy")),
     ("roles/docker_engine", (*FAST, "molecule docker_engine", "refusals", "deploy")),
     ("roles/protected_volume", (*FAST, "molecule protected_volume", "integration", "volumes", "deploy")),
-    ("roles/vault", (*FAST, "preflight", "deploy", "volumes", "secrets")),
+    ("roles/vault", (*FAST, "preflight", "deploy", "volumes", "secrets", "restore")),
     ("roles/searxng", (*FAST, "integration", "deploy", "secrets", "browser")),
     ("roles/adminer", (*FAST, "deploy", "secrets")),
     ("roles/redis", (*FAST, "deploy", "secrets", "kills")),

@@ -21,6 +21,7 @@ READ_ONLY = ("status", "list_backups", "env_check", "preflight")
 OPERATIONS = ("volume", "database", "deploy")  # the checklists of preflight
 REDUCED = "engine_reduced"  # the variable that tells the inventory to use a user's own engine
 VERDICTS = {"holds": 0, "proven": 0, "accepted": 0, "forgotten": 0, "bad": 1, "failed": 1, "inconclusive": 2}
+OF_A_DATABASE = ("restore_undo", "restore_drop")  # NAME= is a database there
 DECISIONS = ("accept", "forget")  # what a person decides about a backup, and why
 USAGE = 64
 
@@ -36,6 +37,8 @@ class Request:
     file: str = ""
     confirm: str = ""
     dry: bool = False
+    force: bool = False
+    database: str = ""
     reason: str = ""
     operation: str = ""
     settings: str = ""
@@ -100,6 +103,8 @@ def read_request(argv: list[str], environ: Mapping[str, str]) -> Request:
         file=environ.get("FILE", ""),
         confirm=environ.get("CONFIRM", ""),
         dry=is_yes(environ.get("DRY", "")),
+        force=is_yes(environ.get("FORCE", "")),
+        database=environ.get("NAME", "") if given.playbook in OF_A_DATABASE else "",
         reason=environ.get("REASON", ""),
         operation=environ.get("OP", ""),
         settings=environ.get("SETTINGS", ""),
@@ -173,12 +178,15 @@ def playbook_variables(request: Request, decision: Decision, results_folder: Pat
         "backup_file": request.file,
         "confirm": request.confirm,
         "backup_reason": request.reason,
+        "restore_database": request.database,
         # Other playbooks go through a checklist too, each through its own.
         "preflight_operation": request.operation if request.playbook == "preflight" else "",
     }
     variables |= {name: content for name, content in by_variable.items() if content}
     if request.dry:
-        variables["prune_dry_run"] = True
+        variables |= {"prune_dry_run": True, "restore_dry_run": True}
+    if request.force:
+        variables["restore_force"] = True
     if request.settings:
         variables["settings_file"] = str(Path(request.settings).resolve())
     if decision.reduced:

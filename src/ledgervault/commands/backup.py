@@ -23,7 +23,7 @@ from ledgervault.model.content import Content, Sequence
 from ledgervault.model.digests import Digests
 from ledgervault.model.errors import Bad, CouldNot, VaultError
 from ledgervault.model.manifest import SCHEMA, Manifest, Watched, end_marker
-from ledgervault.postgres import argv, database, digest_reader, sql
+from ledgervault.postgres import argv, database, databases, digest_reader, sql
 from ledgervault.postgres.database import Connection, Snapshot
 from ledgervault.postgres.login import SESSION, Login
 from ledgervault.storage import archive, files
@@ -33,7 +33,7 @@ from ledgervault.storage.store import BACKUP_FAILED
 _Read = tuple[Content, Digests]
 _POLL_SECONDS = 0.2
 _ATTEMPTS = 3
-_PG_DUMP_LOCK_SECONDS = 2  # we hold every table already: whoever makes pg_dump wait is waiting for us
+_PG_DUMP_LOCK_SECONDS = 2  # we hold all tables: a lock that blocks pg_dump waits for us
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,7 @@ def _make_backup(context: Context, kind: str, tier: str) -> tuple[Manifest, byte
     aside = context.store.tier(tier) / backup_names.partial(name)
     try:
         with database.connect(login, "ledgervault backup") as connection:
+            _finish_restore(context, connection)
             (content, table_digests), snapshot, dumped, read_back = _dump_with_retries(
                 context, connection, login, name, aside
             )
@@ -137,6 +138,14 @@ def _make_backup(context: Context, kind: str, tier: str) -> tuple[Manifest, byte
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
+
+
+def _finish_restore(context: Context, connection: Connection) -> None:
+    """A restore was killed between its switch and its line in the journal. Later backups must be compared with what it
+    put back."""
+    note = databases.own_note(connection)
+    if note is not None:
+        context.store.restored(note.file, {"id": note.id, "database": connection.info.dbname, "kept": note.kept})
 
 
 def _dump_with_retries(
@@ -259,7 +268,7 @@ def _run_pg_dump(
 def _raise_failures(jobs: Iterable[Future[Any]]) -> None:
     for job in jobs:
         if job.done():
-            job.result()  # one that is through is fine
+            job.result()  # raises if the job failed
 
 
 def _write_dump(source: IO[bytes], growing: files.Growing) -> FileHash:
@@ -296,7 +305,7 @@ def _watched_tables(context: Context, content: Content) -> dict[str, Watched]:
     watched = {}
     for table in context.config.tables:
         if table.rows == config.VOLATILE and table.expect_rows == "never":
-            continue  # there is nothing to say of its rows
+            continue  # its rows are neither compared nor expected
         row_count = content.tables[table.name].rows if table.name in content.tables else 0
         is_expected = table.expect_rows == "always" or (
             table.expect_rows == "after_first" and (row_count > 0 or table.name in tables_with_rows)

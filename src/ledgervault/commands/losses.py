@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 
 from ledgervault.commands.context import Context
-from ledgervault.model import baseline, digests, loss_rules, proof
+from ledgervault.model import backup_names, baseline, digests, loss_rules, proof
 from ledgervault.model.config import EDITED, KEPT, VOLATILE
 from ledgervault.model.digests import Digests
 from ledgervault.model.errors import CouldNot
@@ -103,6 +103,8 @@ def _add_up(table_digests: Digests, manifest: Manifest) -> bool:
 
 def since_baseline(context: Context, connection: Connection, restored: Manifest) -> Loss:
     """The loss of a backup that was just restored. If it cannot be compared, it stays proven but is no baseline."""
+    if restored.kind == backup_names.PRE_RESTORE:
+        return Loss(proof.NONE, None)  # whatever is lost in it is why somebody restores
     journal = context.store.journal()
     entries = context.store.entries(journal) if journal.broken is None else []
     entry = baseline.find_baseline(entries, restored.file, restored.kind)

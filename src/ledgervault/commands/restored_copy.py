@@ -161,7 +161,7 @@ def _indexes_defined(connection: Connection, unbuilt: Sequence[Statement]) -> It
     with connection.transaction(force_rollback=True):
         connection.execute("SET LOCAL session_replication_role = replica")
         connection.execute("SET LOCAL event_triggers = off")
-        triggers = database.rows(connection, queries.KEPT_FROM_TRUNCATE)
+        triggers = database.rows(connection, queries.TRUNCATE_TRIGGERS)
         _execute_all(connection, (disable for disable, _ in triggers))
         tables = [name for (name,) in database.rows(connection, queries.LOCKABLE)]
         connection.execute(queries.truncate(tables).encode())

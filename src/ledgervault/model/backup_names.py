@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 TIERS = ("hourly", "daily", "weekly", "monthly", "yearly")
-ENDINGS = {"db": ".sql.gz", "full": ".tar.gz"}
+PRE_RESTORE = "pre_restore"  # the database as a restore found it: no baseline, and never `latest`
+ENDINGS = {"db": ".sql.gz", "full": ".tar.gz", PRE_RESTORE: ".sql.gz"}
+LINKED = ("db", "full")  # kinds that `latest.*` links to
 PARTIAL = ".partial"
 STAMP = "%Y%m%d_%H%M%S"
 PROOF_STAMP = "%Y%m%dT%H%M%S%fZ"
 
 _NAME = re.compile(
-    r"^(?P<prefix>[a-z][a-z0-9_-]*)_(?P<kind>db|full)_backup_(?P<stamp>\d{8}_\d{6})(?P<ending>\.\w+\.gz)$"
+    r"^(?P<prefix>[a-z][a-z0-9_-]*)_(?P<kind>db|full|pre_restore)_backup_(?P<stamp>\d{8}_\d{6})(?P<ending>\.\w+\.gz)$"
 )
 
 

@@ -18,7 +18,7 @@ def find_baseline(entries: Sequence[Entry], before: str | None = None, kind: str
     for entry in entries:
         if entry.file == before:
             break
-        if entry.is_baseline and entry.line.data["kind"] == kind:
+        if entry.is_baseline and (entry.line.data["kind"] == kind or entry.restored):
             newest_entry = entry
     return newest_entry
 
@@ -27,7 +27,7 @@ def find_open_loss(entries: Sequence[Entry]) -> Entry | None:
     """The first backup since the baseline that shows a loss nobody accepted."""
     base = find_baseline(entries)
     later = [entry for entry in entries if base is None or entry.line.seq > base.line.seq]
-    return next((entry for entry in later if entry.proven and entry.shrunken), None)
+    return next((entry for entry in later if entry.proven and entry.shrunken and not entry.superseded), None)
 
 
 def lost_tables(entries: Sequence[Entry], base: Entry, before: str | None = None) -> set[str]:
@@ -36,6 +36,7 @@ def lost_tables(entries: Sequence[Entry], base: Entry, before: str | None = None
     for entry in entries:
         if entry.file == before:
             break
-        if entry.line.seq > base.line.seq and entry.proven and entry.loss == proof.LOST and entry.ruling:
+        is_later = entry.line.seq > base.line.seq and not entry.superseded
+        if is_later and entry.proven and entry.loss == proof.LOST and entry.ruling:
             tables |= {str(name) for name in entry.ruling.data.get("lost") or ()}
     return tables

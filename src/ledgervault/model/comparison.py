@@ -26,7 +26,7 @@ class Equivalences:
     rewritten: Mapping[str, str] = field(default_factory=dict)  # a definition of the manifest as this server writes it
     undecided: frozenset[str] = frozenset()  # definitions that are the same or not: it cannot be seen
     moving: Mapping[str, str] = field(default_factory=dict)  # a partition -> the table in which its rows may move
-    updatable: frozenset[tuple[str, str]] = frozenset()  # an extension and a version that leads to the one here
+    updatable: frozenset[tuple[str, str]] = frozenset()  # an extension, and a version that updates to the copy's
 
 
 _NO_EQUIVALENCES = Equivalences()

@@ -13,8 +13,8 @@ from ledgervault.model.records import RecordError, build
 DEFAULT_PATH = Path("/config/vault.toml")
 EXPECTATIONS = ("never", "after_first", "always")
 _LEAST = 12
-# What may become of a table's rows: none vanishes and named columns never change; anything, and it is listed; anything,
-# and nobody compares it.
+# kept: no row may vanish and fixed columns may not change. edited: all changes are allowed and listed. volatile: not
+# compared.
 KEPT, EDITED, VOLATILE = "kept", "edited", "volatile"
 
 
@@ -57,6 +57,7 @@ class TableConfig:
     expect_rows: str = "never"
     rows: str = EDITED
     fixed_columns: tuple[str, ...] = ()  # of a kept table: these never change
+    newest_column: str | None = None  # its greatest value is shown before a restore
 
 
 @dataclass(frozen=True, slots=True)

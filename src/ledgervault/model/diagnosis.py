@@ -11,7 +11,7 @@ from ledgervault.model.proof import FAILED, INCONCLUSIVE
 
 _TAIL = 600
 
-# The restore could not be carried through here; that says nothing about the backup.
+# This environment could not complete the restore, which says nothing about the backup.
 _NOT_THE_BACKUPS_FAULT: tuple[tuple[str, str], ...] = (
     (r"No space left on device|could not (extend|write|create) file", "give the scratch space more room"),
     (r'extension "[^"]+" is not available', "prove with an image that has this extension's package"),

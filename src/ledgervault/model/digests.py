@@ -19,7 +19,7 @@ from ledgervault.model.records import RecordError, from_json, to_line
 SCHEMA = 1
 SUFFIX = ".digests"
 BUCKETS = 256
-# How a row's bucket comes from its key: the low byte of a number, the first byte of the text's sha256, all in one.
+# The bucket of a row's key: the low byte of a number, the first byte of the text's sha256, or one bucket for all.
 NUMBER, TEXT, SINGLE = "number", "text", "single"
 
 _ENTRY = struct.Struct(">Q16sq")

@@ -15,7 +15,7 @@ from enum import Enum, auto
 _MARK = re.compile(rb"\n(?:COPY [^\n]* FROM stdin;\n|--\n-- (?:Data for )?Name: [^\n]*; Type: ([A-Z ]+); )")
 _ROWS_END = b"\\.\n"  # a line of its own
 _DATA = {b"TABLE DATA", b"SEQUENCE SET", b"BLOB", b"BLOBS", b"BLOB METADATA", b"LARGE OBJECT", b"LARGE OBJECTS"}
-_BESIDE_DATA = {b"ACL", b"COMMENT", b"SECURITY LABEL"}  # those of large objects stand among the data
+_BESIDE_DATA = {b"ACL", b"COMMENT", b"SECURITY LABEL"}  # for large objects they are among the data
 _ENTRY = re.compile(rb"^--\n-- Name: [^\n]*; Type: ([A-Z ]+); ", re.MULTILINE)
 _META = re.compile(rb"^\\(?:un)?restrict [^\n]*$", re.MULTILINE)  # for psql only
 _PLAIN_INDEX = re.compile(rb"^CREATE INDEX (\"(?:[^\"]|\"\")+\"|[^\s\"]+) ON ", re.MULTILINE)
@@ -30,7 +30,7 @@ _ESCAPES = {
     b"\\b": b"\b", b"\\f": b"\f", b"\\n": b"\n", b"\\r": b"\r", b"\\t": b"\t", b"\\v": b"\v", b"\\\\": b"\\"
 }  # fmt: skip
 _ESCAPE = re.compile(rb"\\.", re.DOTALL)
-# What needs no more of a key than its index.
+# Statements for which a key's index is as good as the key.
 _INDEX_IS_ENOUGH = {"CONSTRAINT", "INDEX", "FK CONSTRAINT", "TRIGGER", "POLICY", "ROW SECURITY", "COMMENT", "ACL"}
 
 
@@ -54,7 +54,7 @@ class Splitter:
 
     def __init__(self) -> None:
         self._part = Part.PRE_DATA
-        self._held = b"\n"  # the last byte given (all marks begin with a newline), then what is not yet decided
+        self._held = b"\n"  # the last yielded byte (all marks begin with a newline) and the undecided bytes
 
     def feed(self, chunk: bytes) -> Iterator[Piece]:
         text, place = self._held + chunk, 1

@@ -23,8 +23,10 @@ class Entry:
     line: Line
     verdict: str  # proven, failed, inconclusive, unproven
     ruling: Line | None
-    intact: bool  # there, with the journal's size
-    accepted: bool = False  # its loss, or that of a later one, was meant
+    intact: bool  # the file exists and has the journal's size
+    accepted: bool = False  # a person accepted its loss or a later backup's
+    restored: bool = False  # the newest restore put it back
+    superseded: bool = False  # taken before the newest restore, and not the restored backup
 
     @property
     def proven(self) -> bool:
@@ -44,8 +46,9 @@ class Entry:
 
     @property
     def is_baseline(self) -> bool:
-        """Proven, and nothing lost unaccepted: later backups are compared with it, even if its file is missing."""
-        return self.verdict == proof.PROVEN and (self.loss == proof.NONE or self.accepted)
+        """Proven, and nothing lost unaccepted: later backups are compared with it, even if its file is missing. Backups
+        from before a restore of another one are no baseline."""
+        return self.verdict == proof.PROVEN and (self.loss == proof.NONE or self.accepted) and not self.superseded
 
     @property
     def complete(self) -> bool:

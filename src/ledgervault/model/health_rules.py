@@ -14,7 +14,7 @@ from typing import Any
 from ledgervault.model.proof import NOTE, OK, Check, failed, ok
 
 GRACE = timedelta(hours=1)  # after a start of the schedule: the first backup is due within it
-ALLOWED_MINUTES = 150  # an hour between two, the time of a proof, one that was missed
+ALLOWED_MINUTES = 150  # an hour between backups, the time of a proof, one missed backup
 _QUEUE = 2  # backups that may wait for their proof
 
 

@@ -17,13 +17,14 @@ from ledgervault.model import backup_names
 from ledgervault.model.proof import FAILED, PROVEN
 from ledgervault.model.records import NewerError, RecordError, from_json, plain
 
-SCHEMA = 2  # of a line. 1: backups, proofs and removals; a line of it does not name its schema
+SCHEMA = 3  # of a line. 1: backups, proofs and removals; a line of it does not name its schema. 3: restores too
 BACKUP, PROOF, REMOVED = "backup", "proof", "removed"
-ACCEPTED = "accepted"  # the loss that a backup shows was meant: it is the baseline from here on
+ACCEPTED = "accepted"  # a backup's loss was intended: it becomes the baseline
 FORGOTTEN = "forgotten"  # a backup that counts for nothing any more; its file goes when its time is up
+RESTORED = "restored"  # a backup replaced the live database: later ones are compared with it
 GENESIS = "0" * 64
 
-_SCHEMA_OF = {BACKUP: 1, PROOF: 1, REMOVED: 1, ACCEPTED: 2, FORGOTTEN: 2}
+_SCHEMA_OF = {BACKUP: 1, PROOF: 1, REMOVED: 1, ACCEPTED: 2, FORGOTTEN: 2, RESTORED: 3}
 _DATA: Mapping[str, Mapping[str, type]] = {  # what others read of a line's data, without asking again
     BACKUP: {"kind": str, "tier": str, "size": int, "sha256": str, "taken": str, "rows": int, "tables": int}
     | {"watched": dict, "environment": str, "database": str},
@@ -31,6 +32,7 @@ _DATA: Mapping[str, Mapping[str, type]] = {  # what others read of a line's data
     REMOVED: {},
     ACCEPTED: {"reason": str},
     FORGOTTEN: {"reason": str},
+    RESTORED: {"id": str, "database": str, "kept": str},
 }
 
 
@@ -59,7 +61,7 @@ class Journal:
     lines: tuple[Line, ...]
     head: str  # sha256 of the last line
     torn: int = 0  # bytes of an unfinished last line: a writer was killed
-    broken: str | None = None  # what is wrong with the chain, if anything
+    broken: str | None = None  # the first error of the chain
     newer: str | None = None  # the line that a later version wrote: this one cannot say what it means
 
     def of(self, file: str, event: str | None = None) -> list[Line]:
@@ -72,7 +74,7 @@ class Journal:
 def encode_line(line: Line) -> bytes:
     fields = plain(line)
     if line.schema == 1:
-        del fields["schema"]  # as it was written before there was a second one
+        del fields["schema"]  # schema 1 did not write it
     return json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
@@ -142,6 +144,11 @@ def lines_without(lines: Sequence[Line], files: Collection[str]) -> list[Line]:
 
 def accepted_lines(lines: Iterable[Line]) -> dict[str, Line]:
     return {line.file: line for line in lines if line.event == ACCEPTED}
+
+
+def last_restore(lines: Iterable[Line]) -> Line | None:
+    """The newest restore of the live database; its `file` is empty where no backup holds what was put back."""
+    return next((line for line in reversed([*lines]) if line.event == RESTORED), None)
 
 
 def find_ruling(lines: Sequence[Line], file: str) -> Line | None:

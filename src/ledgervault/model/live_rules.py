@@ -22,7 +22,7 @@ Changes = Mapping[str, Figures | None]
 class Live:
     """What was read of the live database in one snapshot."""
 
-    rows: Mapping[str, int]  # of volatile tables and of those the baseline does not have
+    rows: Mapping[str, int]  # of volatile tables, and of tables that the baseline lacks
     changes: Changes
     schema: Mapping[str, str]
     heads: tuple[tuple[str, ...], ...] | None

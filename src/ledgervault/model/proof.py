@@ -11,7 +11,7 @@ EXIT = {PROVEN: 0, FAILED: 1, INCONCLUSIVE: 2}
 # What a proof did with secondary indexes: built them over the rows, or compared their definitions alone.
 ALL, DEFINITIONS = "all", "definitions"
 
-# Rows since the baseline: nothing kept is gone, something is, it could not be compared.
+# Rows since the baseline: none is lost, some are lost, or they could not be compared.
 NONE, LOST, UNKNOWN = "none", "lost", "unknown"
 
 LOST_ID = "shrunken "  # of a check that reports lost rows; then the table's name

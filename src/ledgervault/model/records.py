@@ -59,7 +59,7 @@ def from_json(kind: type[T], text: bytes, newest: int | None = None) -> T:
     """`newest` is the latest schema this program reads. The key `schema` is checked before all others."""
     try:
         data = json.loads(text)
-    except (ValueError, RecursionError) as error:  # also what is not UTF-8
+    except (ValueError, RecursionError) as error:  # also for bytes that are not UTF-8
         raise RecordError(f"not JSON: {error}") from error
     if newest is not None and isinstance(data, dict):
         refuse_newer(data.get("schema", 1), newest)

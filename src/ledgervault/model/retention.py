@@ -17,8 +17,8 @@ class Candidate:
     seq: int
     taken_at: datetime
     proven: bool
-    shrunken: bool = False  # rows are lost in it, and nobody accepted that
-    uncompared: bool = False  # whether rows are lost in it could not be found out
+    shrunken: bool = False  # it lost rows, and nobody accepted that
+    uncompared: bool = False  # it could not be compared, so a loss is possible
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ class Comparison:
         self._rest = [place for place, name in enumerate(shape.columns) if name not in (*shape.key, *shape.fixed)]
         self._key = [shape.columns.index(name) for name in shape.key] or [*range(len(shape.columns))]
         self._later: dict[bytes, _Hashes] = {}
-        self._copies: dict[bytes, int] = {}  # of rows without a key that are there more than once
+        self._copies: dict[bytes, int] = {}  # counts of equal rows without a key
 
     def put_later(self, row: bytes) -> None:
         fields = row.split(b"\t")

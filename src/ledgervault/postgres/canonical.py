@@ -37,7 +37,7 @@ def canonical_texts(connection: Connection, texts: Mapping[str, str]) -> dict[st
                     connection, _name_parts(connection, kind, key.removeprefix(kind + " ")), text
                 )
         except (psycopg.Error, LookupError):
-            continue  # what cannot be made here is not equal
+            continue  # an object that cannot be created here is not equal
         if server_text is not None:
             canonical[key] = server_text
     return canonical

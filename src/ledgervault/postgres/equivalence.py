@@ -16,7 +16,7 @@ from ledgervault.model.manifest import SCHEMA, Manifest
 from ledgervault.postgres import canonical, database, definitions_schema1, queries
 from ledgervault.postgres.database import Connection
 
-# Where schema 1 wrote, within one text, what has a key of its own now.
+# Schema 1 wrote these in one text; now each has a key of its own.
 _PIECES = {
     "column": ("default of", "generation of"),
     "view": ("query of view",),

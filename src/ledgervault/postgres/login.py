@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# Whatever a role or a database has set for itself must not stop or bend a restore or a comparison.
+# Settings of a role or a database must not stop or change a restore or a comparison.
 SESSION = {
     "statement_timeout": "0",
     "lock_timeout": "0",
@@ -15,7 +15,7 @@ SESSION = {
     "idle_session_timeout": "0",
     "row_security": "off",
     "client_min_messages": "warning",
-    "client_connection_check_interval": "10s",  # what we no longer wait for ends there too
+    "client_connection_check_interval": "10s",  # the server ends a query whose client is gone
     "role": "none",
     "default_transaction_isolation": "read committed",
     "default_transaction_deferrable": "off",
@@ -25,7 +25,7 @@ SESSION = {
     "transform_null_equals": "off",
     "lc_monetary": "C",
 }
-# A network that is cut is noticed after a minute, also where nobody has anything to send.
+# A cut network is noticed after a minute, even if neither side sends.
 KEEPALIVE: dict[str, Any] = {
     "keepalives_idle": 30,
     "keepalives_interval": 10,

@@ -33,7 +33,7 @@ PINNED = {
 }
 
 _RELATION, _JOIN_RELATION = RELATION, JOIN_RELATION
-# Whose rows a backup has to bring back: an extension's tables too, and those that someone made in a schema of the server.
+# Tables whose rows a backup must bring back, including an extension's and users' tables in a schema of the server.
 _RELATION_FILTER = f"c.relpersistence <> 't' AND n.nspname !~ '^pg_toast' AND c.oid >= {FIRST_USER_OID}"
 
 # Types whose binary form is equal exactly if their text is, holds no oid, and is cheaper to make than their text. Arrays
@@ -85,7 +85,7 @@ SELECT {_RELATION},
  ORDER BY 8 DESC, 1
 """
 
-# What a session starts with, whatever was pinned since: the text of values depends on these, and pg_dump sets none.
+# A session's initial values, before pinning: the text of values depends on them, and pg_dump sets none of them.
 TEXT_SETTINGS = """
 SELECT name, reset_val FROM pg_settings WHERE name IN ('TimeZone', 'bytea_output', 'lc_monetary') ORDER BY name
 """
@@ -116,8 +116,8 @@ SELECT {_RELATION}, x.extname {_JOIN_RELATION}
  WHERE c.relkind IN ('r', 'S') AND {_RELATION_FILTER} ORDER BY 1
 """
 
-# Partitions whose rows may go to another one when they are loaded, with the table in which they stay: the hash of an
-# enum's value is that of its oid, which the copy gives anew.
+# Partitions whose rows may be loaded into another partition, and the table that holds both: an enum value's hash is
+# that of its oid, and the copy has other oids.
 MOVING = f"""
 SELECT {_RELATION}, (
     SELECT format('%I.%I', tn.nspname, t.relname)
@@ -130,7 +130,7 @@ SELECT {_RELATION}, (
   {_JOIN_RELATION} WHERE c.relkind = 'r' AND c.relispartition AND {_RELATION_FILTER} ORDER BY 1
 """
 
-# Versions of extensions that can be brought to the one installed.
+# Versions of extensions that can be updated to the installed one.
 UPDATABLE = """
 SELECT x.extname, p.source FROM pg_extension x, pg_extension_update_paths(x.extname) p
  WHERE p.target = x.extversion AND p.path IS NOT NULL
@@ -225,8 +225,8 @@ def disarm_table(table: str) -> str:
     )
 
 
-# For each trigger that keeps tables from being emptied even in a replica: the statements that switch it off and on again.
-KEPT_FROM_TRUNCATE = f"""
+# For each trigger that blocks TRUNCATE even in a replica: the statements that disable and enable it.
+TRUNCATE_TRIGGERS = f"""
 SELECT format('ALTER TABLE ONLY %s DISABLE TRIGGER %I', {_RELATION}, t.tgname),
        format('ALTER TABLE ONLY %s ENABLE %s TRIGGER %I', {_RELATION}, CASE t.tgenabled WHEN 'A' THEN 'ALWAYS' ELSE 'REPLICA' END, t.tgname)
   {_JOIN_RELATION} JOIN pg_trigger t ON t.tgrelid = c.oid
@@ -280,3 +280,8 @@ def column_extreme(table: str, column: str, descending: bool) -> str:
 
 def large_object_part(oid: int, offset: int, length: int) -> str:
     return f"SELECT lo_get({oid}, {offset}, {length})"
+
+
+def greatest(table: str, column: str) -> str:
+    """`table` as the server writes it, `column` as it is called."""
+    return f"SELECT max({identifier(column)})::text FROM {table}"

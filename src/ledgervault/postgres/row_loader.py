@@ -31,8 +31,8 @@ from ledgervault.storage.archive import DumpObserver
 
 _LOADERS = 2
 _WAITING = 4  # pieces of about files.CHUNK bytes that wait for each loader
-# What a psql that loads the dump would have while it copies: pg_dump's own first lines, and nothing that the database,
-# made a moment ago, sets for new sessions.
+# The settings of pg_dump's first lines, as a psql has them while it loads the dump. The database's own settings for
+# new sessions do not apply.
 _AS_DUMPED = queries.PINNED
 
 _Write = Callable[[bytes], None]
@@ -195,7 +195,7 @@ def _copy_shared(connections: Sequence[Connection], table: str, header: bytes) -
             for pieces, copy in zip(queues, copies, strict=True):
                 jobs.append(pool.submit(_write_pieces, pieces, copy.write))
             yield _Dealer(queues).deal
-        finally:  # at whatever moment a signal comes, there is an end for each that was started
+        finally:  # a signal may come at any moment: every started job gets its end
             for pieces in queues:
                 pieces.put(None)
         for job in jobs:

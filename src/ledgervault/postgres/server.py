@@ -109,7 +109,7 @@ def _sockets(directory: Path) -> Path:
 
 def _remove(directory: Path) -> None:
     for place in (_sockets(directory), directory):
-        shutil.rmtree(place, ignore_errors=True)  # the ending server removes files here too
+        shutil.rmtree(place, ignore_errors=True)  # the ending server removes files at the same time
 
 
 def _make_cluster(directory: Path, superuser: str) -> None:
@@ -136,7 +136,7 @@ def _wait_until_ready(server: Server, program: process.Program) -> None:
 
 def _stop(program: process.Program) -> None:
     if program.process.poll() is None:
-        program.process.send_signal(signal.SIGQUIT)  # immediate: nothing here is worth a checkpoint
+        program.process.send_signal(signal.SIGQUIT)  # immediate shutdown: its data needs no checkpoint
         try:
             program.finish(_STOP_SECONDS)
         except CouldNot:

@@ -25,6 +25,7 @@ from ledgervault.model.journal import (
     GENESIS,
     PROOF,
     REMOVED,
+    RESTORED,
     Head,
     Journal,
     Line,
@@ -35,6 +36,7 @@ from ledgervault.model.journal import (
     find_ruling,
     forgotten_lines,
     head_problem,
+    last_restore,
     lines_without,
     next_line,
     parse_journal,
@@ -60,7 +62,7 @@ class Store:
     root: Path
     environment: str
     prefix: str
-    head_path: Path | None = None  # where the journal's head is kept, apart from the journal
+    head_path: Path | None = None  # the journal's head, outside the backups directory
 
     @property
     def journal_path(self) -> Path:
@@ -130,7 +132,8 @@ class Store:
         backups = [line for line in journal.lines if line.event == BACKUP]
         accepted = accepted_lines(journal.lines)
         up_to = max((line.seq for line in backups if line.file in accepted), default=0)
-        return [self._entry(journal, line, line.seq <= up_to) for line in backups]
+        restore = last_restore(journal.lines)
+        return [_with_restore(self._entry(journal, line, line.seq <= up_to), restore) for line in backups]
 
     def newest_proven(self, kind: str = "db", entries: list[Entry] | None = None) -> Entry | None:
         proven = [
@@ -143,7 +146,7 @@ class Store:
     def find(self, name: str) -> Path:
         """`latest` (newest proven), `newest`, a backup's name, or a path."""
         if name in ("latest", "newest"):
-            entries = self.entries()
+            entries = [entry for entry in self.entries() if entry.line.data["kind"] != backup_names.PRE_RESTORE]
             entry = self.newest_proven(entries=entries) if name == "latest" else (entries[-1] if entries else None)
             if entry is None:
                 message = "no proven backup yet" if name == "latest" else "no backup yet"
@@ -267,12 +270,19 @@ class Store:
         self._append(FORGOTTEN, file, None, {"reason": reason})
         self.relink()
 
+    def restored(self, file: str, data: Mapping[str, Any]) -> None:
+        """FILE is live again, and the baseline from here on. Once for each `id`: a killed run's line is added later."""
+        with self._journal_lock():
+            if any(line.data["id"] == data["id"] for line in self.journal().lines if line.event == RESTORED):
+                return
+            self._append_locked(RESTORED, file, None, dict(data))
+
     def relink(self) -> None:
         """In each tier `latest.*` links to its newest proven backup, or does not exist."""
         with self._journal_lock():
             entries = self.entries()
             for tier in backup_names.TIERS:
-                for kind in backup_names.ENDINGS:
+                for kind in backup_names.LINKED:
                     target = self.newest_proven(kind, [e for e in entries if e.line.data["tier"] == tier])
                     link = self.tier(tier) / backup_names.latest(kind)
                     if target is not None:
@@ -414,6 +424,14 @@ def journal_data(manifest: Manifest) -> dict[str, Any]:
         "rows": manifest.content.rows,
         "watched": {name: tables[name].rows for name in manifest.watched if name in tables},
     }
+
+
+def _with_restore(entry: Entry, restore: Line | None) -> Entry:
+    """What the newest restore means for a backup. A person chose the restored one, with its losses."""
+    if restore is None or entry.line.seq > restore.seq:
+        return entry
+    is_chosen = entry.file == restore.file
+    return replace(entry, restored=is_chosen, accepted=entry.accepted or is_chosen, superseded=not is_chosen)
 
 
 def _kept(entry: Entry, forgotten: Line | None, now: datetime, ages: Mapping[int, timedelta]) -> retention.Candidate:

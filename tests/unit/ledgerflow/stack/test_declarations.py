@@ -62,6 +62,13 @@ DESCRIPTIONS: dict[str, dict[str, Any]] = {
         "exec": [{"argv": ["redis-cli", "ping"]}],
     },
     "a step": {"oneoff": True, "command": ["sh"]},
+    "a restore": {
+        "oneoff": True,
+        "entrypoint": ["ledgervault"],
+        "command": ["restore-switch", "b.sql.gz", "--copy", "ledger_restored_20260102_030405", "--json"],
+        "mounts": {"scratch": "/scratch"},
+        "volumes": ["/etc/ledgerflow/ledger-dev/state/vault:/state"],
+    },
 }
 
 
@@ -147,6 +154,15 @@ def test_another_than_the_described_one_may_not(change: dict[str, Any]) -> None:
     with pytest.raises(Refused, match="may not write to it"):
         wanted = replace(asked_for("all there is"), **change)
         holding.check(wanted, scene(head(), declared("all there is")), to_be_created=True)
+
+
+@pytest.mark.parametrize("words", [("restore-drop", "ledger_before_20260102_030405"), ("restore-switch", "c.sql.gz")])
+def test_a_restore_is_declared_with_its_own_words_only(words: tuple[str, ...]) -> None:
+    made = asked_for("a restore")
+    assert made.command is not None
+    with pytest.raises(Refused, match="may not write to it"):
+        another = replace(made, command=(*words, *made.command[len(words) :]))
+        holding.check(another, scene(head(), declared("a restore")), to_be_created=True)
 
 
 def test_volumes_are_declared_exactly_and_scratch_ones_not_at_all() -> None:

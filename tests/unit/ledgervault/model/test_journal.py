@@ -224,7 +224,7 @@ def test_lines_of_the_first_schema_are_written_as_ever_and_later_events_name_the
     "edit",
     [
         (b'"event":"removed"', b'"event":"merged"'),
-        (b'"seq":3', b'"schema":3,"seq":3'),
+        (b'"seq":3', b'"schema":4,"seq":3'),
         (b'"seq":3', b'"schema":9,"unheard":1,"seq":3'),
     ],
 )

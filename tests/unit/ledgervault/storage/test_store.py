@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ledgervault.commands import audit
-from ledgervault.model import backup_names, content, journal, proof
+from ledgervault.model import backup_names, baseline, content, journal, proof
 from ledgervault.model.entry import Entry
 from ledgervault.model.errors import CouldNot
 from ledgervault.model.manifest import Manifest
@@ -292,3 +292,92 @@ def test_names_of_one_second_do_not_collide_and_a_removed_name_is_not_used_again
     assert first in prune(store)
     clock.now = NOON
     assert proven(store) not in (first, second, third)
+
+
+# ---------------------------------------------------------------- a restore of the live database
+
+
+RESTORE = {"id": "20250422_120000", "database": "ledger", "kept": "ledger_before_20250422_120000"}
+
+
+def lost(store: Store) -> Path:
+    """A proven backup that shows a loss."""
+    path = take(store)
+    store.record(path, replace(Proof(1, path.name, "m", "data", proof.PROVEN, "t", "t", 1.0, (), {}), loss=proof.LOST))
+    return path
+
+
+def newest(store: Store) -> str | None:
+    found = baseline.find_baseline(store.entries())
+    return found.file if found else None
+
+
+def test_what_was_put_back_is_the_baseline_until_a_later_backup_is_whole(store: Store, clock: Clock) -> None:
+    first, second = proven(store), proven(store)
+    assert newest(store) == second
+    store.restored(first, RESTORE)
+    assert newest(store) == first
+    third = lost(store)
+    assert newest(store) == first
+    assert baseline.find_open_loss(store.entries()).file == third.name  # type: ignore[union-attr]
+    last = proven(store)
+    assert newest(store) == last
+
+
+def test_a_loss_from_before_a_restore_is_open_no_longer_and_its_tables_count_no_more(store: Store) -> None:
+    first = proven(store)
+    lost(store)
+    assert baseline.find_open_loss(store.entries()) is not None
+    store.restored(first, RESTORE)
+    entries = store.entries()
+    assert baseline.find_open_loss(entries) is None
+    assert baseline.lost_tables(entries, entries[0]) == set()
+    assert entries[1].shrunken, "the backup itself still shows it"
+
+
+def test_a_shrunken_backup_that_a_person_put_back_is_a_baseline(store: Store) -> None:
+    proven(store)
+    bad = lost(store)
+    store.restored(bad.name, RESTORE)
+    assert newest(store) == bad.name
+    assert not store.entries()[1].shrunken
+
+
+def test_the_safety_backup_is_a_baseline_only_after_an_undo_put_it_back(store: Store) -> None:
+    first, safety = proven(store), proven(store, kind=backup_names.PRE_RESTORE)
+    assert newest(store) == first
+    assert store.find("newest").name == store.find("latest").name == first
+    store.restored(safety, RESTORE)
+    assert newest(store) == safety
+
+
+def test_a_restore_without_a_backup_leaves_no_baseline_until_the_next_one(store: Store) -> None:
+    proven(store)
+    store.restored("", RESTORE)
+    assert newest(store) is None
+    last = proven(store)
+    assert newest(store) == last
+
+
+def test_a_restore_is_written_down_once(store: Store) -> None:
+    first = proven(store)
+    store.restored(first, RESTORE)
+    store.restored(first, RESTORE)
+    store.restored(first, {**RESTORE, "id": "20250422_120001"})
+    assert [line.event for line in store.journal().lines].count(journal.RESTORED) == 2
+
+
+def test_what_was_put_back_stays_until_a_later_backup_replaces_it(store: Store, clock: Clock) -> None:
+    """Newer ones from before the restore hold rows that nobody has any more: they allow nothing to go."""
+    first = proven(store)
+    proven(store)
+    proven(store)
+    store.restored(first, RESTORE)
+    for _ in range(30):
+        clock.forward(hours=2)
+        lost(store)
+    assert first not in prune(store)
+    for _ in range(30):
+        clock.forward(hours=2)
+        proven(store)
+    assert first in prune(store)
