@@ -149,8 +149,8 @@ def test_the_runbook_from_the_plan_to_a_damaged_database(stack: Stack, make: Mak
     (drop,) = page.under("Drop what is kept")
     (last,) = kept(stack)
     line = drop.strip().replace("ledger_before_20260102_030405", last)
-    refused = make(line)
-    assert refused.status != 0, "nobody typed its name"
+    refused = make(f"{line} CONFIRM={stack.environment}")
+    assert refused.status != 0, "that is not its name"
     assert kept(stack) == [last]
     well(make(f"{line} CONFIRM={last}"))
     assert kept(stack) == []
