@@ -67,9 +67,8 @@ def leaves_nothing_half_made(stack: Stack) -> None:
     assert not [*(stack.config / "state/declarations").glob("*restore*")]
 
 
-def test_the_runbook_from_lost_rows_to_the_end(stack: Stack, make: Make, tmp_path: Path) -> None:
-    page = Runbook(PAGE)
-    first = len(stack.rows())
+def with_many_rows(stack: Stack) -> list[str]:
+    """A proven backup of many more rows than the stack had, which are deleted then; all rows of the backup."""
     for number in range(MANY):
         stack.sql(
             "INSERT INTO ledger_transaction SELECT (jsonb_populate_record(t, jsonb_build_object('id', "
@@ -77,20 +76,21 @@ def test_the_runbook_from_lost_rows_to_the_end(stack: Stack, make: Make, tmp_pat
         )
     well(stack.play("backup"))
     rows = stack.rows()
-    assert len(rows) == first + MANY
+    forget_many(stack)
+    assert len(rows) == len(stack.rows()) + MANY
+    return rows
+
+
+def forget_many(stack: Stack) -> None:
     stack.sql("DELETE FROM ledger_transaction WHERE description LIKE 'many%'")
 
-    (plan,) = page.under("1. Look at the plan")
-    run = make(plan.strip())
-    well(run)
-    assert f"comes back: {MANY}" in run.text
-    assert kept(stack) == [], "a dry run changes nothing"
-    assert len(stack.rows()) == first
 
-    (restore,) = page.under("2. Restore")
+def test_deleted_rows_come_back_and_what_was_live_is_kept(stack: Stack, make: Make, tmp_path: Path) -> None:
+    rows = with_many_rows(stack)
+    first = len(stack.rows())
+    (restore,) = Runbook(PAGE).under("2. Restore")
     with stack.requests() as seen:
-        run = make(restore.strip())
-    well(run)
+        well(make(restore.strip()))
     switched = figures(tmp_path, "restore")
     assert stack.rows() == rows
     assert switched["rows_after"]["public.ledger_transaction"] == first + MANY  # type: ignore[index]
@@ -103,9 +103,34 @@ def test_the_runbook_from_lost_rows_to_the_end(stack: Stack, make: Make, tmp_pat
     stack.wait_until_healthy()
     serves(stack)
     leaves_nothing_half_made(stack)
+    forget_many(stack)
+    stack.sql(f'DROP DATABASE "{before}"', "postgres")
+    accept_the_loss(stack)
 
-    checks = page.under("3. Check")
-    for line in "".join(checks).splitlines():
+
+def accept_the_loss(stack: Stack) -> None:
+    """The rows that the test added are gone for good: other tests of this stack must not hear of it."""
+    well(stack.play("backup"))
+    well(stack.play("accept", backup_file="newest", backup_reason="the test is over"))
+
+
+@pytest.mark.soak
+def test_the_runbook_from_the_plan_to_a_damaged_database(stack: Stack, make: Make, tmp_path: Path) -> None:
+    page = Runbook(PAGE)
+    rows = with_many_rows(stack)
+    first = len(stack.rows())
+    (plan,) = page.under("1. Look at the plan")
+    run = make(plan.strip())
+    well(run)
+    assert f"comes back: {MANY}" in run.text
+    assert kept(stack) == [], "a dry run changes nothing"
+    assert len(stack.rows()) == first
+
+    (restore,) = page.under("2. Restore")
+    well(make(restore.strip()))
+    assert stack.rows() == rows
+    (before,) = kept(stack)
+    for line in "".join(page.under("3. Check")).splitlines():
         well(make(line))
     status = (tmp_path / f"status-{stack.environment}.txt").read_text()
     assert before in status, "what is kept is listed"
@@ -124,13 +149,13 @@ def test_the_runbook_from_lost_rows_to_the_end(stack: Stack, make: Make, tmp_pat
     (drop,) = page.under("Drop what is kept")
     (last,) = kept(stack)
     line = drop.strip().replace("ledger_before_20260102_030405", last)
-    refused = make(line)
-    assert refused.status != 0, "nobody typed its name"
+    refused = make(f"{line} CONFIRM={stack.environment}")
+    assert refused.status != 0, "that is not its name"
     assert kept(stack) == [last]
     well(make(f"{line} CONFIRM={last}"))
     assert kept(stack) == []
 
-    stack.sql("DELETE FROM ledger_transaction WHERE description LIKE 'many%'")
+    forget_many(stack)
     (damaged,) = page.under("The live database is damaged")
     stack.sql("ALTER SCHEMA public RENAME TO gone")
     refused = make(restore.strip())
@@ -144,6 +169,7 @@ def test_the_runbook_from_lost_rows_to_the_end(stack: Stack, make: Make, tmp_pat
     leaves_nothing_half_made(stack)
     assert page.not_asked_for() == []
 
-    stack.sql("DELETE FROM ledger_transaction WHERE description LIKE 'many%'")
+    forget_many(stack)
     well(make(f"make restore-drop NAME={last} CONFIRM={last}"))
+    accept_the_loss(stack)
     stack.wait_until_healthy()

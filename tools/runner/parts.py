@@ -23,7 +23,7 @@ STACKS: Mapping[str, tuple[int, tuple[str, ...]]] = {
     "preflight": (60, ("preflight", "address_pools", "restore_smoke")),
     "kills": (240, ("kills",)),
     "deploy lock": (120, ("deploy_lock",)),
-    "restore": (150, ("restore",)),
+    "restore": (70, ("restore",)),
 }
 # Files of tests/vault; two parts, as the tests of a file share a server and wait for it most of the time.
 VAULT: Mapping[str, tuple[int, tuple[str, ...]]] = {
@@ -43,7 +43,7 @@ SOAKED: Mapping[str, tuple[str, ...]] = {
     "nuke": ("nuke",),
     "flask app": ("flask_app",),
 }
-MARKED = ("deploy", "refusals")  # files with a test that is marked `soak`
+MARKED = ("deploy", "refusals", "restore")  # files with a test that is marked `soak`
 FUZZ = {"LEDGERGUARD_EXAMPLES": "20000", "LEDGERGUARD_MUTATIONS": "1000000"}
 GROUND = ("packages", "engine", "bed images")
 
