@@ -104,7 +104,7 @@ def read_request(argv: list[str], environ: Mapping[str, str]) -> Request:
         confirm=environ.get("CONFIRM", ""),
         dry=is_yes(environ.get("DRY", "")),
         force=is_yes(environ.get("FORCE", "")),
-        database=environ.get("NAME", "") if given.playbook in OF_A_DATABASE else "",
+        database=environ.get("NAME", "") if options.playbook in OF_A_DATABASE else "",
         reason=environ.get("REASON", ""),
         operation=environ.get("OP", ""),
         settings=environ.get("SETTINGS", ""),
