@@ -22,7 +22,8 @@ NOT_PROSE = re.compile(r"^ *```.*?^ *```$|<!--.*?-->", re.MULTILINE | re.DOTALL)
 ENTRY = re.compile(r"^\s*(?:[-*>]|\d+\.)\s+(?:\[[ x]\] )?")
 # An inline command counts as one word, whatever it holds; a link as its text.
 COMMAND, LINK = re.compile(r"`[^`]+`"), re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
-END = re.compile(r"(?<=[.!?])[)\"*_]*\s+(?=[\"(*_`]*[A-Z0-9`])")
+# The end of a sentence, with the brackets and marks that belong to it.
+END = re.compile(r"([.!?][)\"*_]*)\s+(?=[\"(*_`]*[A-Z0-9`])")
 # A full stop that ends no sentence.
 SHORTENED = re.compile(r"\b(e\.g|i\.e|vs|p\.m|a\.m)\.")
 
@@ -55,8 +56,8 @@ def paragraphs(markdown: str) -> list[str]:
 
 def sentences(page: str, markdown: str) -> list[Sentence]:
     """The sentences of one page. A fragment of fewer than three words, such as a label, is no sentence."""
-    texts = [part for block in paragraphs(markdown) for part in END.split(SHORTENED.sub(r"\1", block))]
-    entries = [Sentence(page, text.strip()) for text in texts]
+    prose = "\n".join(END.sub(r"\1\n", SHORTENED.sub(r"\1", block)) for block in paragraphs(markdown))
+    entries = [Sentence(page, text) for text in prose.split("\n")]
     return [entry for entry in entries if entry.words >= 3]
 
 
@@ -68,16 +69,22 @@ def percentile(counts: list[int], share: float) -> int:
 
 
 def pages() -> list[Path]:
+    """README.md and every document."""
     return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def read(paths: Iterable[Path]) -> list[Sentence]:
+    """The sentences of some pages of the repository."""
     named = [(path.resolve(), path.read_text()) for path in paths]
     return [entry for path, text in named for entry in sentences(str(path.relative_to(ROOT)), text)]
 
 
 def main(arguments: list[str]) -> int:
+    """Prints the longest sentences and the figures; 0 within the limits, 1 above one, 2 where there is no prose."""
     entries = read([Path(name) for name in arguments] or pages())
+    if not entries:
+        print("sentences: no prose: nothing was measured\nHINT: name pages that hold sentences", file=sys.stderr)
+        return 2
     counts = [entry.words for entry in entries]
     median, p95 = percentile(counts, 0.5), percentile(counts, 0.95)
     for entry in sorted(entries, key=lambda entry: -entry.words)[:SHOWN]:
