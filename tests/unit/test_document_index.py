@@ -17,6 +17,11 @@ WITHOUT_PROMISES = {"progress.md", "guard-matrix.md", "CHANGELOG.md"}
 NOT_YET = re.compile(r"\b(?:not|no)\b[^.|]*\byet\b", re.IGNORECASE)
 # Documents that are not in the repository, and the numbers of their entries.
 ELSEWHERE = re.compile(r"\bthe design\b|\bthe issue\b|\(B\d+\)|\bDESIGN\.md|\bCATALOGUE\.md", re.IGNORECASE)
+# A path below a folder of the repository, without placeholders.
+PATH = re.compile(
+    r"(?:app|bench|docs|filter_plugins|images|inventory|molecule|playbooks|roles|scripts|src|tests|tools|\.github)"
+    r"/[\w./-]+"
+)
 EARLIER = (
     "backup_database.sh", "backup_dev_db.sh", "backup_dev_full.sh", "create_protected_volumes.sh",
     "restore_database.sh", "restore_db_clean.sh", "restore_db_force_v2.sh", "restore_full_backup.sh",
@@ -137,3 +142,24 @@ def test_every_line_of_the_incidents_causes_and_actions_is_closed_by_a_test_or_o
         rows = [line for line in section(page, heading).splitlines() if line.startswith("| ")][1:]
         assert len(rows) >= 6
         assert [row for row in rows if "**open" not in row.lower() and not links(row.split("|")[3])] == []
+
+
+def test_the_readme_quotes_the_matrix_as_it_was_measured() -> None:
+    tried, *lost = re.findall(
+        r"Attempts, engine 26\.1\n\nOf (\d+) lost data: (\d+) with no guard, (\d+) in standard, (\d+) in strict",
+        (DOCS / "guard-matrix.md").read_text(),
+    )[0]
+    readme = (ROOT / "README.md").read_text()
+    assert f"we tried {tried} ways" in readme
+    assert f"| attempts that lost data | {' | '.join(lost)} |" in readme
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name not in WITHOUT_PROMISES], ids=name_of)
+def test_every_path_and_playbook_that_a_page_names_is_here(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    own = ("inventory/prod", "inventory/staging")  # a person's own, made from the examples
+    named = {span for span in re.findall(r"`([^`\n]+)`", text) if PATH.fullmatch(span)}
+    named = {name for name in named if name not in own and not name.startswith(tuple(f"{each}/" for each in own))}
+    assert sorted(name for name in named if not (ROOT / name).exists()) == []
+    played = set(re.findall(r"scripts/play ([a-z_]+)", page.read_text()))
+    assert sorted(name for name in played if not (ROOT / f"playbooks/{name}.yml").exists()) == []
