@@ -10,7 +10,8 @@ import pytest
 from tests import runbooks
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "roles").glob("*/README.md"))]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "roles").glob("*/README.md")])
+RUNBOOKS = sorted(set(runbooks.PLACE.glob("*.md")) - {runbooks.PLACE / "README.md"})
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 SETTINGS = set(re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
 VARIABLES = set(re.findall(r"^([A-Z]+) =", (ROOT / "Makefile").read_text(), re.MULTILINE))
@@ -66,7 +67,7 @@ def test_every_module_and_function_of_the_vaults_map_exists() -> None:
         assert re.search(rf"^(?:def|class) {definition}\b", source, re.MULTILINE), f"{module}: {definition}"
 
 
-@pytest.mark.parametrize("page", sorted(runbooks.PLACE.glob("*.md")), ids=name_of)
+@pytest.mark.parametrize("page", RUNBOOKS, ids=name_of)
 def test_every_block_of_a_runbook_is_typed_or_shown_and_below_a_heading(page: Path) -> None:
     found = runbooks.read(page.read_text())
     assert found != []

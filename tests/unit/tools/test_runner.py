@@ -351,9 +351,9 @@ def test_every_part_is_reached_by_a_change_of_its_own_tests() -> None:
 
 def test_an_unknown_path_runs_everything_and_a_document_only_what_reads_it() -> None:
     everything = list(parts.parts())
-    assert selection.select(["docs/index.md", "a/new/folder/x.py"], everything) == everything
+    assert selection.select(["docs/README.md", "a/new/folder/x.py"], everything) == everything
     assert selection.select(["Makefile"], everything) == everything
-    assert names(selection.select(["docs/index.md"], everything)) == ["lint", "unit guard", "unit", "workflows"]
+    assert names(selection.select(["docs/README.md"], everything)) == ["lint", "unit guard", "unit", "workflows"]
     chosen = names(selection.select(["src/ledgervault/commands/prove.py"], everything))
     assert {"vault", "lint", "unit", *GROUND} <= set(chosen)
     assert not {"guard", "browser", "molecule docker_engine"} & set(chosen)
