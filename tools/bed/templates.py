@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -24,6 +25,7 @@ from tools.bed.worlds import ROOT, BedError, Wish
 KEPT, GENERATIONS = 3, 8
 FORMAT = "3."  # of the templates themselves: counted up when a world is laid out in another way
 REFERENCES = ROOT / "build/results/images.json"  # what the parts of the tests are given
+NOTE = "images.json"  # in each template of kind `images`
 IMAGES = (
     "postgres", "redis", "searxng", "caddy", "adminer", "app", "vault", "app-test", "vault-test", "registry", "runner",
 )  # fmt: skip
@@ -92,11 +94,14 @@ def make(kind: str, key: str, wish: Wish) -> Path:
     place = templates_directory() / f"{kind}-{FORMAT}{key}"
     with (templates_directory() / f".{kind}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two parts that need it: the second waits and finds it made
-        if place.is_dir():
-            os.utime(place)
-        else:
+        if not place.is_dir() or (kind == "images" and not image_note(place)):
+            shutil.rmtree(place, ignore_errors=True)  # without its note: a run was killed before it wrote one
             build(kind, place, wish)
+            if kind == "images":
+                write_image_note(place, wish.template)
+            os.utime(place)  # a copy may have its predecessor's time, and the newest are kept
             retire(kind)
+        os.utime(place)
     return place
 
 
@@ -117,24 +122,37 @@ def images() -> Path:
     what no image needs any more is never removed.
     """
     key = digest([each.encode() for each in image_references()] + contents(IMAGE_SOURCES))
-    before = next((path for path in of_kind("images") if generation(path) < GENERATIONS), None)
+    before = next((path for path in of_kind("images") if image_note(path)), None)
+    before = before if before and generation(before) < GENERATIONS else None
     play = [str(ROOT / "scripts/play"), "test_images", "-e", f"test_images_wanted={','.join(IMAGES)}"]
     place = make("images", key, Wish(("env", "ENV=ci", "YES=1", *play), template=before, network=True))
-    note = place / "images.json"
-    if not note.exists():
-        made = json.loads(REFERENCES.read_text())
-        note.write_text(json.dumps({"generation": generation(before) + 1 if before else 1, "images": made}))
     REFERENCES.parent.mkdir(parents=True, exist_ok=True)
-    REFERENCES.write_text(json.dumps(json.loads(note.read_text())["images"], indent=2, sort_keys=True) + "\n")
+    REFERENCES.write_text(json.dumps(image_note(place)["images"], indent=2, sort_keys=True) + "\n")
     return place
+
+
+def write_image_note(place: Path, before: Path | None) -> None:
+    """Records in a new template which images its engine holds; the play has just written their references."""
+    note = {
+        "template": place.name,
+        "generation": generation(before) + 1 if before else 1,
+        "images": json.loads(REFERENCES.read_text()),
+    }
+    (place / NOTE).write_text(json.dumps(note))
+
+
+def image_note(place: Path) -> dict[str, Any]:
+    """The template's own note; empty without one. A template is a copy and holds its predecessor's note at first."""
+    try:
+        note: dict[str, Any] = json.loads((place / NOTE).read_text())
+    except (OSError, ValueError):
+        return {}
+    return note if note.get("template") == place.name else {}
 
 
 def generation(template: Path) -> int:
     """How many templates this one was made from, one after the other."""
-    try:
-        return int(json.loads((template / "images.json").read_text())["generation"])
-    except (OSError, ValueError, KeyError):
-        return GENERATIONS  # not whole: nothing is made from it
+    return int(image_note(template)["generation"])
 
 
 def hosts() -> Path:
