@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 
 from ledger.models import Account
-from statements.asking import Question
+from statements.reading.asking import Question
 
 
 class UploadForm(forms.Form):

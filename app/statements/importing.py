@@ -17,10 +17,10 @@ from django.db import transaction
 
 from ledger.fingerprint import fingerprint
 from ledger.models import Account, Transaction
-from statements import charsets, generic, kinds, owners, text, wells_fargo
-from statements.asking import Asked, Choice, Desk, Question
 from statements.models import RememberedAnswers, StatementImport
-from statements.parsing import Problem, Row, Statement, Unreadable, money
+from statements.reading import charsets, generic, kinds, owners, text, wells_fargo
+from statements.reading.asking import Asked, Choice, Desk, Question
+from statements.reading.parsing import Problem, Row, Statement, Unreadable, money
 
 WESTERN = ("cp1252", "iso-8859-1")
 MONTHS_IN_A_YEAR = 12

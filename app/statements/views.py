@@ -11,11 +11,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from ledger.models import Account
 from ledger.templatetags.money import money
 from statements import undoing
-from statements.asking import Asked, Question
 from statements.forms import QuestionsForm, UploadForm
 from statements.importing import Outcome, Refused, import_file
 from statements.models import PendingUpload, RememberedAnswers, StatementImport
-from statements.parsing import LeftOut
+from statements.reading.asking import Asked, Question
+from statements.reading.parsing import LeftOut
 
 SHOWN_PROBLEMS = 20
 SHOWN_IMPORTS = 20

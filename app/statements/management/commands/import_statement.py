@@ -17,9 +17,9 @@ from django.core.management.base import CommandParser
 
 from config.commands import BAD, COULD_NOT_CHECK, USAGE, HouseCommand
 from ledger.models import Account
-from statements.asking import KEYS, Asked, is_key
 from statements.importing import Outcome, Refused, import_file
-from statements.parsing import Problem, money
+from statements.reading.asking import KEYS, Asked, is_key
+from statements.reading.parsing import Problem, money
 
 SHOWN_PROBLEMS = 20
 
