@@ -4,6 +4,7 @@ Which mark a file uses is not decided here: `1,234` means two things, and only t
 person, know which. No cell is longer than 60 characters, so nothing here can take long.
 """
 
+import functools
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -30,8 +31,27 @@ _SIDES = {"cr": IN, "dr": OUT, "h": IN, "s": OUT}
 _BLANKS = str.maketrans(dict.fromkeys("\u00a0\u202f\u2009\u2007\t", " ") | {"\u2019": "'", "`": "'", "\u00b4": "'"})
 
 
+# A whole number in groups of three, or in India's groups of two before the last three; then the part behind the mark.
+_NUMBER = (
+    r"(?P<whole>\d+"
+    r"|[1-9]\d{{0,2}}(?P<three>[{separators}])\d{{3}}(?:(?P=three)\d{{3}})*"
+    r"|[1-9]\d?(?P<two>[{separators}])\d\d(?:(?P=two)\d\d)*(?P=two)\d{{3}})?"
+    r"(?:{mark}(?P<part>\d+))?"
+)
+_NUMBERS = {
+    mark: re.compile(_NUMBER.format(mark=re.escape(mark), separators=SEPARATORS.replace(mark, "")), re.ASCII)
+    for mark in ".,"
+}
+_NOT_DIGIT = re.compile(r"[^0-9]")
+# Most amounts of most files; the rest takes the long way.
+_USUAL = re.compile(r"(-?)(\d{1,12}(?:[.,]\d\d)?)", re.ASCII)
+_DIGITS = re.compile(r"[.,]?[0-9](?:.*[0-9])?")
+_SIDE = re.compile(r"(?:(?P<text>.*) )?(?P<side>[CcDd][Rr]|[HS])")
+_BARE = str.maketrans(dict.fromkeys("()" + MINUS + PLUS, " "))
+
+
 @dataclass(frozen=True)
-class Written:
+class AmountText:
     """An amount before its decimal mark is known. `currency` is a folded symbol or code, or empty."""
 
     body: str
@@ -42,57 +62,55 @@ class Written:
     @property
     def places(self) -> int | None:
         """Places the currency has; None if it is not named or its symbol is any dollar's."""
-        code = SYMBOLS.get(self.currency, self.currency.upper())
-        return PLACES.get(code, 2 if self.currency in _MORE_SYMBOLS else None)
+        return places_of(self.currency)
+
+    @property
+    def is_marked(self) -> bool:
+        """A part, a sign or a currency: an account number has none of them."""
+        return not self.body.isdigit() or self.negative or self.plus or bool(self.currency)
 
 
-def written(cell: str) -> Written | None:
-    """The parts of an amount; None where the cell is no amount under any reading."""
+def places_of(currency: str) -> int | None:
+    """Places of a currency by its code or symbol; None for an unknown one."""
+    code = SYMBOLS.get(currency, currency.upper())
+    return PLACES.get(code, 2 if currency in _MORE_SYMBOLS else None)
+
+
+@functools.lru_cache(maxsize=8192)
+def read(cell: str) -> AmountText | None:
+    """The parts of an amount; None where the cell is no amount under any reading. Every step reads the same cells."""
     usual = _USUAL.fullmatch(cell)
     if usual:
-        return Written(usual[2], usual[1] == "-", False, "")
+        return AmountText(usual[2], usual[1] == "-", False, "")
     text = _plain(cell)
-    if not text or len(text) > LONGEST or not text.isprintable():
+    digits = _DIGITS.search(text) if len(text) <= LONGEST and text.isprintable() else None
+    if digits is None or all(number(digits[0], mark) is None for mark in _NUMBERS):
         return None
-    first, last = _digits(text)
-    if first < 0:
-        return None
-    affixes = _affixes(text[:first], text[last + 1 :])
-    body = text[first : last + 1]
-    if affixes is None or (value(body, ".") is None and value(body, ",") is None):
-        return None
-    return Written(body, *affixes)
+    affixes = _affixes(text[: digits.start()], text[digits.end() :])
+    return AmountText(digits[0], *affixes) if affixes else None
 
 
 def mark_of(body: str) -> str:
     """ "." or "," if only that mark makes a number of it, "?" if both do and differ, "" if they agree."""
-    point, comma = value(body, "."), value(body, ",")
+    point, comma = number(body, "."), number(body, ",")
     if point is None or comma is None:
         return "," if point is None else "."
     return "" if point == comma else "?"
 
 
-def value(body: str, mark: str) -> Decimal | None:
+def number(body: str, mark: str) -> Decimal | None:
     """The number, if `mark` is the decimal mark; None if it then is not well formed."""
-    if body.isdigit() and body.isascii():
-        return Decimal(body)
-    whole, _, part = body.partition(mark)
-    if (mark in body and not part) or not ((part.isascii() and part.isdigit()) or not part):
+    match = _NUMBERS[mark].fullmatch(body)
+    if not match or not body:
         return None
-    digits = _grouped(whole, mark) if whole else ("0" if part else None)
-    if digits is None:
-        return None
-    return Decimal(f"{digits}.{part or '0'}")
+    whole = _NOT_DIGIT.sub("", match["whole"] or "0")
+    return Decimal(whole) if match["whole"] == body == whole else Decimal(f"{whole}.{match['part'] or '0'}")
 
 
-def too_long(number: Decimal) -> bool:
+def is_too_long(number: Decimal) -> bool:
     """More digits than the ledger keeps; zeros at the end of the part do not count."""
     short = number.normalize() if number else Decimal(0)
     return number >= Decimal(10) ** MAX_WHOLE_DIGITS or -int(short.as_tuple().exponent) > MAX_PLACES
-
-
-# Most amounts of most files; the rest takes the long way.
-_USUAL = re.compile(r"(-?)(\d{1,12}(?:[.,]\d\d)?)", re.ASCII)
 
 
 def _plain(cell: str) -> str:
@@ -102,53 +120,24 @@ def _plain(cell: str) -> str:
     return text
 
 
-def _digits(text: str) -> tuple[int, int]:
-    """First and last place of the number itself; a mark directly before its first digit belongs to it."""
-    places = [at for at, char in enumerate(text) if char in "0123456789"]
-    if not places:
-        return -1, -1
-    first = places[0]
-    before = text[first - 1 : first]
-    return (first - 1 if before and before in ".," else first), places[-1]
-
-
 def _affixes(before: str, after: str) -> tuple[bool, bool, str] | None:
-    """(negative, explicit plus, currency) of what stands around the number; None if it is anything else."""
-    opened, closed = before.count("("), after.count(")")
-    signs = [char for char in before + after if char in MINUS or char in PLUS]
-    if opened != closed or opened > 1 or len(signs) + opened > 1 or ")" in before or "(" in after:
+    """(negative, explicit plus, currency) from the text around the number; None if that text is anything else."""
+    signs = [char for char in before + after if char in MINUS + PLUS]
+    brackets = (before.count("("), before.count(")"), after.count("("), after.count(")"))
+    if brackets not in ((0, 0, 0, 0), (1, 0, 0, 1)):
         return None
-    drop = str.maketrans(dict.fromkeys("()" + MINUS + PLUS, " "))
-    left, right = " ".join(before.translate(drop).split()), " ".join(after.translate(drop).split())
-    side = ""
-    last = right.rsplit(" ", 1)[-1]
-    if last.casefold() in _SIDES and (len(last) > 1 or last in ("H", "S")):
-        side, right = _SIDES[last.casefold()], right[: -len(last)].strip()
-    if not _currency(left) or not _currency(right) or (side and (signs or opened)):
+    left, right = (" ".join(text.translate(_BARE).split()) for text in (before, after))
+    side = _SIDE.fullmatch(right)
+    right = (side["text"] or "") if side else right
+    directions = [*signs, *("-" for _ in range(brackets[0])), *([_SIDES[side["side"].casefold()]] if side else [])]
+    if len(directions) > 1 or not _is_currency(left) or not _is_currency(right):
         return None
-    negative = bool(opened) or any(sign in MINUS for sign in signs) or side == OUT
-    return negative, PLUS in signs or side == IN, (left or right).casefold()
+    negative = any(direction in (*MINUS, OUT) for direction in directions)
+    plus = any(direction in (*PLUS, IN) for direction in directions)
+    return negative, plus, (left or right).casefold()
 
 
-def _currency(word: str) -> bool:
+def _is_currency(word: str) -> bool:
     """True for a symbol, a code we know, or nothing."""
-    if not word or word.upper() in PLACES or word.casefold() in SYMBOLS or word.casefold() in _MORE_SYMBOLS:
-        return True
-    return len(word) == 1 and unicodedata.category(word) == "Sc"
-
-
-def _grouped(whole: str, mark: str) -> str | None:
-    """The digits of `1,234,567`, `1 234 567`, `12,34,567`; None where the groups are not groups."""
-    used = {char for char in whole if char in SEPARATORS}
-    if not used:
-        return whole if whole.isascii() and whole.isdigit() else None
-    if len(used) > 1 or mark in used:
-        return None
-    head, *groups = whole.split(used.pop())
-    if not (1 <= len(head) <= 3) or head[0] == "0" or len(groups[-1]) != 3:
-        return None
-    sizes = {len(group) for group in groups[:-1]}
-    if sizes - {3} and (sizes - {2} or len(head) > 2):  # threes, or India's twos before the last three
-        return None
-    digits = "".join([head, *groups])
-    return digits if digits.isascii() and digits.isdigit() else None
+    known = not word or word.upper() in PLACES or word.casefold() in SYMBOLS or word.casefold() in _MORE_SYMBOLS
+    return known or (len(word) == 1 and unicodedata.category(word) == "Sc")

@@ -72,9 +72,9 @@ class Desk:
     left_out: list[LeftOut] = field(default_factory=list)
 
     def decide(
-        self, key: str, found: str, text: str, choices: Mapping[str, str], *, likely: str = "", about: str = ""
+        self, key: str, proven: str, text: str, choices: Mapping[str, str], *, likely: str = "", about: str = ""
     ) -> str:
-        """The answer, or what was found; else the question is asked and its first choice taken to find the others.
+        """The answer, or what the file proves; else the question is asked and its first choice assumed meanwhile.
 
         `likely` is the choice that comes first.
         """
@@ -84,13 +84,13 @@ class Desk:
                 raise Unreadable(f"the answer {key}={answer!r} is none of: {', '.join(choices)}")
             self.subjects[key] = about
             return answer
-        if found:
-            return found
-        values = sorted(choices, key=lambda value: value != likely)
+        if proven:
+            return proven
+        ordered = sorted(choices, key=lambda choice: choice != likely)
         if all(question.key != key for question in self.questions):
-            asked = tuple(Choice(value, choices[value]) for value in values)
-            self.questions.append(Question(key, text, asked, about))
-        return values[0]
+            offers = tuple(Choice(choice, choices[choice]) for choice in ordered)
+            self.questions.append(Question(key, text, offers, about))
+        return ordered[0]
 
     def decide_each(
         self, key: str, texts: Mapping[str, str], text: str, choices: Mapping[str, str], likely: str

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 WEST = "cp1252"
 MOST_WORDS = 5000  # different ones; more say no more
@@ -62,10 +62,10 @@ def readings(content: bytes) -> list[Reading]:
     if western and all(text == west or name in _NEVER_ALONE for name, text in texts.items()):
         return [Reading(WEST, "")]
     texts = {WEST: west, **texts} if western else {**texts, WEST: west}
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     for name, text in texts.items():
-        found.setdefault(_sample(text, texts.values()), name)
-    return [Reading(name, sample) for sample, name in found.items()]
+        names.setdefault(_sample(text, texts.values()), name)
+    return [Reading(name, sample) for sample, name in names.items()]
 
 
 def _is_price(word: bytes) -> bool:
@@ -84,26 +84,36 @@ def _decoded(content: bytes, encoding: str) -> str:
 
 def _is_western(text: str) -> bool:
     """No mark stands where a letter should be, and no word consists of letters with marks."""
-    letters = set(_WESTERN)
     run = 0
     for before, char, after in _around(text):
-        special = char > "\x7f" and char.isalpha() and char not in "ªº"
-        run = run + 1 if special else 0
-        if run > LONGEST_RUN or (special and char.lower() not in letters) or "\x80" <= char <= "\x9f":
-            return False
-        beside = before.isalpha() or after.isalpha()
-        between = before.isalpha() and after.isalpha()
-        if (between and char in _ODD_BETWEEN) or (special and char.isupper() and before.islower()):
-            return False
-        if (char in _ODD_BESIDE and beside and before not in "mM") or (char in _ODD_BEHIND and before.isalpha()):
+        is_letter = char > "\x7f" and char.isalpha() and char not in "ªº"
+        run = run + 1 if is_letter else 0
+        odd = _is_odd_letter(before, char) if is_letter else _is_odd_mark(before, char, after)
+        if odd or run > LONGEST_RUN:
             return False
     return True
 
 
+def _is_odd_letter(before: str, char: str) -> bool:
+    """None of western Europe's, or a capital behind a small one."""
+    return char.lower() not in _WESTERN or (char.isupper() and before.islower())
+
+
+def _is_odd_mark(before: str, char: str, after: str) -> bool:
+    """A sign beside a letter, where no text in a western language has it."""
+    letters = before.isalpha() + after.isalpha()
+    return (
+        "\x80" <= char <= "\x9f"
+        or (letters == 2 and char in _ODD_BETWEEN)
+        or (letters > 0 and char in _ODD_BESIDE and before not in "mM")
+        or (before.isalpha() and char in _ODD_BEHIND)
+    )
+
+
 def _around(text: str) -> Iterator[tuple[str, str, str]]:
     """Each character with those beside it; only where one of them is none of ASCII's."""
-    for found in _WORD.finditer(text):
-        word = f" {found[0]} "
+    for match in _WORD.finditer(text):
+        word = f" {match[0]} "
         yield from zip(word, word[1:], word[2:], strict=False)
         yield " ", " ", " "
 
@@ -111,11 +121,11 @@ def _around(text: str) -> Iterator[tuple[str, str, str]]:
 def _fits(text: str, languages: tuple[tuple[str, str], ...]) -> bool:
     """All letters with marks are those of one language, in words of one script whose capitals come first."""
     words = _WORD.findall(text)
-    seen = [char.lower() for word in words for char in word if char > "\x7f" and char.isalpha()]
-    kinds = set(seen)
-    if not kinds or any(_is_odd(word) for word in words) or (len(seen) >= MANY and len(kinds) < FEW_KINDS):
+    letters = [char.lower() for word in words for char in word if char > "\x7f" and char.isalpha()]
+    kinds = set(letters)
+    if not kinds or any(_is_odd(word) for word in words) or (len(letters) >= MANY and len(kinds) < FEW_KINDS):
         return False
-    return any(kinds <= set(letters) and kinds & set(telling) for letters, telling in languages)
+    return any(kinds <= set(alphabet) and kinds & set(telling) for alphabet, telling in languages)
 
 
 def _is_odd(word: str) -> bool:
@@ -128,8 +138,7 @@ def _is_odd(word: str) -> bool:
 
 def _sample(text: str, texts: Iterable[str]) -> str:
     """The first words that the readings show in different ways."""
-    columns = [_WORD.findall(one) for one in texts]
     words = _WORD.findall(text)
-    same = [len(set(row)) == 1 for row in zip(*columns, strict=False)]
-    telling = [word for at, word in enumerate(words) if at >= len(same) or not same[at]]
+    rows = zip_longest(words, *(_WORD.findall(other) for other in texts))
+    telling = [row[0] for row in rows if row[0] is not None and len(set(row)) > 1]
     return ", ".join(word[:LONGEST_SAMPLE] for word in list(dict.fromkeys(telling))[:SAMPLE_WORDS])

@@ -21,6 +21,8 @@ _COMPACT = re.compile(r"((?:19|20|21)\d\d)(\d\d)(\d\d)(?:\d{6})?", re.ASCII)
 _DAY_FIRST = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?\.?[-/ ]{0,2}([^\W\d_]{3,12})\.?[-/ ,]{0,2}(\d{4}|\d{2})")
 _MONTH_FIRST = re.compile(r"([^\W\d_]{3,12})\.?[-/ ](\d{1,2})(?:st|nd|rd|th)?,?[-/ ](\d{4})")
 _YEAR_FIRST = re.compile(r"(\d{4})[-/ ]([^\W\d_]{3,12})[-/ ](\d{1,2})")
+# Pattern -> its groups that are year, month and day.
+_WITH_MONTH_NAMES = ((_DAY_FIRST, (3, 2, 1)), (_MONTH_FIRST, (3, 1, 2)), (_YEAR_FIRST, (1, 2, 3)))
 _WEEKDAY = re.compile(r"[^\W\d_]{2,10}\.?,? (?=\d)|[^\W\d_]{2,10}, ")
 _TIME = re.compile(
     r"(?:T|,? |, ?at )\d{1,2}[:.]\d\d(?:[:.]\d\d(?:[.,]\d{1,9})?)? ?(?:[AaPp]\.?[Mm]\.?)? ?"
@@ -31,9 +33,9 @@ _AS_OF = re.compile(r" as of ", re.IGNORECASE)
 
 @functools.lru_cache(maxsize=8192)
 def readings(cell: str) -> dict[str, date]:
-    """What the cell may mean, by the order of day, month and year; one that is certain stands under all three.
+    """The dates that the cell may mean, by the order of day, month and year; a certain one is under all three.
 
-    Kept, as statements repeat their days: not to be changed by the caller.
+    The result is cached, as statements repeat their days: callers must not change it.
     """
     text = _bare(cell)
     if not 6 <= len(text) <= LONGEST:
@@ -41,16 +43,16 @@ def readings(cell: str) -> dict[str, date]:
     numbers = _NUMBERS.fullmatch(text)
     if numbers:
         return _numeric(numbers[1], numbers[2], numbers[3], numbers[4])
-    found = _certain(text)
-    return dict.fromkeys(ORDERS, found) if found else {}
+    day = _certain(text)
+    return dict.fromkeys(ORDERS, day) if day else {}
 
 
 def inside(text: str) -> list[str]:
-    """The dates in numbers that stand inside a longer text, such as `Statement as of 12/23/2020`."""
-    return [found[0] for found in _INSIDE.finditer(text[:1000])]
+    """The dates in numbers inside a longer text, such as `Statement as of 12/23/2020`."""
+    return [match[0] for match in _INSIDE.finditer(text[:1000])]
 
 
-def certain(cell: str) -> bool:
+def is_certain(cell: str) -> bool:
     return len(set(readings(cell).values())) == 1
 
 
@@ -76,33 +78,30 @@ def _without_clock(text: str) -> str:
 
 def _numeric(first: str, mark: str, second: str, third: str) -> dict[str, date]:
     if len(first) == 4:
-        found = _date(first, second, third)
-        return dict.fromkeys(ORDERS, found) if found and len(third) <= 2 else {}
+        day = _date(first, second, third)
+        return dict.fromkeys(ORDERS, day) if day and len(third) <= 2 else {}
     if len(first) > 2 or len(third) not in (2, 4):
         return {}
-    tried = {DMY: (third, second, first), MDY: (third, first, second), YMD: (first, second, third)}
+    candidates = {DMY: (third, second, first), MDY: (third, first, second), YMD: (first, second, third)}
     if len(third) == 4:
-        del tried[YMD]
+        del candidates[YMD]
     if mark.startswith("."):  # nobody writes the month first with points
-        del tried[MDY]
-    return {order: found for order, parts in tried.items() if (found := _date(*parts))}
+        del candidates[MDY]
+    return {order: day for order, figures in candidates.items() if (day := _date(*figures))}
 
 
 def _certain(text: str) -> date | None:
     compact = _COMPACT.fullmatch(text)
     if compact:
         return _date(*compact.groups())
-    named = _DAY_FIRST.fullmatch(text)
-    if named:
-        return _named(named[3], named[2], named[1])
-    named = _MONTH_FIRST.fullmatch(text)
-    if named:
-        return _named(named[3], named[1], named[2])
-    named = _YEAR_FIRST.fullmatch(text)
-    return _named(named[1], named[2], named[3]) if named else None
+    for pattern, (year, month, day) in _WITH_MONTH_NAMES:
+        match = pattern.fullmatch(text)
+        if match:
+            return _with_month_name(match[year], match[month], match[day])
+    return None
 
 
-def _named(year: str, month: str, day: str) -> date | None:
+def _with_month_name(year: str, month: str, day: str) -> date | None:
     number = MONTHS.get(fold(month))
     return _date(year, str(number), day) if number else None
 

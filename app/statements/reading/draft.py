@@ -1,6 +1,6 @@
-"""One file on its way: its table, what each column is, how it is written; and those of its rows that have an amount.
+"""One file while it is read: its table, its columns' roles, how it is written; and its rows that have an amount.
 
-A module of its own because every step of reading asks the same of a row: its number, its day, its text.
+A module of its own because every step of reading needs the same of a row: its number, its day, its text.
 """
 
 from dataclasses import dataclass
@@ -21,17 +21,21 @@ HUNDREDTHS = {"cent", "cents", "pence", "centimes", "centavos"}
 
 @dataclass(frozen=True)
 class Draft:
-    """A row that has a date and an amount; what they are worth is decided with all rows in sight."""
+    """A row that has a date and an amount; their values are decided with all rows in sight."""
 
     record: Record
-    cells: tuple[amounts.Written | None, ...]  # as Layout.money
+    cells: tuple[amounts.AmountText | None, ...]  # as Layout.money
+
+    @property
+    def line(self) -> int:
+        return self.record.line
 
 
 @dataclass(frozen=True)
 class File:
-    """One file on its way: what is known of it so far; `mark` and `order` are empty until they are.
+    """One file while it is read; `mark` and `order` are empty until they are decided.
 
-    Where `table` holds the rows of one account, `whole` is the file's, and `sign` what all its rows prove.
+    Where `table` holds the rows of one account, `full_table` is the file's, and `sign` is what all its rows prove.
     """
 
     table: Table
@@ -39,22 +43,25 @@ class File:
     desk: Desk
     mark: str = ""
     order: str = ""
-    whole: Table | None = None
+    full_table: Table | None = None
     sign: str = ""
 
     @cached_property
     def hundredths(self) -> bool:
         """`amount_cents`: whole numbers, of which a hundred are one."""
-        money = self.layout.money
-        named = any(HUNDREDTHS & set(self.header_words(column)) for column in money)
-        whole = self.whole or self.table
-        return named and not any(set(".,") & set(cell) for column in money for cell in whole.cells(column))
+        money, table = self.layout.money, self.full_table or self.table
+        if not any(HUNDREDTHS & set(self.header_words(column)) for column in money):
+            return False
+        return not any(set(".,") & set(cell) for column in money for cell in table.cells(column))
 
     def header_words(self, column: int) -> list[str]:
         return fold(self.table.header[column]).split() if self.table.header else []
 
     def number(self, record: Record, column: int | None) -> Decimal | None:
         return number_of(record, column, self.mark)
+
+    def is_without_amount(self, record: Record) -> bool:
+        return all(record.cell(column) in DASHES for column in self.layout.money)
 
     def day(self, record: Record) -> date | None:
         return dates.readings(record.cell(self.layout.day)).get(self.order)
@@ -64,6 +71,8 @@ class File:
 
 
 def number_of(record: Record, column: int | None, mark: str) -> Decimal | None:
-    found = amounts.written(record.cell(column))
-    number = amounts.value(found.body, mark) if found else None
-    return -number if number and found and found.negative else number
+    amount = amounts.read(record.cell(column))
+    if amount is None:
+        return None
+    number = amounts.number(amount.body, mark)
+    return -number if number and amount.negative else number

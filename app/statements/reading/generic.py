@@ -1,18 +1,19 @@
 """Every CSV that explains itself: by a header's names, by its cells, or by a person's answers.
 
-What is decided from evidence is written into the statement's notes; what is left out, too.
+The statement's notes name each decision that evidence made, and each line that is left out.
 """
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
+from itertools import compress
 
 from statements.reading import layout, lines, owners, parsing, signs, table, totals, writing
 from statements.reading.asking import Desk
 from statements.reading.draft import Draft, File, number_of
 from statements.reading.owners import Owners
-from statements.reading.parsing import Problem, Record, Row, Statement, Unreadable, money, shown
+from statements.reading.parsing import Problem, Record, Row, Statement, Unreadable, counted, money, shown
 from statements.reading.table import Table
 from statements.reading.words import fold
 
@@ -21,21 +22,22 @@ NO_DESCRIPTION = "(no description)"
 
 
 def read(content: str, desk: Desk) -> Statement:
-    """The statement with its rows and problems. What the desk was asked meanwhile stands in `desk.questions`."""
-    found, delimiter = table.find(content)
-    alike = _layout_id(found, delimiter)
-    if not found.rows:
-        return Statement(SOURCE, (), (), ("the file holds a header and no transactions",), layout=alike)
-    mark = writing.first_mark(found)
-    columns = layout.find(found, desk, lambda record, column: number_of(record, column, mark))
+    """The statement with its rows and problems; questions that it leaves open are in `desk.questions`."""
+    whole_table, delimiter = table.find(content)
+    layout_id = _layout_id(whole_table, delimiter)
+    if not whole_table.rows:
+        return Statement(SOURCE, (), (), ("the file holds a header and no transactions",), layout=layout_id)
+    mark = writing.first_mark(whole_table)
+    columns = layout.find(whole_table, desk, lambda record, column: number_of(record, column, mark))
     if columns is None:
-        raise parsing.unreadable_as(found.rows, table.EXPECTED)
-    for records, why in ((found.preamble, "above the rows"), (found.again, "the header again")):
-        for record in records:
-            desk.leave_out(record, why)
-    statement = _of_one_account(File(found, columns, desk))
+        raise parsing.unreadable_as(whole_table.rows, table.EXPECTED)
+    for record in whole_table.preamble:
+        desk.leave_out(record, "above the rows")
+    for record in whole_table.again:
+        desk.leave_out(record, "the header again")
+    statement = _of_one_account(File(whole_table, columns, desk))
     left_out = tuple(sorted(desk.left_out, key=lambda line: line.line))
-    return replace(statement, layout=alike, left_out=left_out, subjects=desk.subjects)
+    return replace(statement, layout=layout_id, left_out=left_out, subjects=desk.subjects)
 
 
 def layout_of(content: str) -> str:
@@ -43,56 +45,58 @@ def layout_of(content: str) -> str:
     return _layout_id(*table.find(content))
 
 
-def _layout_id(found: Table, delimiter: str) -> str:
-    names = [fold(cell) for cell in found.header] if found.header else [str(found.width)]
+def _layout_id(whole_table: Table, delimiter: str) -> str:
+    names = [fold(cell) for cell in whole_table.header] or [str(whole_table.width)]
     return hashlib.sha256("\x1f".join([delimiter, *names]).encode()).hexdigest()
 
 
 def _of_one_account(file: File) -> Statement:
-    """How the file is written is decided with all its rows; what the amounts mean, with those of one account."""
-    own = owners.find(file.table, file.layout)
+    """How the file is written is decided with all its rows; what the amounts mean, with the rows of one account."""
+    accounts = owners.find(file.table, file.layout)
     answer = file.desk.answers.get(owners.KEY)
-    if len(own.values) < 2:
-        own.expect(answer)
-        for name in own.others:
-            file.desk.note(f"column {shown(name)} holds several accounts; its rows do not show them to be one's own")
-        return replace(_read(file), own_account="".join(own.values))
+    if len(accounts.names) < 2:
+        accounts.expect(answer)
+        for column in accounts.foreign_columns:
+            file.desk.note(f"column {shown(column)} holds several accounts; its rows do not show them to be one's own")
+        return replace(_read(file), own_account="".join(accounts.names))
     if answer == owners.ALL:
-        file.desk.note(f"rows of {len(own.values)} accounts go into one, as asked for")
+        file.desk.note(f"rows of {len(accounts.names)} accounts go into one, as asked for")
         return _read(file)
-    file = _settled(file)
+    file = _with_conventions(file)
     if answer is None:
-        file.desk.decide(owners.KEY, "", owners.QUESTION, _offers(file, own))
+        file.desk.decide(owners.KEY, "", owners.QUESTION, _offers(file, accounts))
         return Statement(SOURCE, (), ())
-    chosen = file.desk.decide(owners.KEY, "", owners.QUESTION, dict.fromkeys((*own.values, owners.ALL), ""))
-    return replace(_read(_part(file, own, chosen)), own_account=chosen)
+    account = file.desk.decide(owners.KEY, "", owners.QUESTION, dict.fromkeys((*accounts.names, owners.ALL), ""))
+    return replace(_read(_of_account(file, accounts, account)), own_account=account)
 
 
-def _settled(file: File) -> File:
-    """States, balances and currencies are matters of an account: here they are not asked about."""
+def _with_conventions(file: File) -> File:
+    """Mark, order and sign by all rows. States, balances and currencies belong to an account: no question here."""
     quiet = replace(file, desk=Desk(file.desk.answers))
-    drafts = lines.sorted_out(quiet).drafts
+    drafts = lines.sort(quiet).drafts
     code, _ = writing.currency(quiet, drafts)
-    file = writing.settled(file, drafts, "" if quiet.desk.questions else code)
+    file = writing.with_conventions(file, drafts, "" if quiet.desk.questions else code)
     return replace(file, sign=signs.of_all(file, drafts))
 
 
-def _part(file: File, own: Owners, chosen: str) -> File:
-    """The rows of one account, and nothing else."""
-    left_out = [(row, "of another account or of none") for row in file.table.rows if own.of.get(row.line) != chosen]
-    lines.note_left_out(file.desk, left_out)
-    rows = tuple(row for row in file.table.rows if own.of.get(row.line) == chosen)
-    return replace(file, table=replace(file.table, rows=rows), whole=file.table)
+def _of_account(file: File, accounts: Owners, account: str) -> File:
+    """The file with the rows of one account only."""
+    inside = [accounts.of.get(row.line) == account for row in file.table.rows]
+    outside = [row for row, is_inside in zip(file.table.rows, inside, strict=True) if not is_inside]
+    lines.note_left_out(file.desk, [(row, "of another account or of none") for row in outside])
+    rows = tuple(compress(file.table.rows, inside))
+    return replace(file, table=replace(file.table, rows=rows), full_table=file.table)
 
 
-def _offers(file: File, own: Owners) -> dict[str, str]:
+def _offers(file: File, accounts: Owners) -> dict[str, str]:
     """Each account, and all of them, with what would be imported if it were chosen."""
+    offers = {name: f"{name}: {_offer(_of_account(_aside(file), accounts, name))}" for name in accounts.names}
+    return {**offers, owners.ALL: f"all accounts in one: {_offer(_aside(file))}"}
 
-    def aside() -> File:
-        return replace(file, desk=Desk(file.desk.answers, list(file.desk.questions)))
 
-    offers = {value: f"{value}: {_offer(_part(aside(), own, value))}" for value in own.values}
-    return {**offers, owners.ALL: f"all accounts in one: {_offer(aside())}"}
+def _aside(file: File) -> File:
+    """The same file with a desk whose questions nobody sees."""
+    return replace(file, desk=Desk(file.desk.answers, list(file.desk.questions)))
 
 
 def _offer(file: File) -> str:
@@ -100,27 +104,27 @@ def _offer(file: File) -> str:
         statement = _read(file)
     except Unreadable as error:
         return f"cannot be read: {error.problem.what}"
-    count, bad = len(statement.rows), len(statement.problems)
-    worth = f"sum {money(statement.total)}"
-    still_open = {question.key for question in file.desk.questions} - {"date_order"}
-    if still_open == {"amount_sign"}:
-        worth += f" or {money(-statement.total)}"
-    elif still_open:
-        worth = "whose sum depends on another answer"
-    return f"{count} {'row' if count == 1 else 'rows'}, {worth}" + (f"; {bad} unreadable" if bad else "")
+    total = f"sum {money(statement.total)}"
+    open_keys = {question.key for question in file.desk.questions} - {"date_order"}
+    if open_keys == {"amount_sign"}:
+        total += f" or {money(-statement.total)}"
+    elif open_keys:
+        total = "whose sum depends on another answer"
+    unreadable = f"; {len(statement.problems)} unreadable" if statement.problems else ""
+    return f"{counted(len(statement.rows), 'row')}, {total}{unreadable}"
 
 
 def _read(file: File) -> Statement:
-    found = lines.sorted_out(file)
+    table_lines = lines.sort(file)
     if file.hundredths:
         file.desk.note("the amounts are in hundredths, as their column's name says")
-    code, only = writing.currency(file, found.drafts)
-    drafts, others = _in_currency(file, found.drafts, only)
-    file = writing.settled(file, drafts, code)
+    code, only = writing.currency(file, table_lines.drafts)
+    drafts, foreign = _in_currency(file, table_lines.drafts, only)
+    file = writing.with_conventions(file, drafts, code)
     rows, unreadable = _rows(file, drafts)
-    proven, unproven = totals.judged(file, found.bare, rows)
-    lines.note_left_out(file.desk, [*found.left_out, *others, *proven])
-    problems = sorted([*found.problems, *unreadable, *unproven], key=lambda problem: problem.line)
+    bare_left_out, bare_problems = totals.sort(file, table_lines.bare, rows)
+    lines.note_left_out(file.desk, [*table_lines.left_out, *foreign, *bare_left_out])
+    problems = sorted([*table_lines.problems, *unreadable, *bare_problems], key=lambda problem: problem.line)
     if not rows and not problems:
         file.desk.note("the file holds no transactions")
     return Statement(SOURCE, tuple(rows), tuple(problems), tuple(file.desk.notes), code)
@@ -130,22 +134,22 @@ def _in_currency(file: File, drafts: list[Draft], only: str) -> tuple[list[Draft
     """(the rows in the currency a person chose, the others as left out)."""
     if not only:
         return drafts, []
-    inside = [draft for draft in drafts if only in writing.codes_of(file, draft)]
-    lines_inside = {draft.record.line for draft in inside}
-    return inside, [(draft.record, f"not in {only}") for draft in drafts if draft.record.line not in lines_inside]
+    inside = [only in writing.codes_of(file, draft) for draft in drafts]
+    outside = [draft.record for draft, is_inside in zip(drafts, inside, strict=True) if not is_inside]
+    return list(compress(drafts, inside)), [(record, f"not in {only}") for record in outside]
 
 
 def _rows(file: File, drafts: Sequence[Draft]) -> tuple[list[Row], list[Problem]]:
-    values, wrong = signs.values(file, drafts)
+    signed, faults = signs.signed(file, drafts)
     rows: list[Row] = []
     problems: list[Problem] = []
     for draft in drafts:
         try:
-            if draft.record.line in wrong:
-                raise Unreadable(wrong[draft.record.line])
-            rows.append(_row(file, draft, values[draft.record.line]))
+            if draft.line in faults:
+                raise Unreadable(faults[draft.line])
+            rows.append(_row(file, draft, signed[draft.line]))
         except Unreadable as error:
-            problems.append(Problem(draft.record.line, error.problem.what))
+            problems.append(Problem(draft.line, error.problem.what))
     return rows, problems
 
 

@@ -34,12 +34,12 @@ def refuse_others(content: bytes) -> None:
     if b"%PDF-" in head[:1024]:
         locked = " (and this one needs a password)" if b"/Encrypt" in content else ""
         raise Unreadable(NOT_YET.format("PDF") + locked)
-    for signature, what in _SIGNATURES.items():
+    for signature, refusal in _SIGNATURES.items():
         if head.startswith(signature):
-            raise Unreadable(what)
-    for found, what in _TEXTS:
-        if found(head):
-            raise Unreadable(what)
+            raise Unreadable(refusal)
+    for matches, refusal in _TEXTS:
+        if matches(head):
+            raise Unreadable(refusal)
 
 
 def _head(content: bytes) -> bytes:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from statements.reading import amounts, unnamed, words
 from statements.reading.account_words import OWN_ACCOUNT
 from statements.reading.asking import Desk
-from statements.reading.columns import Columns, signed
+from statements.reading.columns import Columns, has_negatives
 from statements.reading.table import Profile, Table
 from statements.reading.unnamed import Money, Numbers
 from statements.reading.words import (
@@ -50,6 +50,12 @@ class Layout:
     american: bool = False
 
     @property
+    def assigned(self) -> set[int | None]:
+        """All columns with a role of their own; a description may be anything."""
+        roles = {self.day, self.balance, self.fee, self.currency, self.status, self.check, self.direction}
+        return roles | {*self.money, *self.other_days}
+
+    @property
     def money(self) -> tuple[int, ...]:
         return tuple(column for column in (self.amount, self.debit, self.credit) if column is not None)
 
@@ -63,8 +69,8 @@ def find(table: Table, desk: Desk, numbers: Numbers) -> Layout | None:
     currency = columns.take(columns.named(CURRENCY, _is_word, at_least=0.5))
     if currency is None:
         currency = columns.take(_code_column(columns))
-    balance = columns.take(columns.named(BALANCE, lambda one: one.money, at_least=0.01))
-    fee = columns.take(columns.named(FEE, lambda one: one.money, at_least=0.01))
+    balance = columns.take(columns.named(BALANCE, _money_share, at_least=0.01))
+    fee = columns.take(columns.named(FEE, _money_share, at_least=0.01))
     money = _sides(columns, desk, numbers, (balance, fee))
     if money == Money():
         money = unnamed.find(columns, desk, numbers)
@@ -76,11 +82,11 @@ def find(table: Table, desk: Desk, numbers: Numbers) -> Layout | None:
     if balance is None and money.amount is not None:
         balance = columns.take(unnamed.balance_of(columns, money.amount, numbers))
     direction = columns.take(_direction(columns)) if money.amount is not None else None
-    status = columns.take(columns.named(STATUS, lambda one: 1.0 if one.letters else 0.0, at_least=0.5))
-    check = columns.take(columns.named(CHECK, lambda one: 1.0))
+    status = columns.take(columns.named(STATUS, lambda profile: float(profile.letters > 0), at_least=0.5))
+    check = columns.take(columns.named(CHECK, lambda profile: 1.0))
     return Layout(
         day=day,
-        other_days=tuple(columns.free(lambda one: one.dates > 0.9 and one.filled > 0.5)),
+        other_days=tuple(columns.free(lambda profile: profile.dates > 0.9 and profile.filled > 0.5)),
         descriptions=_descriptions(columns),
         amount=money.amount,
         debit=money.debit,
@@ -96,21 +102,25 @@ def find(table: Table, desk: Desk, numbers: Numbers) -> Layout | None:
     )
 
 
-def _is_word(one: Profile) -> float:
-    return 1.0 if 1 <= one.letters <= 5 and not one.dates else 0.0
+def _is_word(profile: Profile) -> float:
+    return float(1 <= profile.letters <= 5 and not profile.dates)
+
+
+def _money_share(profile: Profile) -> float:
+    return profile.money
 
 
 def _day(columns: Columns) -> int | None:
-    named = columns.named(DATE, lambda one: one.dates)
+    named = columns.named(DATE, lambda profile: profile.dates)
     if named is not None:
         return named
-    found = columns.free(lambda one: one.dates >= 0.7 and one.filled >= 0.7)
-    return found[0] if found else None
+    candidates = columns.free(lambda profile: profile.dates >= 0.7 and profile.filled >= 0.7)
+    return candidates[0] if candidates else None
 
 
 def _code_column(columns: Columns) -> int | None:
     """A column of nothing but currency codes says so itself."""
-    for column in columns.free(lambda one: one.filled > 0.9 and one.letters == 3):
+    for column in columns.free(lambda profile: profile.filled > 0.9 and profile.letters == 3):
         if all(cell.strip().upper() in amounts.PLACES for cell in columns.table.cells(column)):
             return column
     return None
@@ -118,29 +128,32 @@ def _code_column(columns: Columns) -> int | None:
 
 def _sides(columns: Columns, desk: Desk, numbers: Numbers, near: tuple[int | None, int | None]) -> Money:
     """The columns of money by name. An amount that fills every row and has signs beats the two sides."""
-
-    def money(one: Profile) -> float:
-        return one.money
-
-    amount = columns.named(AMOUNT, money, at_least=0.01)
-    debit = columns.named(DEBIT, money, at_least=0.01)
-    credit = columns.named(CREDIT, money, at_least=0.01)
-    debit, credit = _both_named(columns, debit, credit)
-    if debit is None and credit is None and amount is None:
-        ranked = columns.ranked(AMOUNT)
-        amount = ranked[0] if ranked and not columns.profiles[ranked[0]].filled else None
-    if amount is not None and (debit is None or credit is None or signed(columns.table, amount)):
+    amount, debit, credit = (
+        columns.named(role, _money_share, at_least=0.01) for role in (AMOUNT, DEBIT, CREDIT)
+    )  # fmt: skip
+    debit, credit = _with_empty_side(columns, debit, credit)
+    if (amount, debit, credit) == (None, None, None):
+        amount = _empty_amount(columns)
+    if amount is not None and (None in (debit, credit) or has_negatives(columns.table, amount)):
         return Money(unnamed.one_of(columns, _amounts(columns, amount), desk, numbers, near))
-    return Money(None, debit, credit) if debit is not None or credit is not None else Money(amount)
+    if debit is None and credit is None:
+        return Money(amount)
+    return Money(None, debit, credit)
+
+
+def _empty_amount(columns: Columns) -> int | None:
+    """The column with the best name of an amount, in a file without a single amount."""
+    ranked = columns.ranked(AMOUNT)
+    return ranked[0] if ranked and not columns.profiles[ranked[0]].filled else None
 
 
 def _amounts(columns: Columns, best: int) -> list[int]:
     """The columns whose names make them the amount, the best name first."""
-    others = [column for column in columns.ranked(AMOUNT) if columns.profiles[column].money >= 0.5]
-    return list(dict.fromkeys([best, *others]))
+    named = [column for column in columns.ranked(AMOUNT) if columns.profiles[column].money >= 0.5]
+    return list(dict.fromkeys([best, *named]))
 
 
-def _both_named(columns: Columns, debit: int | None, credit: int | None) -> tuple[int | None, int | None]:
+def _with_empty_side(columns: Columns, debit: int | None, credit: int | None) -> tuple[int | None, int | None]:
     """A month without money in leaves that column empty; it is still the other side."""
     if debit is None and credit is not None:
         debit = next((column for column in columns.ranked(DEBIT) if column != credit), None)
@@ -154,16 +167,14 @@ MOST_KINDS = 8  # more values than these are no directions
 
 def _direction(columns: Columns) -> int | None:
     """A column that says debit or credit, in any of its spellings; where several do, the one with nothing else."""
-    found: list[tuple[int, int]] = []
-    for column in range(columns.table.width):
-        if column in columns.taken or columns.profiles[column].filled < 0.9:
-            continue
-        seen = {fold(cell) or cell for cell in columns.table.cells(column)}
-        known = [DIRECTIONS.get(one, SIGN_CELLS.get(one, 0)) for one in seen]
-        both = {-1, 1} <= set(known) and len(seen) <= MOST_KINDS
-        if both or (0 not in known and _names_direction(columns.table, column)):
-            found.append((known.count(0), column))
-    return min(found)[1] if found else None
+    unclear: dict[int, int] = {}  # column -> how many of its values say neither
+    for column in columns.free(lambda profile: profile.filled >= 0.9):
+        kinds = {fold(cell) or cell for cell in columns.table.cells(column)}
+        directions = [DIRECTIONS.get(kind, SIGN_CELLS.get(kind, 0)) for kind in kinds]
+        says_both = {-1, 1} <= set(directions) and len(kinds) <= MOST_KINDS
+        if says_both or (0 not in directions and _names_direction(columns.table, column)):
+            unclear[column] = directions.count(0)
+    return min(unclear, key=lambda column: unclear[column], default=None)
 
 
 def _names_direction(table: Table, column: int) -> bool:
@@ -174,10 +185,10 @@ def _names_direction(table: Table, column: int) -> bool:
 def _descriptions(columns: Columns) -> tuple[int, ...]:
     """The columns to take the text from, best first: by name, else the one with the most letters."""
     named = [column for column in columns.ranked(DESCRIPTION) if columns.profiles[column].filled]
-    texts = columns.free(lambda one: one.letters > 2 and one.dates < 0.5 and one.money < 0.5)
+    texts = columns.free(lambda profile: profile.letters > 2 and profile.dates < 0.5 and profile.money < 0.5)
     texts.sort(key=lambda column: -columns.profiles[column].letters * columns.profiles[column].distinct)
     wordy = [column for column in named if columns.profiles[column].letters > 0]
     header = columns.table.header
     accounts = {column for column, cell in enumerate(header) if fold(cell) in OWN_ACCOUNT}  # the last to describe a row
     texts = [column for column in texts if column not in accounts]
-    return tuple(dict.fromkeys([*wordy, *texts, *named, *sorted(accounts - columns.taken)]))
+    return tuple(dict.fromkeys([*wordy, *texts, *named, *sorted(accounts - columns.assigned)]))

@@ -1,7 +1,7 @@
 """Which lines of a table are transactions; the others are left out with a reason, or are a row's problem.
 
-A module of its own because it asks what a line is; what its amount means is asked later, with all rows in sight. A line
-with a date and an amount is left out only where the bank's own state or balance says so, or a person does.
+A module of its own because it decides what a line is; what its amount means is decided later, with all rows in sight. A
+line with a date and an amount is left out only where the bank's own state or balance says so, or a person does.
 """
 
 from collections import Counter
@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from statements.reading import account_words, amounts, dates, movement, sections, states, table, words, writing
+from statements.reading.amounts import AmountText
 from statements.reading.asking import Desk
 from statements.reading.draft import DASHES, Draft, File
 from statements.reading.movement import Sums
@@ -23,7 +24,7 @@ COUNT, SKIP = "count", "skip"
 
 
 @dataclass
-class Sorted:
+class SortedLines:
     """`bare` are lines of an amount with neither date nor text: `totals` decides, when all amounts are known."""
 
     drafts: list[Draft] = field(default_factory=list)
@@ -32,26 +33,31 @@ class Sorted:
     bare: list[Record] = field(default_factory=list)
 
 
-def sorted_out(file: File) -> Sorted:
-    found = Sorted()
+def sort(file: File) -> SortedLines:
+    """Each line of the table as a draft, a problem, a bare amount or left out."""
+    lines = SortedLines()
     reasons = _reasons(file)
     for record in file.table.rows:
         try:
-            why = reasons.get(record.line) or _why_not(file, record)
-            if why == BARE:
-                found.bare.append(record)
-            elif why:
-                found.left_out.append((record, why))
-            else:
-                found.drafts.append(_draft(file, record))
+            _sort_line(file, record, reasons.get(record.line) or _reason(file, record), lines)
         except Unreadable as error:
-            found.problems.append(Problem(record.line, error.problem.what))
-    return found
+            lines.problems.append(Problem(record.line, error.problem.what))
+    return lines
+
+
+def _sort_line(file: File, record: Record, reason: str, lines: SortedLines) -> None:
+    if reason == BARE:
+        lines.bare.append(record)
+    elif reason:
+        lines.left_out.append((record, reason))
+    else:
+        lines.drafts.append(_draft(file, record))
 
 
 def _reasons(file: File) -> dict[int, str]:
-    """Why lines with a date and an amount are no transactions. What the balance proves of a line is not asked about."""
-    dated = [row for row in file.table.rows if dates.readings(row.cell(file.layout.day)) and not _is_empty(file, row)]
+    """Why lines with a date and an amount are no transactions. A line that the balance proves is not asked about."""
+    with_amount = [row for row in file.table.rows if not file.is_without_amount(row)]
+    dated = [row for row in with_amount if dates.readings(row.cell(file.layout.day))]
     mark = file.mark or writing.first_mark(file.table)
     moves = movement.proven(file, dated, mark)
     reasons = dict.fromkeys(moves.still, NOT_MOVED)
@@ -61,30 +67,27 @@ def _reasons(file: File) -> dict[int, str]:
     return reasons | _balances(file, booked, movement.sums(file, booked, mark), moving)
 
 
-def _why_not(file: File, record: Record) -> str:
-    """Why a line is no transaction; "" if it is one. Unreadable where it should be one and is not."""
+def _reason(file: File, record: Record) -> str:
+    """Why a line is no transaction; "" if it is one. Raises Unreadable where it should be one and is not."""
     day = record.cell(file.layout.day)
-    empty = _is_empty(file, record)
+    if fold(day) in words.NOT_DONE:
+        return NOT_COMPLETED
     if not dates.readings(day):
-        return NOT_COMPLETED if fold(day) in words.NOT_DONE else _undated(file, record, day, empty)
-    if not empty:
+        return _reason_undated(file, record, day)
+    if not file.is_without_amount(record):
         return ""
     if words.tells_balance(fold(file.description(record))):
         return A_BALANCE
     raise Unreadable("the amount is empty")
 
 
-def _is_empty(file: File, record: Record) -> bool:
-    return all(record.cell(column) in DASHES for column in file.layout.money)
-
-
-def _undated(file: File, record: Record, day: str, empty: bool) -> str:
+def _reason_undated(file: File, record: Record, day: str) -> str:
     texts = [fold(cell) for cell in record.cells if cell.strip()]
-    named = any(words.tells_total(text) or words.tells_balance(text) for text in texts[:2])
-    enough = len(texts) >= 3 and len(record.cells) >= file.table.width
-    if empty and not (day and enough and not named):
-        return A_BALANCE if named else NOT_A_TRANSACTION
-    if named or _is_bare(file, record):
+    tells_total = any(words.tells_total(text) or words.tells_balance(text) for text in texts[:2])
+    is_row = bool(day) and len(texts) >= 3 and len(record.cells) >= file.table.width
+    if file.is_without_amount(record) and (tells_total or not is_row):
+        return A_BALANCE if tells_total else NOT_A_TRANSACTION
+    if tells_total or _is_bare(file, record):
         return BARE
     raise Unreadable(f"unreadable date {shown(day)}" if day else "the date is empty")
 
@@ -92,39 +95,44 @@ def _undated(file: File, record: Record, day: str, empty: bool) -> str:
 def _balances(file: File, records: Sequence[Record], sums: Sums, moving: Collection[int]) -> dict[int, str]:
     """Lines whose words or sums tell a balance or a total, though they have a date and an amount: the person is asked.
 
-    Not about those that move the balance: they are transactions, whatever they are called.
+    Not about lines that move the balance: they are transactions, whatever they are called.
     """
-    alike: dict[str, list[Record]] = {}
     titles = Counter(fold(file.description(record)) for record in records)
+    doubtful: dict[str, list[Record]] = {}
     for record in records:
-        title, line = fold(file.description(record)), record.line
-        worded = words.may_tell_balance(title) or (line in sums.some and words.may_tell_total(title))
-        if line not in moving and (worded or (line in sums.whole and titles[title] == 1)):
-            alike.setdefault(title, []).append(record)
-    texts = {title: _balance_text(file, found[0]) for title, found in alike.items()}
+        title = fold(file.description(record))
+        if record.line not in moving and _may_be_balance(title, record.line, sums, is_only=titles[title] == 1):
+            doubtful.setdefault(title, []).append(record)
+    texts = {title: _balance_text(file, alike[0]) for title, alike in doubtful.items()}
     text = f"{len(texts)} different rows read like a balance or a total. Are they transactions?"
     choices = {SKIP: "only a balance or a total: leave such rows out", COUNT: "a transaction: import such rows"}
     plain = all(words.tells_balance(title) or words.tells_total(title) for title in texts)
     answers = file.desk.decide_each("balance_rows", texts, text, choices, SKIP if plain else COUNT)
-    return {record.line: A_BALANCE for title, found in alike.items() if answers[title] == SKIP for record in found}
+    skipped = [record for title, alike in doubtful.items() if answers[title] == SKIP for record in alike]
+    return {record.line: A_BALANCE for record in skipped}
+
+
+def _may_be_balance(title: str, line: int, sums: Sums, *, is_only: bool) -> bool:
+    """`is_only`: no other line has this title."""
+    if words.may_tell_balance(title) or (is_only and line in sums.all_others):
+        return True
+    return line in sums.some and words.may_tell_total(title)
 
 
 def _balance_text(file: File, record: Record) -> str:
-    seen = shown(file.description(record))
+    description = shown(file.description(record))
     cells = " ".join(cell for column in file.layout.money if (cell := record.cell(column)))
-    return f"Line {record.line} reads {seen}, {cells}. Is it a transaction, or does it only tell a balance or a total?"
+    question = "Is it a transaction, or does it only tell a balance or a total?"
+    return f"Line {record.line} reads {description}, {cells}. {question}"
 
 
 def _is_bare(file: File, record: Record) -> bool:
     """Nothing but amounts, besides what is the same for many rows: the currency, the account."""
     numeric = {*file.layout.money, file.layout.balance, file.layout.fee}
-    same = {column for column, cell in enumerate(file.table.header) if fold(cell) in account_words.OWN_ACCOUNT}
-    filled = (
-        {column for column, cell in enumerate(record.cells) if cell.strip() not in DASHES}
-        - same
-        - {file.layout.currency}
-    )
-    return filled <= numeric and all(amounts.written(record.cell(column)) for column in filled)
+    repeated = {column for column, cell in enumerate(file.table.header) if fold(cell) in account_words.OWN_ACCOUNT}
+    filled = {column for column, cell in enumerate(record.cells) if cell.strip() not in DASHES}
+    filled -= repeated | {file.layout.currency}
+    return filled <= numeric and all(amounts.read(record.cell(column)) for column in filled)
 
 
 def _draft(file: File, record: Record) -> Draft:
@@ -133,21 +141,23 @@ def _draft(file: File, record: Record) -> Draft:
         raise Unreadable(
             f"{len(table.filled(record))} columns instead of {width}; is a field with the delimiter unquoted?"
         )
-    cells = []
-    for column in file.layout.money:
-        cell = record.cell(column)
-        found = amounts.written(cell)
-        if found is None and cell not in DASHES:
-            raise Unreadable(f"unreadable amount {shown(cell)}")
-        cells.append(found)
-    return Draft(record, tuple(cells))
+    return Draft(record, tuple(_amount(record.cell(column)) for column in file.layout.money))
+
+
+def _amount(cell: str) -> AmountText | None:
+    amount = amounts.read(cell)
+    if amount is None and cell not in DASHES:
+        raise Unreadable(f"unreadable amount {shown(cell)}")
+    return amount
 
 
 def note_left_out(desk: Desk, left_out: Sequence[tuple[Record, str]]) -> None:
+    lines: dict[str, list[str]] = {}
     for record, why in left_out:
         desk.leave_out(record, why)
-    for why, count in Counter(why for _, why in left_out).items():
-        lines = [str(record.line) for record, reason in left_out if reason == why]
-        more = ", …" if count > LINES_NAMED else ""
-        plural = "line" if count == 1 else "lines"
-        desk.note(f"{count} {plural} left out, {why}: {plural} {', '.join(lines[:LINES_NAMED])}{more}")
+        lines.setdefault(why, []).append(str(record.line))
+    for why, numbers in lines.items():
+        more = ", …" if len(numbers) > LINES_NAMED else ""
+        plural = "line" if len(numbers) == 1 else "lines"
+        first = ", ".join(numbers[:LINES_NAMED])
+        desk.note(f"{len(numbers)} {plural} left out, {why}: {plural} {first}{more}")

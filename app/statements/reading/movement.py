@@ -1,4 +1,4 @@
-"""What the balance column says of each line: that the line moves it by its amount, or that the line does not move it.
+"""What the balance column proves of each line: that the line moves it by its amount, or that the line does not move it.
 
 A module of its own because this is arithmetic that tells a transaction from a line that only looks like one (an
 authorisation, a balance, a total), whatever its words are.
@@ -7,11 +7,13 @@ authorisation, a balance, a total), whatever its words are.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import accumulate
 
 from statements.reading.draft import File, number_of
 from statements.reading.parsing import Record
 
 ZERO = Decimal(0)
+LEAST_SUMMED = 3  # rows; of two the third is a sum by chance
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,10 @@ def _step(file: File, record: Record, mark: str) -> Step | None:
 def _walk(steps: Sequence[Step]) -> Moves | None:
     """From the oldest line to the newest; None where one balance does not follow from the one before."""
     moves = Moves()
-    balance: Decimal | None = None
-    for step in steps:
-        if balance is None or abs(step.balance - balance) in step.amounts:
-            moves.moving |= {step.line} if balance is not None else set()
+    balance = steps[0].balance if steps else ZERO
+    for step in steps[1:]:
+        if abs(step.balance - balance) in step.amounts:
+            moves.moving.add(step.line)
             balance = step.balance
         elif step.balance == balance:
             moves.still.add(step.line)
@@ -66,34 +68,45 @@ def _walk(steps: Sequence[Step]) -> Moves | None:
 
 @dataclass(frozen=True)
 class Sums:
-    """Lines whose amount is the sum of others: of `some` (all above, all below, one side), or, at an end, of `all`."""
+    """Lines whose amount is the sum of others: of `some` (all above, all below, one side), or, at an end, of all."""
 
     some: frozenset[int]
-    whole: frozenset[int]
-
-
-LEAST_SUMMED = 3  # rows; of two the third is a sum by chance
+    all_others: frozenset[int]
 
 
 def sums(file: File, records: Sequence[Record], mark: str) -> Sums:
     """A total is a sum in each column that it fills; at an end of the file it needs no words if all others add up."""
-    some: dict[int, bool] = {}
-    whole: dict[int, bool] = {}
+    lines = [record.line for record in records]
+    some, all_others = set(lines), {*lines[:1], *lines[-1:]}
+    filled: set[int] = set()
     for column in file.layout.money:
         numbers = [number_of(record, column, mark) or ZERO for record in records]
-        into, out = sum(n for n in numbers if n > 0), sum(n for n in numbers if n < 0)
-        one_way = not into or not out
-        several = sum(map(bool, numbers)) > LEAST_SUMMED
-        above = ZERO
-        for at, (record, number) in enumerate(zip(records, numbers, strict=True)):
-            rest, same = into + out - number, (into if number > 0 else out) - number
-            if number:
-                is_end = at in (0, len(records) - 1) and several and one_way
-                some[record.line] = some.get(record.line, True) and number in (above, rest, rest - above, same)
-                whole[record.line] = whole.get(record.line, is_end) and is_end and number == rest
-            above += number
-    return Sums(_true(some), _true(whole))
+        filled_here = {line for line, number in zip(lines, numbers, strict=True) if number}
+        some -= filled_here - _sums_of_some(lines, numbers)
+        all_others -= filled_here - _sums_of_all_others(lines, numbers)
+        filled |= filled_here
+    return Sums(frozenset(some & filled), frozenset(all_others & filled))
 
 
-def _true(lines: dict[int, bool]) -> frozenset[int]:
-    return frozenset(line for line, holds in lines.items() if holds)
+def _sums_of_some(lines: Sequence[int], numbers: Sequence[Decimal]) -> set[int]:
+    """Lines whose number is the sum of all above, of all below, of both, or of all others with its sign."""
+    into, out = _sides(numbers)
+    above = accumulate(numbers, initial=ZERO)
+    return {
+        line
+        for line, number, before in zip(lines, numbers, above, strict=False)
+        if number in (before, into + out - number, into + out - number - before, (into if number > 0 else out) - number)
+    }
+
+
+def _sums_of_all_others(lines: Sequence[int], numbers: Sequence[Decimal]) -> set[int]:
+    """Lines whose number is the sum of all others, where there are enough of them and all have one sign."""
+    into, out = _sides(numbers)
+    if (into and out) or sum(map(bool, numbers)) <= LEAST_SUMMED:
+        return set()
+    return {line for line, number in zip(lines, numbers, strict=True) if number == into + out - number}
+
+
+def _sides(numbers: Sequence[Decimal]) -> tuple[Decimal, Decimal]:
+    """(the sum of those above zero, the sum of those below)."""
+    return sum((max(number, ZERO) for number in numbers), ZERO), sum((min(number, ZERO) for number in numbers), ZERO)

@@ -44,7 +44,7 @@ class Row:
 @dataclass(frozen=True)
 class Problem:
     line: int
-    what: str
+    what: str  # the name is kept in the command's JSON
 
     def at(self, filename: str) -> str:
         return f"{filename}:{self.line}: {self.what}" if self.line else f"{filename}: {self.what}"
@@ -89,9 +89,9 @@ class Statement:
 class Unreadable(Exception):
     """The file as a whole, or one cell of it, cannot be understood."""
 
-    def __init__(self, what: str, line: int = 0) -> None:
-        self.problem = Problem(line, what)
-        super().__init__(what)
+    def __init__(self, problem: str, line: int = 0) -> None:
+        self.problem = Problem(line, problem)
+        super().__init__(problem)
 
 
 def amount(cell: str) -> Decimal:
@@ -101,11 +101,11 @@ def amount(cell: str) -> Decimal:
     match = _AMOUNT.match(text[1:-1].strip() if negative else text)
     if not match or not (match["whole"] or match["part"]) or (negative and match["sign"]):
         raise Unreadable(f"unreadable amount {shown(cell)}")
-    whole = (match["whole"] or "0").replace(",", "").lstrip("0") or "0"
-    if len(whole) > MAX_WHOLE_DIGITS:
+    digits = (match["whole"] or "0").replace(",", "").lstrip("0") or "0"
+    if len(digits) > MAX_WHOLE_DIGITS:
         raise Unreadable(f"amount {shown(cell)} has more than {MAX_WHOLE_DIGITS} digits")
-    value = Decimal(f"{whole}.{match['part'] or '0'}")
-    return -value if (negative or match["sign"] == "-") and value else value
+    number = Decimal(f"{digits}.{match['part'] or '0'}")
+    return -number if number and (negative or match["sign"] == "-") else number
 
 
 def us_date(cell: str) -> date:
@@ -124,9 +124,14 @@ def text_cell(cell: str, name: str, longest: int) -> str:
     return text
 
 
-def money(value: Decimal) -> str:
+def money(amount: Decimal) -> str:
     """Cents always; more places only where there are more."""
-    return f"{value:.2f}" if value == round(value, 2) else f"{value:f}"
+    return f"{amount:.2f}" if amount == round(amount, 2) else f"{amount:f}"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def shown(cell: str) -> str:
@@ -136,5 +141,5 @@ def shown(cell: str) -> str:
 def unreadable_as(records: Sequence[Record], expected: str) -> Unreadable:
     if not records:
         return Unreadable("the file holds no rows")
-    seen = shown(",".join(records[0].cells))
-    return Unreadable(f"not a statement we know ({expected}); the first line has {seen}", records[0].line)
+    first = shown(",".join(records[0].cells))
+    return Unreadable(f"not a statement we know ({expected}); the first line has {first}", records[0].line)

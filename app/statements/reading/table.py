@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 
@@ -12,6 +12,7 @@ from statements.reading.words import AMOUNT, CREDIT, DATE, DEBIT, fold
 
 HEADER_WITHIN = 100
 PROFILED = 300
+MOST_LOOKED_AT = 40  # cells of a row
 EXPECTED = "a header that names date and amount, or rows that hold a date and an amount"
 
 
@@ -26,15 +27,15 @@ class Table:
 
     @cached_property
     def width(self) -> int:
-        if self.header:
+        if self.header or not self.rows:
             return len(self.header)
-        return Counter(len(row.cells) for row in self.rows).most_common(1)[0][0] if self.rows else 0
+        return _usual_width(self.rows)
 
     @cached_property
     def sample(self) -> tuple[Record, ...]:
         """The rows that say what columns are like: totals and remarks leave most of theirs empty."""
-        data = tuple(islice((row for row in self.rows if is_data(row)), PROFILED))
-        return data or self.rows[:PROFILED]
+        dated = tuple(islice((row for row in self.rows if is_data(row)), PROFILED))
+        return dated or self.rows[:PROFILED]
 
     def cells(self, column: int) -> list[str]:
         return [cell for row in self.rows if (cell := row.cell(column))]
@@ -54,26 +55,35 @@ class Profile:
 
 def find(content: str) -> tuple[Table, str]:
     """(table, delimiter). Refused where no delimiter makes a statement of it."""
-    content, named = text.without_separator_line(content)
-    best, score = ",", (0, 0, 0)
-    for delimiter in named or text.DELIMITERS:
-        found = _score(text.sample(content, delimiter))
-        if found > score:
-            best, score = delimiter, found
-    records = list(text.records(content, named or best))
-    at = _header_at(records)
-    if at is not None:
-        header = records[at].cells
-        _refuse_second_table(records[at + 1 :], records[at].cells)
-        rows = tuple(record for record in records[at + 1 :] if not same_header(record.cells, header))
-        again = tuple(record for record in records[at + 1 :] if same_header(record.cells, header))
-        return Table(header, tuple(records[:at]), rows, again), named or best
-    first = next((n for n, record in enumerate(records) if is_data(record)), None)
+    content, delimiter = text.without_separator_line(content)
+    delimiter = delimiter or _best_delimiter(content)
+    return _table(list(text.records(content, delimiter))), delimiter
+
+
+def _best_delimiter(content: str) -> str:
+    scores = {delimiter: _score(text.sample(content, delimiter)) for delimiter in text.DELIMITERS}
+    return max(scores, key=lambda delimiter: scores[delimiter])
+
+
+def _table(records: Sequence[Record]) -> Table:
+    position = _header_at(records)
+    if position is not None:
+        return _with_header(records, position)
+    first = next((position for position, record in enumerate(records) if is_data(record)), None)
     if first is not None:
-        return _headerless(records, first), named or best
+        return _headerless(records, first)
     if len(records) == 1 and header_words(records[0].cells) >= 2:
-        return Table(records[0].cells, (), ()), named or best
+        return Table(records[0].cells, (), ())
     raise unreadable_as(records, EXPECTED)
+
+
+def _with_header(records: Sequence[Record], position: int) -> Table:
+    header, below = records[position].cells, records[position + 1 :]
+    _refuse_second_table(below, header)
+    is_again = {record.line: same_header(record.cells, header) for record in below}
+    rows = tuple(record for record in below if not is_again[record.line])
+    again = tuple(record for record in below if is_again[record.line])
+    return Table(header, tuple(records[:position]), rows, again)
 
 
 def profile(table: Table, column: int) -> Profile:
@@ -81,34 +91,24 @@ def profile(table: Table, column: int) -> Profile:
     cells = [cell for row in rows if (cell := row.cell(column))]
     if not cells:
         return Profile(0, 0, 0, 0, 0, 0)
-    money = [amount for cell in cells if (amount := amounts.written(cell))]
+    money = [amount for cell in cells if (amount := amounts.read(cell))]
     count = len(cells)
-    worth = [amount for amount in money if amount.body.strip("0.,")]  # a lone 0 says nothing of how amounts look
+    nonzero = [amount for amount in money if amount.body.strip("0.,")]  # a lone 0 says nothing of how amounts look
     return Profile(
         filled=count / len(rows),
         dates=sum(bool(dates.readings(cell)) for cell in cells) / count,
         money=len(money) / count,
-        marked=sum(is_marked(amount) for amount in worth) / max(1, len(worth)),
+        marked=sum(amount.is_marked for amount in nonzero) / max(1, len(nonzero)),
         letters=sum(sum(char.isalpha() for char in cell[:200]) for cell in cells) / count,
         distinct=len(set(cells)) / count,
     )
 
 
-def is_marked(amount: amounts.Written) -> bool:
-    return not amount.body.isdigit() or amount.negative or amount.plus or bool(amount.currency)
-
-
 def is_data(record: Record) -> bool:
     """A date in one cell and an amount in another."""
-    day = money = False
-    for cell in record.cells[:40]:
-        if dates.readings(cell):
-            day = True
-        elif amounts.written(cell):
-            money = True
-        if day and money:
-            return True
-    return False
+    cells = record.cells[:MOST_LOOKED_AT]
+    days = [cell for cell in cells if dates.readings(cell)]
+    return bool(days) and any(amounts.read(cell) for cell in cells if not dates.readings(cell))
 
 
 def header_words(cells: Sequence[str]) -> int:
@@ -122,20 +122,16 @@ def header_roles(cells: Sequence[str]) -> set[str]:
 
 def rank(cell: str, role: str) -> float | None:
     """How good a header's cell is for a role (0 is best); None if it is not a name for it."""
-    name = fold(cell)
-    if not name:
-        return None
-    whole = words.HEADERS[role].get(name)
-    if whole is not None:
-        return whole
+    ranks, name = words.HEADERS[role], fold(cell)
+    if not name or name in ranks:
+        return ranks.get(name)
     tokens = name.split()
     core = " ".join(token for token in tokens if token not in words.FILLER)
-    if core != name and core in words.HEADERS[role]:
-        return words.HEADERS[role][core] + 0.3
-    found = words.CONTAINED.get(role, set()).intersection(tokens)
-    if found and not words.NOT_CONTAINED.intersection(tokens) and len(tokens) <= 6:
-        return 3.5
-    return None
+    if core in ranks:
+        return ranks[core] + 0.3
+    contained = words.CONTAINED.get(role, set()).intersection(tokens)
+    is_name = contained and not words.NOT_CONTAINED.intersection(tokens) and len(tokens) <= 6
+    return 3.5 if is_name else None
 
 
 def same_header(cells: Sequence[str], header: Sequence[str]) -> bool:
@@ -153,59 +149,66 @@ def filled(record: Record) -> tuple[str, ...]:
 def is_header(record: Record) -> bool:
     """It names a date and an amount (or a side of it), and holds neither."""
     cells = [cell for cell in record.cells if cell.strip()]
-    if len(cells) < 2 or any(dates.readings(cell) or amounts.written(cell) for cell in cells):
+    if len(cells) < 2 or any(dates.readings(cell) or amounts.read(cell) for cell in cells):
         return False
     roles = header_roles(cells)
     return DATE in roles and bool(roles & {AMOUNT, DEBIT, CREDIT}) and header_words(cells) >= 2
 
 
 def _header_at(records: Sequence[Record]) -> int | None:
-    for at, record in enumerate(records[:HEADER_WITHIN]):
+    for position, record in enumerate(records[:HEADER_WITHIN]):
         if is_header(record):
-            return at
-        if is_data(record) and not _summary(record):
+            return position
+        if is_data(record) and not _is_summary(record):
             return None
     return None
 
 
-def _summary(record: Record) -> bool:
-    """`Opening balance;01.01.2024;1.000,00` before the header is no row."""
+def _is_summary(record: Record) -> bool:
+    """`Opening balance;01.01.2024;1.000,00` before the header is not a row."""
     first = fold(next(cell for cell in record.cells if cell.strip()))
     return any(char.isalpha() for char in first) and len(filled(record)) <= 4
 
 
 def _score(records: Sequence[Record]) -> tuple[int, int, int]:
     """Rows that hold date and amount, then headers, then names of columns; wider is better where all are equal."""
-    data = sum(is_data(record) for record in records[:PROFILED])
-    named = max((header_words(record.cells) for record in records[:HEADER_WITHIN]), default=0)
-    width = Counter(len(record.cells) for record in records).most_common(1)[0][0] if records else 0
-    return (2 * data + (named >= 2), named, width) if width > 1 or named > 1 else (0, 0, 0)
+    if not records:
+        return 0, 0, 0
+    rows = sum(is_data(record) for record in records[:PROFILED])
+    names = max(header_words(record.cells) for record in records[:HEADER_WITHIN])
+    width = _usual_width(records)
+    return (2 * rows + (names >= 2), names, width) if width > 1 or names > 1 else (0, 0, 0)
+
+
+def _usual_width(records: Sequence[Record]) -> int:
+    return Counter(len(record.cells) for record in records).most_common(1)[0][0]
 
 
 def _headerless(records: Sequence[Record], first: int) -> Table:
     """Lines before the first row are a preamble, unless one is a row with a fault; the last may name the columns."""
-    table = Table((), tuple(records[:first]), tuple(records[first:]))
-    data = sum(is_data(row) for row in table.rows)
-    if table.width < 2 or data * 2 < len(table.rows):
+    rows = records[first:]
+    if _usual_width(rows) < 2 or sum(is_data(row) for row in rows) * 2 < len(rows):
         raise unreadable_as(records, EXPECTED)
-    faulty = next((at for at, record in enumerate(records[:first]) if _like_row(record, records[first])), first)
+    above = records[:first]
+    faulty = next((position for position, record in enumerate(above) if _is_like_row(record, rows[0])), first)
     table = Table((), tuple(records[:faulty]), tuple(records[faulty:]))
-    above = table.preamble[-1].cells if table.preamble else ()
-    named = sum(bool(cell.strip()) for cell in above)
-    return Table(above, table.preamble, table.rows) if len(above) == table.width and named > 1 else table
+    names = table.preamble[-1].cells if table.preamble else ()
+    has_names = len(names) == table.width and sum(bool(cell.strip()) for cell in names) > 1
+    return replace(table, header=names) if has_names else table
 
 
-def _like_row(record: Record, row: Record) -> bool:
+def _is_like_row(record: Record, row: Record) -> bool:
     """It has a digit where the row has its date, or is as wide and has one where the row has an amount."""
-    days = [n for n, cell in enumerate(row.cells) if dates.readings(cell)]
-    money = [n for n, cell in enumerate(row.cells) if amounts.written(cell) and n not in days]
-    telling = days + (money if len(record.cells) == len(row.cells) else [])
-    several = sum(bool(cell.strip()) for cell in record.cells) > 1
-    return several and any(any(char.isdigit() for char in record.cell(column)) for column in telling)
+    if sum(bool(cell.strip()) for cell in record.cells) < 2:
+        return False
+    columns = {column for column, cell in enumerate(row.cells) if dates.readings(cell)}
+    if len(record.cells) == len(row.cells):
+        columns |= {column for column, cell in enumerate(row.cells) if amounts.read(cell)}
+    return any(char.isdigit() for column in columns for char in record.cell(column))
 
 
 def _refuse_second_table(records: Sequence[Record], header: Sequence[str]) -> None:
     for record in records:
         if is_header(record) and not same_header(record.cells, header):
-            what = f"a second table with other columns begins here ({shown(','.join(record.cells))})"
-            raise Unreadable(f"{what}; save each table as a file of its own", record.line)
+            begin = f"a second table with other columns begins here ({shown(','.join(record.cells))})"
+            raise Unreadable(f"{begin}; save each table as a file of its own", record.line)

@@ -53,13 +53,12 @@ def records(text: str, delimiter: str = ",") -> Iterator[Record]:
 def sample(text: str, delimiter: str) -> list[Record]:
     """The first records, to choose the delimiter by. The cut may fall into a field: that record is left out."""
     head = text[:SAMPLE]
-    found = []
+    first: list[Record] = []
     try:
-        for record in records(head, delimiter):
-            found.append(record)
+        first.extend(records(head, delimiter))
     except Unreadable:
-        return found
-    return found[:-1] if len(text) > SAMPLE else found
+        return first
+    return first[:-1] if len(text) > SAMPLE else first
 
 
 def without_separator_line(text: str) -> tuple[str, str]:

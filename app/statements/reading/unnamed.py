@@ -4,17 +4,20 @@ A module of its own because it looks at rows and never at names: a balance expla
 fills one. What the rows allow in two ways is asked.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 from statements.reading.asking import Desk
-from statements.reading.columns import Columns, example, signed
+from statements.reading.columns import Columns, example, has_negatives
 from statements.reading.parsing import Record
-from statements.reading.table import Table
+from statements.reading.table import Profile, Table
 
 MOST_MONEY_COLUMNS = 12
+EXPLAINED = 0.6  # share of the steps that a balance must follow
+SPLIT = 0.8  # share of the rows that must fill one of two sides
+ZERO = Decimal(0)
 Numbers = Callable[[Record, int], Decimal | None]
 
 
@@ -31,138 +34,160 @@ class Money:
 def find(columns: Columns, desk: Desk, numbers: Numbers) -> Money:
     """The columns of money by what the cells are like."""
     rows = columns.table.sample
-    found = columns.free(lambda one: one.money > 0.9 and one.marked >= 0.5 and one.dates < 0.5)[:MOST_MONEY_COLUMNS]
-    found = [column for column in found if any(numbers(row, column) for row in rows)]  # not only zeros
-    if not found:
-        return Money()
-    if len(found) == 1:
-        return Money(amount=found[0])
-    pair = _complementary(rows, found, numbers)
-    if pair:
-        others = [column for column in found if column not in pair]
-        debit, credit = _which_side(columns.table, pair, others, desk, numbers)
-        return Money(None, debit, credit, others[0] if others else None)
-    return _amount_among(columns.table, found, desk, numbers)
+    candidates = columns.free(_looks_like_money)[:MOST_MONEY_COLUMNS]
+    candidates = [column for column in candidates if any(numbers(row, column) for row in rows)]  # not only zeros
+    if len(candidates) < 2:
+        return Money(amount=candidates[0]) if candidates else Money()
+    sides = _complementary(rows, candidates, numbers)
+    if sides is None:
+        return _amount_among(columns.table, candidates, desk, numbers)
+    balances = [column for column in candidates if column not in sides]
+    debit, credit = _which_side(columns.table, sides, balances, desk, numbers)
+    return Money(None, debit, credit, balances[0] if balances else None)
 
 
 def one_of(
-    columns: Columns, found: Sequence[int], desk: Desk, numbers: Numbers, near: tuple[int | None, int | None]
+    columns: Columns, named: Sequence[int], desk: Desk, numbers: Numbers, near: tuple[int | None, int | None]
 ) -> int:
     """Which of several columns with an amount's name is the amount; `near` are the columns of balance and fee."""
     rows, (balance, fee) = columns.table.sample, near
-    found = _different(rows, found, numbers)
-    proven = [column for column in found if balance is not None and _explained(rows, numbers, column, balance) > 0.6]
-    nets = [one for one in found if any(_less_fee(rows, numbers, other, fee, one) for other in found if other != one)]
-    certain = found if len(found) == 1 else proven if len(proven) == 1 else nets
-    choices = {str(column + 1): f"column {column + 1} ({example(columns.table, column)})" for column in found}
+    candidates = _distinct(rows, named, numbers)
+    certain = candidates
+    if len(candidates) > 1:
+        certain = [column for column in candidates if _explained(rows, numbers, column, balance) > EXPLAINED]
+    if len(certain) != 1:
+        certain = [net for net in candidates if _is_less_fee(rows, numbers, candidates, fee, net)]
     text = "Several columns are called an amount. Which one moved this account?"
-    answer = desk.decide("amount_column", str(certain[0] + 1) if len(certain) == 1 else "", text, choices)
-    return int(answer) - 1
+    proven = _choice(certain[0]) if len(certain) == 1 else ""
+    return int(desk.decide("amount_column", proven, text, _choices(columns.table, candidates))) - 1
 
 
 def is_net(columns: Columns, amount: int | None, fee: int | None, numbers: Numbers) -> bool:
     """The fee is already in the amount: another column, less the fee, is the amount."""
     if amount is None or fee is None:
         return False
-    others = [n for n, one in enumerate(columns.profiles) if one.money > 0.5 and n not in (amount, fee)]
-    return any(_less_fee(columns.table.sample, numbers, other, fee, amount) for other in others)
+    money = [column for column, profile in enumerate(columns.profiles) if profile.money > 0.5 and column != fee]
+    return _is_less_fee(columns.table.sample, numbers, money, fee, amount)
 
 
 def balance_of(columns: Columns, amount: int, numbers: Numbers) -> int | None:
     """A column that moves by the amount in each row is its balance, whatever its name is."""
     rows = columns.table.sample
-    likely = columns.free(lambda one: one.money > 0.9 and one.filled > 0.9 and one.marked >= 0.5 and one.dates < 0.5)
-    steps = len(rows) - 1
-    found = [n for n in likely if steps > 1 and _explained(rows, numbers, amount, n) == 1]
-    return found[0] if len(found) == 1 else None
+    if len(rows) < 3:
+        return None
+    candidates = columns.free(lambda profile: _looks_like_money(profile) and profile.filled > 0.9)
+    balances = [column for column in candidates if _explained(rows, numbers, amount, column) == 1]
+    return balances[0] if len(balances) == 1 else None
 
 
-def _different(rows: Sequence[Record], found: Sequence[int], numbers: Numbers) -> list[int]:
+def _looks_like_money(profile: Profile) -> bool:
+    return profile.money > 0.9 and profile.marked >= 0.5 and profile.dates < 0.5
+
+
+def _choice(column: int) -> str:
+    """An answer names a column as a person counts, from 1."""
+    return str(column + 1)
+
+
+def _choices(table: Table, columns: Sequence[int]) -> dict[str, str]:
+    return {_choice(column): f"column {column + 1} ({example(table, column)})" for column in columns}
+
+
+def _distinct(rows: Sequence[Record], columns: Sequence[int], numbers: Numbers) -> list[int]:
     """Without the columns that only repeat one before them."""
-    kept: dict[tuple[Decimal | None, ...], int] = {}
-    for column in found:
-        kept.setdefault(tuple(numbers(row, column) for row in rows), column)
-    return list(kept.values())
+    first: dict[tuple[Decimal | None, ...], int] = {}
+    for column in columns:
+        first.setdefault(tuple(numbers(row, column) for row in rows), column)
+    return list(first.values())
 
 
-def _less_fee(rows: Sequence[Record], numbers: Numbers, gross: int, fee: int | None, net: int) -> bool:
-    """In every row the one amount less the fee is the other, and they differ somewhere."""
-    zero = Decimal(0)
-    cells = [[numbers(row, column) or zero for column in (gross, net)] for row in rows]
-    fees = [abs(numbers(row, fee) or zero) if fee is not None else zero for row in rows]
-    adds_up = all(net == gross - cost for (gross, net), cost in zip(cells, fees, strict=True))
-    return adds_up and any(fees)
+def _is_less_fee(
+    rows: Sequence[Record], numbers: Numbers, candidates: Iterable[int], fee: int | None, net: int
+) -> bool:
+    """In every row one of the other amounts less the fee is this one, and a row has a fee."""
+    fees = _amounts(rows, fee, numbers)
+    nets = _amounts(rows, net, numbers)
+    gross = [number + abs(cost) for number, cost in zip(nets, fees, strict=True)]
+    others = [column for column in candidates if column != net]
+    return any(fees) and any(_amounts(rows, column, numbers) == gross for column in others)
 
 
-def _explained(rows: Sequence[Record], numbers: Numbers, amount: int, balance: int) -> float:
+def _amounts(rows: Sequence[Record], column: int | None, numbers: Numbers) -> list[Decimal]:
+    """The column's numbers, 0 where it has none."""
+    return [ZERO if column is None else numbers(row, column) or ZERO for row in rows]
+
+
+def _explained(rows: Sequence[Record], numbers: Numbers, amount: int, balance: int | None) -> float:
     """Share of neighbouring rows in which the balance moves by the amount, in either order of time and sign."""
-    known = [(numbers(row, amount), numbers(row, balance)) for row in rows]
-    pairs = [
-        (a, b, c, d)
-        for (a, b), (c, d) in pairwise(known)
-        if a is not None and b is not None and c is not None and d is not None and (a or c)
-    ]
-    if not pairs:
+    if balance is None:
         return 0.0
-    down = sum(abs(d - b) == abs(c) for _, b, c, d in pairs)
-    up = sum(abs(b - d) == abs(a) for a, b, _, d in pairs)
-    return max(up, down) / len(pairs)
+    cells = [(numbers(row, amount), numbers(row, balance)) for row in rows]
+    steps = [
+        (abs(first), abs(second), abs(after - before))
+        for (first, before), (second, after) in pairwise(cells)
+        if first is not None and second is not None and before is not None and after is not None and (first or second)
+    ]
+    down = sum(step == second for _, second, step in steps)
+    up = sum(step == first for first, _, step in steps)
+    return max(up, down) / max(1, len(steps))
 
 
-def _complementary(rows: Sequence[Record], found: Sequence[int], numbers: Numbers) -> tuple[int, int] | None:
+def _complementary(rows: Sequence[Record], candidates: Sequence[int], numbers: Numbers) -> tuple[int, int] | None:
     """Two columns of which each row fills exactly one: money out and money in."""
-    for at, left in enumerate(found):
-        for right in found[at + 1 :]:
-            sides = [(bool(numbers(row, left)), bool(numbers(row, right))) for row in rows]
-            if not any(a and b for a, b in sides) and sum(a or b for a, b in sides) > 0.8 * len(sides):
-                return left, right
+    for pair in combinations(candidates, 2):
+        sides = [sum(bool(numbers(row, column)) for column in pair) for row in rows]
+        if 2 not in sides and sides.count(1) > SPLIT * len(sides):
+            return pair
     return None
 
 
 def _which_side(
-    table: Table, pair: tuple[int, int], others: Sequence[int], desk: Desk, numbers: Numbers
+    table: Table, sides: tuple[int, int], balances: Sequence[int], desk: Desk, numbers: Numbers
 ) -> tuple[int, int]:
     """(money out, money in): by their signs, else by the balance, else by asking."""
-    negative = [signed(table, column) for column in pair]
-    found = ""
-    if negative[0] != negative[1]:
-        found = str(pair[0] + 1) if negative[0] else str(pair[1] + 1)
-    elif others:
-        found = _side_by_balance(table.sample, pair, others[0], numbers)
-    choices = {str(column + 1): f"column {column + 1} ({example(table, column)})" for column in pair}
-    answer = desk.decide("money_out_column", found, "Which column is the money that left the account?", choices)
-    return (pair[0], pair[1]) if answer == str(pair[0] + 1) else (pair[1], pair[0])
+    first, second = (has_negatives(table, column) for column in sides)
+    proven = ""
+    if first != second:
+        proven = _choice(sides[0] if first else sides[1])
+    elif balances:
+        proven = _side_by_balance(table.sample, sides, balances[0], numbers)
+    text = "Which column is the money that left the account?"
+    answer = desk.decide("money_out_column", proven, text, _choices(table, sides))
+    return sides if answer == _choice(sides[0]) else (sides[1], sides[0])
 
 
-def _side_by_balance(rows: Sequence[Record], pair: tuple[int, int], balance: int, numbers: Numbers) -> str:
-    first = _explained_sides(rows, *pair, balance, numbers)
-    second = _explained_sides(rows, *pair[::-1], balance, numbers)
+def _side_by_balance(rows: Sequence[Record], sides: tuple[int, int], balance: int, numbers: Numbers) -> str:
+    first, second = (_explained_sides(rows, *pair, balance, numbers) for pair in (sides, sides[::-1]))
     if first == second:
         return ""
-    return str(pair[0] + 1) if first > second else str(pair[1] + 1)
+    return _choice(sides[0] if first > second else sides[1])
 
 
 def _explained_sides(rows: Sequence[Record], out: int, into: int, balance: int, numbers: Numbers) -> int:
     """How often the balance moves by money in less money out, in the better order of time."""
-    zero, down, up = Decimal(0), 0, 0
-    for first, second in pairwise(rows):
-        before, after = numbers(first, balance), numbers(second, balance)
-        if before is not None and after is not None:
-            moves = [abs(numbers(row, into) or zero) - abs(numbers(row, out) or zero) for row in (first, second)]
-            down, up = down + (after - before == moves[1]), up + (before - after == moves[0])
+    moves = [
+        abs(money_in) - abs(money_out)
+        for money_in, money_out in zip(_amounts(rows, into, numbers), _amounts(rows, out, numbers), strict=True)
+    ]
+    entries = pairwise(zip((numbers(row, balance) for row in rows), moves, strict=True))
+    steps = [
+        (after - before, first, second)
+        for (before, first), (after, second) in entries
+        if before is not None and after is not None
+    ]
+    down = sum(step == second for step, _, second in steps)
+    up = sum(-step == first for step, first, _ in steps)
     return max(down, up)
 
 
-def _amount_among(table: Table, found: Sequence[int], desk: Desk, numbers: Numbers) -> Money:
+def _amount_among(table: Table, candidates: Sequence[int], desk: Desk, numbers: Numbers) -> Money:
     """The amount is the column that explains every other one; where none or several do, the person is asked."""
-    rows = table.sample
-    candidates: dict[int, int] = {}
-    for column in found:
-        balances = [other for other in found if other != column and _explained(rows, numbers, column, other) > 0.6]
-        left = [other for other in found if other != column and other not in balances]
-        if balances and not left:
-            candidates[column] = balances[-1]
-    choices = {str(column + 1): f"column {column + 1} ({example(table, column)})" for column in found}
-    certain = str(next(iter(candidates)) + 1) if len(candidates) == 1 else ""
-    answer = int(desk.decide("amount_column", certain, "Which column is the amount of the transaction?", choices)) - 1
-    return Money(amount=answer, balance=candidates.get(answer))
+    balances: dict[int, int] = {}
+    for column in candidates:
+        rest = [other for other in candidates if other != column]
+        if all(_explained(table.sample, numbers, column, other) > EXPLAINED for other in rest):
+            balances[column] = rest[-1]
+    proven = _choice(next(iter(balances))) if len(balances) == 1 else ""
+    text = "Which column is the amount of the transaction?"
+    amount = int(desk.decide("amount_column", proven, text, _choices(table, candidates))) - 1
+    return Money(amount=amount, balance=balances.get(amount))

@@ -12,8 +12,8 @@ STAR = 2
 
 def recognises(records: Sequence[Record]) -> bool:
     """Decided by the file, not by one line: most lines look right. A line that does not is then that line's problem."""
-    alike = sum(len(record.cells) == COLUMNS and record.cells[STAR].strip() == "*" for record in records)
-    return alike * 2 > len(records)
+    matching = sum(len(record.cells) == COLUMNS and record.cells[STAR].strip() == "*" for record in records)
+    return matching * 2 > len(records)
 
 
 def read(records: Sequence[Record]) -> Statement:

@@ -408,7 +408,7 @@ class TestAmounts:
          ("+ $5.00", ".", False), ("5.00 DR", ".", True), ("1 234,00", ",", False), (".50", ".", False)],
     )  # fmt: skip
     def test_it_reads_what_banks_write(self, cell: str, mark: str, negative: bool) -> None:
-        found = amounts.written(cell)
+        found = amounts.read(cell)
         assert found and (amounts.mark_of(found.body), found.negative) == (mark, negative)
 
     @pytest.mark.parametrize(
@@ -417,7 +417,7 @@ class TestAmounts:
          "1_000", "٣", "5 CR-", "1.2.3,4", "5%", "#5", "1,23,45", "01,234.00", "5..", "NaN", "9" * 61, "5\x005"],
     )  # fmt: skip
     def test_it_takes_nothing_else_for_an_amount(self, cell: str) -> None:
-        assert amounts.written(cell) is None
+        assert amounts.read(cell) is None
 
     def test_zeros_behind_the_part_may_be_many(self) -> None:
         assert read(HEAD + "2025-03-13,TEA,-1.5000000000\n").rows[0].amount == Decimal("-1.5")

@@ -15,7 +15,7 @@ FOLDER = Path(reading.__file__ or "").parent
 MODULES = sorted(FOLDER.glob("*.py"))
 STANDARD = {
     "bisect", "codecs", "collections", "csv", "dataclasses", "datetime", "decimal", "functools", "hashlib", "io",
-    "itertools", "re", "typing", "unicodedata",
+    "itertools", "operator", "re", "typing", "unicodedata",
 }  # fmt: skip
 EFFECTS = {"open", "print", "input", "exec", "eval", "__import__"}
 CLOCK = {"now", "today", "utcnow"}

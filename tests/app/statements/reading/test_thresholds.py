@@ -10,7 +10,7 @@ import pytest
 from statements.importing import Refused, parse
 from statements.reading import charsets, evidence, movement, owners, sections
 from statements.reading.asking import Asked
-from statements.reading.evidence import Hints, Seen
+from statements.reading.evidence import Entry, Hints
 from statements.reading.parsing import Statement
 
 HEAD = "Date,Description,Amount\n"
@@ -18,10 +18,10 @@ NOWHERE = Hints(american=False, decimal_comma=False, currency="", foreign=False)
 DAY = date(2025, 3, 13)
 
 
-def seen(*amounts: float, words: Sequence[str] = (), balances: Sequence[float] = ()) -> list[Seen]:
+def seen(*amounts: float, words: Sequence[str] = (), balances: Sequence[float] = ()) -> list[Entry]:
     """A row each, a day apart, in the order of time."""
     return [
-        Seen(
+        Entry(
             DAY + timedelta(at),
             Decimal(str(amount)),
             False,
@@ -62,7 +62,7 @@ class TestSigns:
     ) -> None:
         steps = [1, *([1, -1] * right)[:right], *([7] * wrong)]
         balances = [sum(steps[: at + 1]) + 100 for at in range(len(steps))]
-        assert evidence.both_ways(seen(*([1] * len(steps)), balances=balances)) is refused
+        assert evidence.goes_both_ways(seen(*([1] * len(steps)), balances=balances)) is refused
 
     def test_one_contradicting_text_of_four_is_not_heard_and_one_of_three_is(self) -> None:
         four = ("payroll", "payroll", "payroll", "payroll")
@@ -96,7 +96,7 @@ class TestSigns:
         steps = [1, -1, 1, 1, -1, *([7] * wrong)]  # 4 of 5 steps, or 4 of 6
         balances = [sum(steps[: at + 1]) + 100 for at in range(len(steps))]
         rows = seen(*([1] * len(steps)), balances=balances)
-        assert evidence.both_ways(rows) is refused
+        assert evidence.goes_both_ways(rows) is refused
 
     @pytest.mark.parametrize(("odd", "asked"), [(1, []), (2, ["amount_sign"])])
     def test_one_row_in_ten_may_have_another_sign_than_its_direction_says(self, odd: int, asked: list[str]) -> None:
