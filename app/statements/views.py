@@ -68,36 +68,36 @@ def answer(request: HttpRequest, pk: int | None = None) -> HttpResponse:
 @require_POST
 def forget(request: HttpRequest, pk: int) -> HttpResponse:
     """The next file of that kind is asked about again."""
-    kept = get_object_or_404(RememberedAnswers, pk=pk)
-    kept.delete()
-    messages.success(request, f"The answers for {kept.account} are forgotten; its next file is asked about again.")
+    memory = get_object_or_404(RememberedAnswers, pk=pk)
+    memory.delete()
+    messages.success(request, f"The answers for {memory.account} are forgotten; its next file is asked about again.")
     return redirect("upload")
 
 
 @require_safe
 def imported(request: HttpRequest, pk: int) -> HttpResponse:
     """What became of one file: its answers, and each line that is no transaction."""
-    kept = get_object_or_404(StatementImport.objects.defer("content").select_related("account"), pk=pk)
-    left_out = [LeftOut(**line) for line in kept.left_out or ()]
-    context = {"kept": kept, "left_out": left_out, "plan": undoing.plan(kept)}
+    record = get_object_or_404(StatementImport.objects.defer("content").select_related("account"), pk=pk)
+    left_out = [LeftOut(**line) for line in record.left_out or ()]
+    context = {"record": record, "left_out": left_out, "plan": undoing.plan(record)}
     return render(request, "statements/import.html", context)
 
 
 @require_POST
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
-    kept = get_object_or_404(StatementImport.objects.defer("content").select_related("account"), pk=pk)
-    done = undoing.undo(kept)
-    stayed = f"; {len(done.staying)} that were edited stay" if done.staying else ""
-    messages.success(request, f"{kept.filename}: {len(done.going)} rows of {kept.account} undone{stayed}.")
-    return redirect("import", kept.pk)
+    record = get_object_or_404(StatementImport.objects.defer("content").select_related("account"), pk=pk)
+    undone = undoing.undo(record)
+    stayed = f"; {len(undone.staying)} that were edited stay" if undone.staying else ""
+    messages.success(request, f"{record.filename}: {len(undone.going)} rows of {record.account} undone{stayed}.")
+    return redirect("import", record.pk)
 
 
 @require_safe
 def original(request: HttpRequest, pk: int) -> HttpResponse:
     """The file as the bank wrote it; always a download, whatever is in it."""
-    kept = get_object_or_404(StatementImport, pk=pk)
-    response = HttpResponse(bytes(kept.content), content_type="application/octet-stream")
-    response.headers["Content-Disposition"] = f'attachment; filename="statement-{kept.pk}.csv"'
+    record = get_object_or_404(StatementImport, pk=pk)
+    response = HttpResponse(bytes(record.content), content_type="application/octet-stream")
+    response.headers["Content-Disposition"] = f'attachment; filename="statement-{record.pk}.csv"'
     return response
 
 

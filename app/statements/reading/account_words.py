@@ -21,7 +21,7 @@ OWN_ACCOUNT = set(
 ACCOUNT_NUMBER = set(
     listed("account number|account no|account nr|account num|acct number|acct no|accountnumber|bank account")
 )
-# How a bookkeeping's accounts begin that are no bank's: what money was spent on.
+# First words of a bookkeeping's accounts that are no bank's: categories of spending.
 CATEGORIES = set(listed("expense|expenses|income|ausgaben|einnahmen|depenses|gastos"))
 EITHERS_ACCOUNT = set(
     listed(
@@ -46,7 +46,7 @@ OTHER_PARTY = set(
         "|beneficiaire|beneficiario|ordenante|controparte|mandate|mandat|reference|ref|card|karte"
     )
 )
-# How a line between the rows begins that names the account of those below; and what it then says of something else.
+# First words of a line that names the account of the rows below; and words of lines that name something else.
 ACCOUNT_TITLES = set(
     listed("account|acct|konto|kontonummer|auftragskonto|iban|rekening|compte|cuenta|conto|conta|rachunek|ucet|tili")
 )

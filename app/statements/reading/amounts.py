@@ -16,13 +16,14 @@ SEPARATORS = ".,' "
 MINUS, PLUS = "-\u2212\u2013", "+"
 IN, OUT = "in", "out"
 
-# ISO 4217 with how many places each has; what is not here is not taken for a currency.
+# ISO 4217 with how many places each has; another code is not taken for a currency.
 _TWO_PLACES = (
     "AED ARS AUD BAM BGN BRL CAD CHF CNY COP CRC CZK DKK DOP EGP EUR GBP GEL GTQ HKD HRK HUF IDR ILS INR KES LKR MAD "
     "MXN MYR NGN NOK NZD PEN PHP PKR PLN QAR RON RSD RUB SAR SEK SGD THB TRY TWD UAH USD UYU ZAR"
 )
 _OTHER_PLACES = {"CLP": 0, "ISK": 0, "JPY": 0, "KRW": 0, "VND": 0, "BHD": 3, "JOD": 3, "KWD": 3, "OMR": 3, "TND": 3}
 PLACES = dict.fromkeys(_TWO_PLACES.split(), 2) | _OTHER_PLACES
+_CODES = {"", *PLACES}
 # The symbols that mean one currency, or several that all have two places.
 SYMBOLS = {"€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR", "zł": "PLN", "kč": "CZK", "r$": "BRL", "₩": "KRW"}
 _MORE_SYMBOLS = {"$", "us$", "ca$", "c$", "a$", "au$", "nz$", "hk$", "s$", "kr", "kr.", "fr", "fr.", "sfr", "sfr."}
@@ -139,5 +140,6 @@ def _affixes(before: str, after: str) -> tuple[bool, bool, str] | None:
 
 def _is_currency(word: str) -> bool:
     """True for a symbol, a code we know, or nothing."""
-    known = not word or word.upper() in PLACES or word.casefold() in SYMBOLS or word.casefold() in _MORE_SYMBOLS
-    return known or (len(word) == 1 and unicodedata.category(word) == "Sc")
+    if word.upper() in _CODES or word.casefold() in SYMBOLS or word.casefold() in _MORE_SYMBOLS:
+        return True
+    return len(word) == 1 and unicodedata.category(word) == "Sc"

@@ -39,7 +39,7 @@ _LANGUAGES: dict[str, tuple[tuple[str, str], ...]] = {
 }
 _BYTES = re.compile(rb"[^\s\",;|]{0,40}[\x80-\xff][^\s\",;|]{0,40}")
 _WORD = re.compile(r"[^\s\",;|]*[^\x00-\x7f\s][^\s\",;|]*")
-# What stands beside a letter only if the encoding is another one: `wp³ata`, `kart¹`.
+# Signs that are beside a letter only if the encoding is another one: `wp³ata`, `kart¹`.
 _ODD_BESIDE = set("¹³£¯¢¥§±×÷¼½¾¶¸ƒ¤¦¬‡†‰‹›ˆ˜•™®©")  # noqa: RUF001  what is misread is the matter here
 _ODD_BETWEEN = set("‚„…–—‰")  # noqa: RUF001  as above
 _ODD_BEHIND = set("¿¡")
@@ -139,6 +139,6 @@ def _is_odd(word: str) -> bool:
 def _sample(text: str, texts: Iterable[str]) -> str:
     """The first words that the readings show in different ways."""
     words = _WORD.findall(text)
-    rows = zip_longest(words, *(_WORD.findall(other) for other in texts))
+    rows = zip_longest(words, *(_WORD.findall(reading) for reading in texts))
     telling = [row[0] for row in rows if row[0] is not None and len(set(row)) > 1]
     return ", ".join(word[:LONGEST_SAMPLE] for word in list(dict.fromkeys(telling))[:SAMPLE_WORDS])

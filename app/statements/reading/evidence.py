@@ -19,7 +19,7 @@ AS_IS, FLIPPED = "as_is", "flipped"
 ONE_STATEMENT_DAYS, SCATTERED_DAYS, SCATTERED_TIMES = 400, 700, 7
 NEAR_DAYS, FAR_DAYS = 15, 45
 LEAST_MONTHS = 4
-DateCells = Sequence[Sequence[dict[str, date]]]  # of each row what its date cells may mean, the chosen column first
+DateCells = Sequence[Sequence[dict[str, date]]]  # of each row the readings of its date cells, the chosen column first
 
 
 @dataclass(frozen=True)

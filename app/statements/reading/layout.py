@@ -111,9 +111,9 @@ def _money_share(profile: Profile) -> float:
 
 
 def _day(columns: Columns) -> int | None:
-    named = columns.named(DATE, lambda profile: profile.dates)
-    if named is not None:
-        return named
+    by_name = columns.named(DATE, lambda profile: profile.dates)
+    if by_name is not None:
+        return by_name
     candidates = columns.free(lambda profile: profile.dates >= 0.7 and profile.filled >= 0.7)
     return candidates[0] if candidates else None
 
@@ -149,8 +149,8 @@ def _empty_amount(columns: Columns) -> int | None:
 
 def _amounts(columns: Columns, best: int) -> list[int]:
     """The columns whose names make them the amount, the best name first."""
-    named = [column for column in columns.ranked(AMOUNT) if columns.profiles[column].money >= 0.5]
-    return list(dict.fromkeys([best, *named]))
+    ranked = [column for column in columns.ranked(AMOUNT) if columns.profiles[column].money >= 0.5]
+    return list(dict.fromkeys([best, *ranked]))
 
 
 def _with_empty_side(columns: Columns, debit: int | None, credit: int | None) -> tuple[int | None, int | None]:
@@ -184,11 +184,11 @@ def _names_direction(table: Table, column: int) -> bool:
 
 def _descriptions(columns: Columns) -> tuple[int, ...]:
     """The columns to take the text from, best first: by name, else the one with the most letters."""
-    named = [column for column in columns.ranked(DESCRIPTION) if columns.profiles[column].filled]
+    ranked = [column for column in columns.ranked(DESCRIPTION) if columns.profiles[column].filled]
     texts = columns.free(lambda profile: profile.letters > 2 and profile.dates < 0.5 and profile.money < 0.5)
     texts.sort(key=lambda column: -columns.profiles[column].letters * columns.profiles[column].distinct)
-    wordy = [column for column in named if columns.profiles[column].letters > 0]
+    wordy = [column for column in ranked if columns.profiles[column].letters > 0]
     header = columns.table.header
     accounts = {column for column, cell in enumerate(header) if fold(cell) in OWN_ACCOUNT}  # the last to describe a row
     texts = [column for column in texts if column not in accounts]
-    return tuple(dict.fromkeys([*wordy, *texts, *named, *sorted(accounts - columns.assigned)]))
+    return tuple(dict.fromkeys([*wordy, *texts, *ranked, *sorted(accounts - columns.assigned)]))

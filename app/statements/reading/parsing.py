@@ -44,7 +44,7 @@ class Row:
 @dataclass(frozen=True)
 class Problem:
     line: int
-    what: str  # the name is kept in the command's JSON
+    what: str  # also the name in the command's JSON
 
     def at(self, filename: str) -> str:
         return f"{filename}:{self.line}: {self.what}" if self.line else f"{filename}: {self.what}"

@@ -103,8 +103,8 @@ class _Sums:
         """Opening and closing ones, whichever end of the file is the newest."""
         column = self.file.layout.balance
         ends = [(self.numbers[position], self.rows[position].amount) for position in (first, end - 1)]
-        known = [(cells[column], amount) for cells, amount in ends if column is not None and column in cells]
-        return {abs(number) for balance, amount in known for number in (balance, balance - amount)}
+        pairs = [(cells[column], amount) for cells, amount in ends if column is not None and column in cells]
+        return {abs(number) for balance, amount in pairs for number in (balance, balance - amount)}
 
 
 def _added(first: tuple[Decimal, ...], second: tuple[Decimal, ...]) -> tuple[Decimal, ...]:

@@ -47,11 +47,11 @@ def find(columns: Columns, desk: Desk, numbers: Numbers) -> Money:
 
 
 def one_of(
-    columns: Columns, named: Sequence[int], desk: Desk, numbers: Numbers, near: tuple[int | None, int | None]
+    columns: Columns, candidates: Sequence[int], desk: Desk, numbers: Numbers, near: tuple[int | None, int | None]
 ) -> int:
     """Which of several columns with an amount's name is the amount; `near` are the columns of balance and fee."""
     rows, (balance, fee) = columns.table.sample, near
-    candidates = _distinct(rows, named, numbers)
+    candidates = _distinct(rows, candidates, numbers)
     certain = candidates
     if len(candidates) > 1:
         certain = [column for column in candidates if _explained(rows, numbers, column, balance) > EXPLAINED]
@@ -108,8 +108,7 @@ def _is_less_fee(
     fees = _amounts(rows, fee, numbers)
     nets = _amounts(rows, net, numbers)
     gross = [number + abs(cost) for number, cost in zip(nets, fees, strict=True)]
-    others = [column for column in candidates if column != net]
-    return any(fees) and any(_amounts(rows, column, numbers) == gross for column in others)
+    return any(fees) and any(_amounts(rows, column, numbers) == gross for column in candidates if column != net)
 
 
 def _amounts(rows: Sequence[Record], column: int | None, numbers: Numbers) -> list[Decimal]:
@@ -184,8 +183,8 @@ def _amount_among(table: Table, candidates: Sequence[int], desk: Desk, numbers: 
     """The amount is the column that explains every other one; where none or several do, the person is asked."""
     balances: dict[int, int] = {}
     for column in candidates:
-        rest = [other for other in candidates if other != column]
-        if all(_explained(table.sample, numbers, column, other) > EXPLAINED for other in rest):
+        rest = [balance for balance in candidates if balance != column]
+        if all(_explained(table.sample, numbers, column, balance) > EXPLAINED for balance in rest):
             balances[column] = rest[-1]
     proven = _choice(next(iter(balances))) if len(balances) == 1 else ""
     text = "Which column is the amount of the transaction?"

@@ -224,7 +224,7 @@ NOT_DONE = set(
     )
 )
 
-# Titles between the rows: what of those below is not booked yet, and what is.
+# Titles between the rows: the rows below are not booked yet, or are booked.
 PENDING = re.compile(
     r"\b(?:pending|unposted|unbooked|uncleared|unsettled|not (?:yet )?(?:posted|booked|cleared)"
     r"|authori[sz]ations?|holds?"

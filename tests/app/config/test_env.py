@@ -17,7 +17,7 @@ def refused(call: object, *arguments: object, **named: object) -> SettingsError:
         call(*arguments, **named)
     where, _, hint = str(caught.value).partition("\nHINT: ")
     assert hint, "every refusal says what mends it"
-    assert where.startswith(f"{caught.value.where}: ")
+    assert where.startswith(f"{caught.value.setting}: ")
     return caught.value
 
 
@@ -76,7 +76,7 @@ class TestSecrets:
         assert "hidden" not in str(error)
 
     def test_it_refuses_a_file_that_is_missing(self) -> None:
-        assert "/nowhere/x" in refused(Env({"X_FILE": "/nowhere/x"}).secret, "X").what
+        assert "/nowhere/x" in refused(Env({"X_FILE": "/nowhere/x"}).secret, "X").fault
 
     def test_it_refuses_a_file_that_is_missing_even_for_an_optional_secret(self) -> None:
         refused(Env({"X_FILE": "/nowhere/x"}).secret, "X", "")
