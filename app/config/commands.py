@@ -13,7 +13,7 @@ BAD, COULD_NOT_CHECK, USAGE = 1, 2, 64
 
 
 def database_away(error: Exception) -> str | None:
-    """The message of an error that means "no connection"; None where the server answered with what it did not like."""
+    """The message of an error that means "no connection"; None where the server answered with an error of its own."""
     if getattr(error.__cause__, "sqlstate", None) is not None:
         return None
     reason = str(error).strip().splitlines()[0]

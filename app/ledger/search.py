@@ -69,7 +69,7 @@ def totals(matches: QuerySet[Transaction]) -> list[Total]:
 
 
 def typed_amount(word: str) -> Decimal | None:
-    """The number a person typed, or None. Only what the column can hold: `1e99` and `NaN` are words."""
+    """The number a person typed, or None. Only numbers that fit the column: `1e99` and `NaN` are words."""
     try:
         number = Decimal(word.replace(",", ""))
     except InvalidOperation:
@@ -86,5 +86,5 @@ def _matches(word: str) -> Q:
 
 
 def _same_amount(number: Decimal) -> Q:
-    """A sign, if typed, counts as minus only: people look for 45.20 and mean what they spent."""
+    """A sign, if typed, counts as minus only: people search 45.20 for money that they spent."""
     return Q(amount=number) if number < 0 else Q(amount=number) | Q(amount=-number)

@@ -1,4 +1,4 @@
-"""The upload form, and the form of what a file leaves open."""
+"""The upload form, and the form with the questions that a file leaves open."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Upload a statement, answer what it leaves open, see what was uploaded, get the bank's file back."""
+"""Upload a statement, answer its questions, see its import, download the bank's file."""
 
 from django.contrib import messages
 from django.contrib.auth.models import User
@@ -76,7 +76,7 @@ def forget(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 def imported(request: HttpRequest, pk: int) -> HttpResponse:
-    """What became of one file: its answers, and each line that is no transaction."""
+    """One import: its answers, and each line that is no transaction."""
     record = get_object_or_404(StatementImport.objects.defer("content").select_related("account"), pk=pk)
     left_out = [LeftOut(**line) for line in record.left_out or ()]
     context = {"record": record, "left_out": left_out, "plan": undoing.plan(record)}
@@ -129,7 +129,7 @@ def _page(
 
 
 def _questions(pending: PendingUpload) -> tuple[tuple[Question, ...], tuple[LeftOut, ...]]:
-    """(what is still open, the lines left out so far). A file that has become unreadable says so when imported."""
+    """(the open questions, the lines left out so far). A file that has become unreadable says so when imported."""
     try:
         outcome = import_file(
             pending.filename, bytes(pending.content), pending.account.name, answers=pending.answers, dry_run=True

@@ -1,7 +1,7 @@
-"""From the name of a tool to its result: which functions may be called at all, with which arguments.
+"""From the name of a tool to its result: the functions that may be called, and their arguments.
 
-A row of the database names a function; only what stands in settings.TOOL_FUNCTIONS is imported, so that who can write
-to that table still cannot run anything else.
+A row of the database names a function; only functions in settings.TOOL_FUNCTIONS are imported, so that a writer of that
+table cannot run anything else.
 """
 
 import inspect
@@ -41,7 +41,7 @@ def function(path: str) -> Callable[..., object]:
 
 
 def arguments(path: str) -> list[Argument]:
-    """What the function takes, by its signature; only text, numbers and yes or no can be given in a form."""
+    """The function's arguments by its signature; only text, numbers and yes or no can be given in a form."""
     parameters = inspect.signature(function(path), eval_str=True).parameters.values()
     return [_argument(parameter) for parameter in parameters]
 

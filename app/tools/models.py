@@ -37,7 +37,7 @@ class Tool(models.Model):
         return self.name
 
     def run(self, texts: Mapping[str, str], user: User | None = None) -> "ToolRun":
-        """Never raises for what the tool does: what went wrong is kept with the run."""
+        """Never raises for a failure of the tool: the run records it."""
         started, result, error = time.monotonic(), None, ""
         try:
             result = calling.call(self.function, texts)

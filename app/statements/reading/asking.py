@@ -38,7 +38,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Question:
-    """`about` names what is asked about, where the answer holds for nothing else: a state, the text of a row."""
+    """`about` names the state or the text of a row that the answer is limited to; "" for an answer about the file."""
 
     key: str
     text: str

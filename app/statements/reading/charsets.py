@@ -83,7 +83,7 @@ def _decoded(content: bytes, encoding: str) -> str:
 
 
 def _is_western(text: str) -> bool:
-    """No mark stands where a letter should be, and no word consists of letters with marks."""
+    """No sign is in the place of a letter, and no word consists of letters with marks."""
     run = 0
     for before, char, after in _around(text):
         is_letter = char > "\x7f" and char.isalpha() and char not in "ªº"

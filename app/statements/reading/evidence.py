@@ -1,4 +1,4 @@
-"""What the rows of a file prove about how it is written: decimal mark, order of dates, sign of amounts.
+"""Proofs from the rows of a file: its decimal mark, its order of dates, the sign of its amounts.
 
 Each function returns the finding, or nothing where the rows allow both. Nothing here asks or decides for a person.
 """
@@ -35,7 +35,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Hints:
-    """What the rest of the file says about where it comes from."""
+    """Signs of a file's origin, from its header and its amounts."""
 
     american: bool
     decimal_comma: bool

@@ -1,7 +1,7 @@
-"""What a file is, by its first bytes: names and extensions lie.
+"""The format of a file by its first bytes: names and extensions lie.
 
-A module of its own because it is asked before anything is decoded, and because what is not read yet is a list that
-gets shorter with each format.
+A module of its own because it runs before anything is decoded, and because the list of unread formats gets shorter
+with each new reader.
 """
 
 import re

@@ -178,7 +178,7 @@ def _direction(columns: Columns) -> int | None:
 
 
 def _names_direction(table: Table, column: int) -> bool:
-    """A column with one value for all rows may as well tell the kind of account or card."""
+    """A column with one value for all rows may as well name the kind of account or card."""
     return bool(table.header) and fold(table.header[column]) in words.DIRECTION_HEADERS
 
 

@@ -1,6 +1,6 @@
-"""What the balance column proves of each line: that the line moves it by its amount, or that the line does not move it.
+"""Proofs from the balance column: a line moves the balance by its amount, or it does not move it at all.
 
-A module of its own because this is arithmetic that tells a transaction from a line that only looks like one (an
+A module of its own because this arithmetic separates a transaction from a line that only looks like one (an
 authorisation, a balance, a total), whatever its words are.
 """
 

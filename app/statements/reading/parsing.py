@@ -64,7 +64,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Statement:
-    """`notes` say what was decided or left out, and by what evidence; `currency` is empty where the file names none,
+    """`notes` name each decision and its evidence; `currency` is empty where the file names none,
     and so is `own_account`, the account as the file calls it. `left_out` has every line that is no row.
 
     Files with the same `layout` are written in the same way: answers given for one hold for the others, if they are

@@ -142,7 +142,7 @@ def _has_direction(file: File, numbers: Numbers) -> bool:
 
 
 def _by_direction(file: File, drafts: Sequence[Draft], numbers: Numbers, faults: Faults) -> Numbers:
-    """The column that says debit or credit gives the sign, or tells what the signs mean."""
+    """The column that says debit or credit gives the sign, or shows what the signs mean."""
     cells = {draft.line: draft.record.cell(file.layout.direction) for draft in drafts}
     sides = {line: evidence.direction_of(cell) for line, cell in cells.items()}
     if all(number >= 0 for number in numbers.values()):
@@ -164,7 +164,7 @@ def _sign_of_most(agreeing: Sequence[bool]) -> str:
 
 
 def _with_asked_sides(file: File, cells: Mapping[int, str], sides: Mapping[int, int]) -> dict[int, int]:
-    """What a person says of the words that are neither debit nor credit, such as *Fee*."""
+    """The sides, with a person's answers about words that are neither debit nor credit, such as *Fee*."""
     unknown = dict.fromkeys(cell for line, cell in cells.items() if cell and not sides[line])
     answers = {fold(cell): _ask_direction(file, cell) for cell in unknown}
     return {line: side or answers.get(fold(cells[line]), 0) for line, side in sides.items()}

@@ -1,6 +1,6 @@
 """A line of amounts with neither date nor text: a total or a balance if the rows prove it, else a row's error.
 
-A module of its own because nothing in such a line says what it is: only arithmetic tells a total, to be left out, from
+A module of its own because no cell of such a line names it: only arithmetic separates a total, to be left out, from
 a transaction whose date and text were lost.
 """
 

@@ -1,7 +1,7 @@
-"""Amounts in a table whose header does not name them: arithmetic between the columns tells which is which.
+"""Amounts in a table whose header does not name them: arithmetic between the columns finds their roles.
 
 A module of its own because it looks at rows and never at names: a balance explains an amount, or of two sides each row
-fills one. What the rows allow in two ways is asked.
+fills one. The person decides where the rows allow two ways.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -32,7 +32,7 @@ class Money:
 
 
 def find(columns: Columns, desk: Desk, numbers: Numbers) -> Money:
-    """The columns of money by what the cells are like."""
+    """The columns of money by their cells."""
     rows = columns.table.sample
     candidates = columns.free(_looks_like_money)[:MOST_MONEY_COLUMNS]
     candidates = [column for column in candidates if any(numbers(row, column) for row in rows)]  # not only zeros

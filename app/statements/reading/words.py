@@ -1,4 +1,4 @@
-"""What banks call things: headers, months, states, and phrases that tell money in from money out.
+"""The words of banks: headers, months, states, and phrases for money in and money out.
 
 Data, apart from the rules that use it: a new language is more words here and nothing else. All are folded: lower case,
 no accents, only letters and digits. Rank 0 is the best name for a role; a higher one is taken where no better is.

@@ -1,4 +1,4 @@
-"""How a file is written: decimal mark, currency, order of dates. What its evidence leaves open is asked.
+"""How a file is written: decimal mark, currency, order of dates. The person decides where the evidence does not.
 
 A module of its own because `evidence` finds what the rows prove and asks nobody; this one asks the person.
 """
@@ -83,7 +83,7 @@ def _header_currency(file: File) -> str:
 
 
 def _order(file: File, drafts: Sequence[Draft], code: str) -> str:
-    """Lines that are no transactions have dates too, and so has what stands above the table."""
+    """Lines that are no transactions have dates too, and so have lines above the table."""
     columns = (file.layout.day, *file.layout.other_days)
     rows = [[record.cell(column) for column in columns] for record in file.table.rows]
     above = [day for record in file.table.preamble for cell in record.cells for day in dates.inside(cell)]

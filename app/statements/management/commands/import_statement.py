@@ -1,6 +1,6 @@
 """`manage.py import_statement FILE --account A [--dry-run] [--json]`: the same import as the upload page.
 
-What a file leaves open is printed as questions; the answers are given with `--answer KEY=CHOICE`.
+The questions that a file leaves open are printed; the answers are given with `--answer KEY=CHOICE`.
 """
 
 import json
