@@ -1,7 +1,7 @@
 """Which lines of a table are transactions; the others are left out with a reason, or are a row's problem.
 
-A module of its own because it decides whether a line is a row; the sign of its amount is decided later, with all rows. A
-line with a date and an amount is left out only where the bank's own state or balance says so, or a person does.
+A module of its own because it decides whether a line is a row; the sign of its amount is decided later, with all rows.
+A line with a date and an amount is left out only where the bank's own state or balance says so, or a person does.
 """
 
 from collections import Counter
@@ -93,7 +93,7 @@ def _reason_undated(file: File, record: Record, day: str) -> str:
 
 
 def _balances(file: File, records: Sequence[Record], sums: Sums, moving: Collection[int]) -> dict[int, str]:
-    """Lines whose words or sums suggest a balance or a total, though they have a date and an amount: the person is asked.
+    """Lines whose words or sums suggest a balance or a total, though they have date and amount: the person is asked.
 
     Not about lines that move the balance: they are transactions, whatever they are called.
     """
