@@ -16,4 +16,6 @@ def money(amount: Decimal) -> str:
 
 @register.filter
 def money_class(amount: Decimal) -> str:
-    return "in" if amount > 0 else "out" if amount < 0 else ""
+    if amount == 0:
+        return ""
+    return "in" if amount > 0 else "out"

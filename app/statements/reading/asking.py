@@ -112,5 +112,4 @@ class Desk:
             self.notes.append(text)
 
     def leave_out(self, record: Record, why: str) -> None:
-        text = " ".join(cell.strip() for cell in record.cells if cell.strip())
-        self.left_out.append(LeftOut(record.line, why, text))
+        self.left_out.append(LeftOut(record.line, why, record.text))

@@ -13,7 +13,6 @@ from statements.reading.asking import Desk
 from statements.reading.layout import Layout
 from statements.reading.parsing import Record
 from statements.reading.table import Table
-from statements.reading.words import fold
 
 DASHES = {"", "-", "--", "\u2013", "\u2014"}
 HUNDREDTHS = {"cent", "cents", "pence", "centimes", "centavos"}
@@ -55,7 +54,7 @@ class File:
         return not any(set(".,") & set(cell) for column in money for cell in table.cells(column))
 
     def header_words(self, column: int) -> list[str]:
-        return fold(self.table.header[column]).split() if self.table.header else []
+        return self.table.names[column].split() if self.table.names else []
 
     def number(self, record: Record, column: int | None) -> Decimal | None:
         return number_of(record, column, self.mark)

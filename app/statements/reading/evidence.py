@@ -196,10 +196,11 @@ def goes_both_ways(entries: Sequence[Entry]) -> bool:
     if any(entry.amount < 0 for entry in entries):
         return False
     pairs = _with_balances(entries)
-    down = [_step(a, b) for a, b in pairs if b.amount and abs(_step(a, b)) == b.amount]
-    up = [-_step(a, b) for a, b in pairs if a.amount and abs(_step(a, b)) == a.amount]
-    steps = max(down, up, key=len)
-    return len(steps) * 10 >= 8 * len(pairs) and {step > 0 for step in steps} == {True, False}
+    steps = [(_step(first, second), first.amount, second.amount) for first, second in pairs]
+    down = [step for step, _, amount in steps if step and abs(step) == amount]
+    up = [-step for step, amount, _ in steps if step and abs(step) == amount]
+    explained = max(down, up, key=len)
+    return len(explained) * 10 >= 8 * len(pairs) and {step > 0 for step in explained} == {True, False}
 
 
 def direction_of(cell: str) -> int:

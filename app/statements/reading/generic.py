@@ -15,7 +15,6 @@ from statements.reading.draft import Draft, File, number_of
 from statements.reading.owners import Owners
 from statements.reading.parsing import Problem, Record, Row, Statement, Unreadable, counted, money, shown
 from statements.reading.table import Table
-from statements.reading.words import fold
 
 SOURCE = "csv"
 NO_DESCRIPTION = "(no description)"
@@ -46,7 +45,7 @@ def layout_of(content: str) -> str:
 
 
 def _layout_id(whole_table: Table, delimiter: str) -> str:
-    names = [fold(cell) for cell in whole_table.header] or [str(whole_table.width)]
+    names = whole_table.names or (str(whole_table.width),)
     return hashlib.sha256("\x1f".join([delimiter, *names]).encode()).hexdigest()
 
 

@@ -97,8 +97,8 @@ def find(table: Table, desk: Desk, numbers: Numbers) -> Layout | None:
         status=status,
         check=check,
         direction=direction,
-        card=any(fold(cell) in CARD for cell in table.header),
-        american=any(fold(cell) in words.US_HEADERS for cell in table.header),
+        card=bool(CARD & set(table.names)),
+        american=bool(words.US_HEADERS & set(table.names)),
     )
 
 
@@ -179,7 +179,7 @@ def _direction(columns: Columns) -> int | None:
 
 def _names_direction(table: Table, column: int) -> bool:
     """A column with one value for all rows may as well name the kind of account or card."""
-    return bool(table.header) and fold(table.header[column]) in words.DIRECTION_HEADERS
+    return column in table.columns_named(words.DIRECTION_HEADERS)
 
 
 def _descriptions(columns: Columns) -> tuple[int, ...]:
@@ -188,7 +188,6 @@ def _descriptions(columns: Columns) -> tuple[int, ...]:
     texts = columns.free(lambda profile: profile.letters > 2 and profile.dates < 0.5 and profile.money < 0.5)
     texts.sort(key=lambda column: -columns.profiles[column].letters * columns.profiles[column].distinct)
     wordy = [column for column in ranked if columns.profiles[column].letters > 0]
-    header = columns.table.header
-    accounts = {column for column, cell in enumerate(header) if fold(cell) in OWN_ACCOUNT}  # the last to describe a row
+    accounts = columns.table.columns_named(OWN_ACCOUNT)  # the last to describe a row
     texts = [column for column in texts if column not in accounts]
     return tuple(dict.fromkeys([*wordy, *texts, *ranked, *sorted(accounts - columns.assigned)]))

@@ -82,7 +82,7 @@ def _reason(file: File, record: Record) -> str:
 
 
 def _reason_undated(file: File, record: Record, day: str) -> str:
-    texts = [fold(cell) for cell in record.cells if cell.strip()]
+    texts = list(map(fold, record.texts))
     tells_total = any(words.tells_total(text) or words.tells_balance(text) for text in texts[:2])
     is_row = bool(day) and len(texts) >= 3 and len(record.cells) >= file.table.width
     if file.is_without_amount(record) and (tells_total or not is_row):
@@ -129,7 +129,7 @@ def _balance_text(file: File, record: Record) -> str:
 def _is_bare(file: File, record: Record) -> bool:
     """Nothing but amounts, besides what is the same for many rows: the currency, the account."""
     numeric = {*file.layout.money, file.layout.balance, file.layout.fee}
-    repeated = {column for column, cell in enumerate(file.table.header) if fold(cell) in account_words.OWN_ACCOUNT}
+    repeated = file.table.columns_named(account_words.OWN_ACCOUNT)
     filled = {column for column, cell in enumerate(record.cells) if cell.strip() not in DASHES}
     filled -= repeated | {file.layout.currency}
     return filled <= numeric and all(amounts.read(record.cell(column)) for column in filled)

@@ -59,8 +59,8 @@ def find(table: Table, layout: Layout) -> Owners:
 def _foreign_columns(table: Table, rows: Sequence[Record]) -> tuple[str, ...]:
     """By name only: the columns with the name of an account and several values."""
     names = account_words.OWN_ACCOUNT | account_words.ACCOUNT_NUMBER | account_words.EITHERS_ACCOUNT
-    columns = [column for column, cell in enumerate(table.header) if fold(cell) in names]
-    several = [column for column in columns if len(_different(row.cell(column) for row in rows)) > 1]
+    columns = table.columns_named(names)
+    several = [column for column in sorted(columns) if len(_different(row.cell(column) for row in rows)) > 1]
     return tuple(table.header[column].strip() for column in several)
 
 
@@ -87,9 +87,9 @@ def _different(cells: Iterable[str]) -> set[str]:
 
 def _columns(table: Table, layout: Layout, rows: Sequence[Record]) -> Iterable[int]:
     """The columns that hold the person's own accounts."""
-    if CARD_MEMBER & {fold(cell) for cell in table.header}:
+    if CARD_MEMBER & set(table.names):
         return
-    names = [fold(cell) for cell in table.header] or [""] * table.width
+    names = table.names or ("",) * table.width
     for column in sorted(set(range(table.width)) - layout.assigned):
         cells = [row.cell(column) for row in rows]
         if any(cells) and _is_own(names[column], cells, partial(_payees, rows, layout, column)):
@@ -176,10 +176,9 @@ def _by_titles(table: Table, rows: Sequence[Record]) -> dict[int, str]:
 
 def title_of(record: Record) -> str:
     """`Account: 4711`, `Konto;DE02 …`: which account the rows below are of; "" if the line says something else."""
-    cells = [cell.strip() for cell in record.cells if cell.strip()]
-    text = _PAGE.sub("", " ".join(" ".join(cells).split()))
+    text = _PAGE.sub("", " ".join(record.text.split()))
     tokens = fold(text).split()
-    if not tokens or len(cells) > 3 or len(text) > LONGEST_TITLE or tokens[0] not in account_words.ACCOUNT_TITLES:
+    if not account_words.ACCOUNT_TITLES & set(tokens[:1]) or len(record.texts) > 3 or len(text) > LONGEST_TITLE:
         return ""
-    names = len(tokens) > 1 and (":" in text or len(cells) > 1 or any(char.isdigit() for char in text))
+    names = len(tokens) > 1 and (":" in text or len(record.texts) > 1 or any(char.isdigit() for char in text))
     return text if names and not account_words.NOT_A_TITLE & set(tokens) else ""

@@ -30,6 +30,16 @@ class Record:
         """Without blanks around it; empty where the record has no such column."""
         return self.cells[column].strip() if column is not None and column < len(self.cells) else ""
 
+    @property
+    def texts(self) -> list[str]:
+        """The cells that are not blank, without blanks around them."""
+        return [text for cell in self.cells if (text := cell.strip())]
+
+    @property
+    def text(self) -> str:
+        """The whole line as a person reads it."""
+        return " ".join(self.texts)
+
 
 @dataclass(frozen=True)
 class Row:

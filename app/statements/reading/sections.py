@@ -25,7 +25,7 @@ def left_out(file: File, moves: Moves) -> dict[int, str]:
     text = f"The rows stand under {len(texts)} titles. Did the money of these rows move?"
     answers = file.desk.decide_each("section", texts, text, CHOICES, "skip" if pending else "count")
     skipped = (rows for title, rows in doubtful.items() if answers[title] == "skip")
-    return {row.line: f"under {shown(_title(title))}" for title, *rows in skipped for row in rows}
+    return {row.line: f"under {shown(title.text)}" for title, *rows in skipped for row in rows}
 
 
 def _is_open(title: str, rows: list[Record], moves: Moves) -> bool:
@@ -34,7 +34,7 @@ def _is_open(title: str, rows: list[Record], moves: Moves) -> bool:
 
 def _text(rows: list[Record]) -> str:
     title, rows_below = rows[0], counted(len(rows) - 1, "row")
-    return f"Line {title.line} reads {shown(_title(title))}. Did the money of the {rows_below} below it move?"
+    return f"Line {title.line} reads {shown(title.text)}. Did the money of the {rows_below} below it move?"
 
 
 def _sections(file: File) -> dict[str, list[Record]]:
@@ -47,22 +47,18 @@ def _sections(file: File) -> dict[str, list[Record]]:
     above = file.table.preamble[-2:] if file.table.header else file.table.preamble[-1:]
     for record in (*above, *file.table.rows):
         if _is_title(file, record):
-            rows = sections.setdefault(fold(_title(record)), [record])
+            rows = sections.setdefault(fold(record.text), [record])
         elif rows and dates.readings(record.cell(file.layout.day)):
             rows.append(record)
     filled = {title: rows for title, rows in sections.items() if len(rows) > 1}
-    of_file = {fold(_title(line)) for line in above} if len(filled) == 1 else set()
+    of_file = {fold(line.text) for line in above} if len(filled) == 1 else set()
     return {title: rows for title, rows in filled.items() if title not in of_file or words.PENDING.search(title)}
-
-
-def _title(record: Record) -> str:
-    return " ".join(cell.strip() for cell in record.cells if cell.strip())
 
 
 def _is_title(file: File, record: Record) -> bool:
     """A short line without a date and an amount that names no account, balance, total, month or number."""
-    text, name = _title(record), fold(_title(record))
-    if sum(bool(cell.strip()) for cell in record.cells) > 2 or len(text) > LONGEST_TITLE:
+    name = fold(record.text)
+    if len(record.texts) > 2 or len(record.text) > LONGEST_TITLE:
         return False
     if dates.readings(record.cell(file.layout.day)) or not file.is_without_amount(record):
         return False

@@ -96,9 +96,8 @@ def _of_amount(file: File, drafts: Sequence[Draft], numbers: Numbers, faults: Fa
 
 def _turned(numbers: Numbers, sign: str) -> Numbers:
     """The amounts with the other sign, if they are flipped; a zero has none."""
-    if sign != FLIPPED:
-        return dict(numbers)
-    return {line: -number if number else number for line, number in numbers.items()}
+    factor = -1 if sign == FLIPPED else 1
+    return {line: number and factor * number for line, number in numbers.items()}
 
 
 def _ask_sign(file: File, drafts: Sequence[Draft], finding: Finding, numbers: Iterable[Decimal]) -> str:
@@ -205,11 +204,11 @@ def _better(first: int, second: int, *, names: tuple[str, str]) -> str:
     """The name of the higher score; "" if they are equal."""
     if first == second:
         return ""
-    return names[0] if first > second else names[1]
+    return names[first < second]
 
 
 def _usual_sign(numbers: Sequence[Decimal]) -> int:
-    return -1 if sum(number < 0 for number in numbers) > sum(number > 0 for number in numbers) else 1
+    return -1 if sum((number > 0) - (number < 0) for number in numbers) < 0 else 1
 
 
 def _ask_reversals(file: File, drafts: Sequence[Draft], plain: Numbers, turned: Numbers) -> bool:

@@ -1,7 +1,7 @@
 """Which delimiter, which line is the header, where the rows begin. Then what each column is like, by its cells."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
@@ -30,6 +30,14 @@ class Table:
         if self.header or not self.rows:
             return len(self.header)
         return _usual_width(self.rows)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The header's cells, folded."""
+        return tuple(map(fold, self.header))
+
+    def columns_named(self, names: Collection[str]) -> set[int]:
+        return {column for column, name in enumerate(self.names) if name in names}
 
     @cached_property
     def sample(self) -> tuple[Record, ...]:
@@ -135,7 +143,7 @@ def rank(cell: str, role: str) -> float | None:
 
 
 def same_header(cells: Sequence[str], header: Sequence[str]) -> bool:
-    return [fold(cell) for cell in cells] == [fold(cell) for cell in header]
+    return list(map(fold, cells)) == list(map(fold, header))
 
 
 def filled(record: Record) -> tuple[str, ...]:
@@ -148,7 +156,7 @@ def filled(record: Record) -> tuple[str, ...]:
 
 def is_header(record: Record) -> bool:
     """It names a date and an amount (or a side of it), and holds neither."""
-    cells = [cell for cell in record.cells if cell.strip()]
+    cells = record.texts
     if len(cells) < 2 or any(dates.readings(cell) or amounts.read(cell) for cell in cells):
         return False
     roles = header_roles(cells)
@@ -166,7 +174,7 @@ def _header_at(records: Sequence[Record]) -> int | None:
 
 def _is_summary(record: Record) -> bool:
     """`Opening balance;01.01.2024;1.000,00` before the header is not a row."""
-    first = fold(next(cell for cell in record.cells if cell.strip()))
+    first = fold(record.texts[0])
     return any(char.isalpha() for char in first) and len(filled(record)) <= 4
 
 
@@ -177,7 +185,7 @@ def _score(records: Sequence[Record]) -> tuple[int, int, int]:
     rows = sum(is_data(record) for record in records[:PROFILED])
     names = max(header_words(record.cells) for record in records[:HEADER_WITHIN])
     width = _usual_width(records)
-    return (2 * rows + (names >= 2), names, width) if width > 1 or names > 1 else (0, 0, 0)
+    return (2 * rows + (names >= 2), names, width) if max(width, names) > 1 else (0, 0, 0)
 
 
 def _usual_width(records: Sequence[Record]) -> int:
@@ -199,7 +207,7 @@ def _headerless(records: Sequence[Record], first: int) -> Table:
 
 def _is_like_row(record: Record, row: Record) -> bool:
     """It has a digit where the row has its date, or is as wide and has one where the row has an amount."""
-    if sum(bool(cell.strip()) for cell in record.cells) < 2:
+    if len(record.texts) < 2:
         return False
     columns = {column for column, cell in enumerate(row.cells) if dates.readings(cell)}
     if len(record.cells) == len(row.cells):

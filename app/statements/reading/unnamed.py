@@ -58,8 +58,7 @@ def one_of(
     if len(certain) != 1:
         certain = [net for net in candidates if _is_less_fee(rows, numbers, candidates, fee, net)]
     text = "Several columns are called an amount. Which one moved this account?"
-    proven = _choice(certain[0]) if len(certain) == 1 else ""
-    return int(desk.decide("amount_column", proven, text, _choices(columns.table, candidates))) - 1
+    return int(desk.decide("amount_column", _proven(certain), text, _choices(columns.table, candidates))) - 1
 
 
 def is_net(columns: Columns, amount: int | None, fee: int | None, numbers: Numbers) -> bool:
@@ -87,6 +86,11 @@ def _looks_like_money(profile: Profile) -> bool:
 def _choice(column: int) -> str:
     """An answer names a column as a person counts, from 1."""
     return str(column + 1)
+
+
+def _proven(columns: Sequence[int]) -> str:
+    """The answer, if only one column fits."""
+    return _choice(columns[0]) if len(columns) == 1 else ""
 
 
 def _choices(table: Table, columns: Sequence[int]) -> dict[str, str]:
@@ -147,7 +151,7 @@ def _which_side(
     first, second = (has_negatives(table, column) for column in sides)
     proven = ""
     if first != second:
-        proven = _choice(sides[0] if first else sides[1])
+        proven = _choice(sides[second])
     elif balances:
         proven = _side_by_balance(table.sample, sides, balances[0], numbers)
     text = "Which column is the money that left the account?"
@@ -159,7 +163,7 @@ def _side_by_balance(rows: Sequence[Record], sides: tuple[int, int], balance: in
     first, second = (_explained_sides(rows, *pair, balance, numbers) for pair in (sides, sides[::-1]))
     if first == second:
         return ""
-    return _choice(sides[0] if first > second else sides[1])
+    return _choice(sides[first < second])
 
 
 def _explained_sides(rows: Sequence[Record], out: int, into: int, balance: int, numbers: Numbers) -> int:
@@ -186,7 +190,6 @@ def _amount_among(table: Table, candidates: Sequence[int], desk: Desk, numbers: 
         rest = [balance for balance in candidates if balance != column]
         if all(_explained(table.sample, numbers, column, balance) > EXPLAINED for balance in rest):
             balances[column] = rest[-1]
-    proven = _choice(next(iter(balances))) if len(balances) == 1 else ""
     text = "Which column is the amount of the transaction?"
-    amount = int(desk.decide("amount_column", proven, text, _choices(table, candidates))) - 1
+    amount = int(desk.decide("amount_column", _proven(list(balances)), text, _choices(table, candidates))) - 1
     return Money(amount=amount, balance=balances.get(amount))

@@ -12,7 +12,6 @@ from statements.reading.draft import Draft, File
 from statements.reading.evidence import Hints
 from statements.reading.parsing import counted
 from statements.reading.table import Table
-from statements.reading.words import fold
 
 ENGLISH = {"date", "description", "amount", "debit", "credit", "balance", "payee", "merchant", "details", "narrative"}
 ORDERS = {dates.DMY: "day/month/year", dates.MDY: "month/day/year", dates.YMD: "year/month/day"}
@@ -77,8 +76,8 @@ def codes_of(file: File, draft: Draft) -> set[str]:
 
 
 def _header_currency(file: File) -> str:
-    names = {token.upper() for column in file.layout.money for token in file.header_words(column)}
-    codes = names & set(amounts.PLACES)
+    words = {word.upper() for column in file.layout.money for word in file.header_words(column)}
+    codes = words & set(amounts.PLACES)
     return codes.pop() if len(codes) == 1 else ""
 
 
@@ -87,7 +86,7 @@ def _order(file: File, drafts: Sequence[Draft], code: str) -> str:
     columns = (file.layout.day, *file.layout.other_days)
     rows = [[record.cell(column) for column in columns] for record in file.table.rows]
     above = [day for record in file.table.preamble for cell in record.cells for day in dates.inside(cell)]
-    header = {token for cell in file.table.header for token in fold(cell).split()}
+    header = set(" ".join(file.table.names).split())
     hints = Hints(
         american=file.layout.american,
         decimal_comma=file.mark == ",",
