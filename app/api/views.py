@@ -15,7 +15,7 @@ from django.utils.crypto import constant_time_compare
 from django.views.decorators.http import require_safe
 
 from ledger.models import Transaction
-from ledger.search import Wanted, find
+from ledger.search import Filters, find
 from ledger.templatetags.money import money
 
 MOST_RESULTS = 20
@@ -28,8 +28,8 @@ def search(request: HttpRequest) -> JsonResponse:
     q = request.GET.get("q", "")[:LONGEST_QUERY].replace("\x00", "").strip()
     token = request.GET.get("token", "")
     allowed = bool(settings.API_SEARCH_TOKEN) and constant_time_compare(token, settings.API_SEARCH_TOKEN)
-    found = find(Wanted(q=q))[:MOST_RESULTS] if allowed and q else []
-    return JsonResponse([_result(request, one) for one in found], safe=False)
+    matches = find(Filters(q=q))[:MOST_RESULTS] if allowed and q else []
+    return JsonResponse([_result(request, transaction) for transaction in matches], safe=False)
 
 
 @login_not_required
@@ -53,11 +53,12 @@ def _sign_in_address(request: HttpRequest) -> str:
     return f"{public.scheme}://{name}:{public.port}{path}"
 
 
-def _result(request: HttpRequest, one: Transaction) -> dict[str, str]:
-    path = one.get_absolute_url()
-    category = f" · {one.category}" if one.category else ""
+def _result(request: HttpRequest, transaction: Transaction) -> dict[str, str]:
+    path = transaction.get_absolute_url()
+    amount = f"{money(transaction.amount)} {transaction.account.currency}"
+    category = f" · {transaction.category}" if transaction.category else ""
     return {
-        "title": one.description,
+        "title": transaction.description,
         "url": f"{settings.PUBLIC_URL}{path}" if settings.PUBLIC_URL else request.build_absolute_uri(path),
-        "content": f"{one.date} · {money(one.amount)} {one.account.currency} · {one.account}{category}",
+        "content": f"{transaction.date} · {amount} · {transaction.account}{category}",
     }

@@ -46,8 +46,8 @@ class SoftRedisCache(RedisCache):
         self._server = server
 
     def get_backend_timeout(self, timeout: Any = None) -> int:
-        found = super().get_backend_timeout(timeout)
-        return self._longest if found is None else min(int(found), self._longest)
+        seconds = super().get_backend_timeout(timeout)
+        return self._longest if seconds is None else min(int(seconds), self._longest)
 
     def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:
         return self._softly(lambda: super(SoftRedisCache, self).get(key, default, version), default)
@@ -72,8 +72,8 @@ class SoftRedisCache(RedisCache):
         return cast(dict[Any, Any], self._softly(lambda: super(SoftRedisCache, self).get_many(keys, version), {}))
 
     def set_many(self, data: Any, timeout: Any = 300, version: int | None = None) -> list[Any]:
-        kept = self._softly(lambda: super(SoftRedisCache, self).set_many(data, timeout, version), None)
-        return list(data) if kept is None else cast(list[Any], kept)
+        failed = self._softly(lambda: super(SoftRedisCache, self).set_many(data, timeout, version), None)
+        return list(data) if failed is None else cast(list[Any], failed)
 
     def delete_many(self, keys: Any, version: int | None = None) -> None:
         self._softly(lambda: super(SoftRedisCache, self).delete_many(keys, version), None)

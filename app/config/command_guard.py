@@ -50,9 +50,9 @@ def objection(arguments: Sequence[str]) -> str | None:
     for argument in _without_common(rest):
         if argument.split("=", 1)[0] not in options:
             return f"{command} with {argument!r} is not on the list of harmless commands"
-    needed = NEEDS_ONE_OF.get(command)
-    if needed and not needed.intersection(rest):
-        return f"{command} without {' or '.join(sorted(needed))} is not on the list of harmless commands"
+    harmless = NEEDS_ONE_OF.get(command)
+    if harmless and not harmless.intersection(rest):
+        return f"{command} without {' or '.join(sorted(harmless))} is not on the list of harmless commands"
     return None
 
 
@@ -74,12 +74,12 @@ def _is_entry(program: str) -> bool:
 
 def _without_common(arguments: Sequence[str]) -> list[str]:
     """Drop options every command has, with the value of those that take one."""
-    left, skip = [], False
+    specific, skip = [], False
     for argument in arguments:
         if skip:
             skip = False
         elif argument.split("=", 1)[0] in COMMON_OPTIONS or argument in ("-v0", "-v1", "-v2", "-v3"):
             skip = argument in ("-v", "--verbosity", "--settings", "--pythonpath")
         else:
-            left.append(argument)
-    return left
+            specific.append(argument)
+    return specific

@@ -13,7 +13,7 @@ BAD, COULD_NOT_CHECK, USAGE = 1, 2, 64
 
 
 def database_away(error: Exception) -> str | None:
-    """The message of an error that means "no connection"; None where the server answered with what it did not like."""
+    """The message of an error that means "no connection"; None where the server answered with an error of its own."""
     if getattr(error.__cause__, "sqlstate", None) is not None:
         return None
     reason = str(error).strip().splitlines()[0]
@@ -27,7 +27,7 @@ class HouseCommand(BaseCommand):
         try:
             super().run_from_argv(argv)
         except SystemExit as end:
-            # argparse knows only 2; what a running command says itself is meant.
+            # argparse ends with 2 only; a running command chose its own status.
             sys.exit(USAGE if end.code == 2 and not self._running else end.code)
 
     def execute(self, *args: Any, **options: Any) -> str | None:
@@ -38,6 +38,7 @@ class HouseCommand(BaseCommand):
             reason = str(error).strip().splitlines()[0]
             self.stop(COULD_NOT_CHECK, "database", reason, "see that PostgreSQL is up: manage.py migrate --check")
 
-    def stop(self, code: int, where: str, what: str, hint: str) -> NoReturn:
-        self.stderr.write(f"{where}: {what}\nHINT: {hint}")
+    def stop(self, code: int, setting: str, fault: str, hint: str) -> NoReturn:
+        """Writes `<setting>: <fault>` and a HINT, and ends with the exit status `code`."""
+        self.stderr.write(f"{setting}: {fault}\nHINT: {hint}")
         sys.exit(code)

@@ -30,11 +30,11 @@ _HOST = re.compile(rf"^(\*|\.?{_LABEL}(\.{_LABEL})*|\[[0-9A-Fa-f:]+\])$")
 
 
 class SettingsError(SystemExit):
-    """`<where>: <what>` and a HINT. Its argument is the whole text, so Python prints it and exits with status 1."""
+    """`<setting>: <fault>` and a HINT. Its argument is the whole text, so Python prints it and exits with status 1."""
 
-    def __init__(self, where: str, what: str, hint: str) -> None:
-        self.where, self.what, self.hint = where, what, hint
-        super().__init__(f"{where}: {what}\nHINT: {hint}")
+    def __init__(self, setting: str, fault: str, hint: str) -> None:
+        self.setting, self.fault, self.hint = setting, fault, hint
+        super().__init__(f"{setting}: {fault}\nHINT: {hint}")
 
 
 @dataclass(frozen=True)
@@ -76,18 +76,18 @@ class Env:
         return [word.strip() for word in self.text(name, default).split(",") if word.strip()]
 
     def hosts(self, name: str, default: str = "") -> list[str]:
-        found = self.words(name, default)
-        for host in found:
-            if not _HOST.match(host):
-                hint = f"set {name} to bare names such as ledger.example.org,127.0.0.1 (no scheme, port or path)"
-                raise SettingsError(name, f"not a host name, value seen {host!r}", hint)
-        return found
+        hosts = self.words(name, default)
+        wrong = next((host for host in hosts if not _HOST.match(host)), None)
+        if wrong is not None:
+            hint = f"set {name} to bare names such as ledger.example.org,127.0.0.1 (no scheme, port or path)"
+            raise SettingsError(name, f"not a host name, value seen {wrong!r}", hint)
+        return hosts
 
     def origins(self, name: str) -> list[str]:
-        found = self.words(name)
-        for origin in found:
+        origins = self.words(name)
+        for origin in origins:
             self._http_url(name, origin, path_allowed=False)
-        return found
+        return origins
 
     def http_url(self, name: str, default: str = "") -> str:
         value = self.text(name, default)
@@ -104,10 +104,11 @@ class Env:
         return Path(value)
 
     def directory(self, name: str) -> Path:
-        found = self.path(name)
-        if found is None or not found.is_dir():
-            raise SettingsError(name, f"no such directory, value seen {str(found)!r}", f"mount or create {found}")
-        return found
+        directory = self.path(name)
+        if directory is None or not directory.is_dir():
+            fault = f"no such directory, value seen {str(directory)!r}"
+            raise SettingsError(name, fault, f"mount or create {directory}")
+        return directory
 
     def time_zone(self, name: str, default: str) -> str:
         value = self.text(name, default)
@@ -121,12 +122,12 @@ class Env:
 
     def secret(self, name: str, default: str | None = None) -> str:
         """The value of `X` or the content of the file named by `X_FILE`; both given is an error."""
-        named = self.values.get(f"{name}_FILE", "").strip()
+        file = self.values.get(f"{name}_FILE", "").strip()
         direct = self.values.get(name, "")
-        if named and direct:
+        if file and direct:
             raise SettingsError(name, f"{name} and {name}_FILE are both set", f"unset one of {name} and {name}_FILE")
-        if named:
-            return read_secret_file(f"{name}_FILE", Path(named))
+        if file:
+            return read_secret_file(f"{name}_FILE", Path(file))
         if direct:
             return direct
         if default is None:
@@ -146,32 +147,32 @@ def from_process() -> Env:
     return Env(os.environ)
 
 
-def read_secret_file(where: str, path: Path) -> str:
+def read_secret_file(setting: str, path: Path) -> str:
     """One trailing line end is the editor's, everything else belongs to the secret."""
     try:
         value = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise SettingsError(where, f"{path} is not text", "write the secret as UTF-8 text") from None
+        raise SettingsError(setting, f"{path} is not text", "write the secret as UTF-8 text") from None
     except OSError as error:
-        hint = f"create {path} readable for uid {os.getuid()}, or unset {where}"
-        raise SettingsError(where, f"cannot read {path}: {error.strerror}", hint) from None
+        hint = f"create {path} readable for uid {os.getuid()}, or unset {setting}"
+        raise SettingsError(setting, f"cannot read {path}: {error.strerror}", hint) from None
     value = value.removesuffix("\n").removesuffix("\r")
     if not value:
-        raise SettingsError(where, f"{path} is empty", f"write the secret into {path}")
+        raise SettingsError(setting, f"{path} is empty", f"write the secret into {path}")
     return value
 
 
-def split_url(where: str, value: str, hint: str) -> SplitResult:
+def split_url(setting: str, value: str, hint: str) -> SplitResult:
     try:
         parts = urlsplit(value)
         _ = parts.port  # a wrong port raises here, not in urlsplit
     except ValueError:
-        raise SettingsError(where, f"not a URL, value seen {masked(value)!r}", hint) from None
+        raise SettingsError(setting, f"not a URL, value seen {masked(value)!r}", hint) from None
     return parts
 
 
 def masked(url: str) -> str:
-    """The URL for a message: whatever stands between `//` and the last `@` may be a password, query values too."""
+    """The URL for a message: the text between `//` and the last `@` may be a password, and so may query values."""
     return re.sub(r"=[^&]*", "=***", re.sub(r"//.*@", "//***@", url))
 
 
@@ -181,8 +182,8 @@ def secret_key(env: Env, ledger_env: str) -> str:
         return key
     hint = "put 64 random characters into the file named by SECRET_KEY_FILE"
     if len(key) < SECRET_KEY_MIN_LENGTH or len(set(key)) < 10:
-        what = f"too weak for {ledger_env}: {len(key)} characters, {len(set(key))} different"
-        raise SettingsError("SECRET_KEY", what, hint)
+        fault = f"too weak for {ledger_env}: {len(key)} characters, {len(set(key))} different"
+        raise SettingsError("SECRET_KEY", fault, hint)
     if _DEFAULT_KEY.search(key):
         raise SettingsError("SECRET_KEY", f"looks like a default key (value not shown); refused in {ledger_env}", hint)
     return key
@@ -191,8 +192,8 @@ def secret_key(env: Env, ledger_env: str) -> str:
 def debug(env: Env, ledger_env: str) -> bool:
     on = env.boolean("DEBUG", default=False)
     if on and ledger_env in GUARDED_ENVIRONMENTS:
-        what = f"true is refused in {ledger_env}: error pages would show settings and data"
-        raise SettingsError("DEBUG", what, "unset DEBUG or set DEBUG=false")
+        fault = f"true is refused in {ledger_env}: error pages would show settings and data"
+        raise SettingsError("DEBUG", fault, "unset DEBUG or set DEBUG=false")
     return on
 
 
@@ -256,12 +257,12 @@ def redis_url(env: Env, name: str, password_name: str, *, required: bool) -> str
 
 
 def _postgres_query(query: str) -> dict[str, str]:
-    found = dict(parse_qsl(query, keep_blank_values=True))
-    for key in found:
-        if key not in POSTGRES_QUERY_KEYS:
-            hint = f"use only: {', '.join(POSTGRES_QUERY_KEYS)}"
-            raise SettingsError("DATABASE_URL", f"unknown parameter {key!r} after the ?", hint)
-    return found
+    parameters = dict(parse_qsl(query, keep_blank_values=True))
+    unknown = next((key for key in parameters if key not in POSTGRES_QUERY_KEYS), None)
+    if unknown is not None:
+        hint = f"use only: {', '.join(POSTGRES_QUERY_KEYS)}"
+        raise SettingsError("DATABASE_URL", f"unknown parameter {unknown!r} after the ?", hint)
+    return parameters
 
 
 def _one_password(env: Env, url_name: str, name: str, in_url: str | None) -> str:

@@ -1,4 +1,4 @@
-"""The page for "something broke", which tells a database that is away (503, try again) from a bug (500)."""
+"""The page for "something broke", which separates a database that is away (503, try again) from a bug (500)."""
 
 import sys
 

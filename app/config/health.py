@@ -53,13 +53,13 @@ def readiness() -> dict[str, str]:
     report = database_state()
     report["redis_queue"] = redis_state(settings.REDIS_URL)
     report["redis_cache"] = redis_state(settings.REDIS_CACHE_URL)
-    if report["database"] != "ok" or report["migrations"] != "ok":
-        status = "unavailable"
-    elif "unavailable" in (report["redis_queue"], report["redis_cache"]):
-        status = "degraded"
-    else:
-        status = "ok"
-    return {"status": status, **report}
+    return {"status": _status(report), **report}
+
+
+def _status(report: dict[str, str]) -> str:
+    if {report["database"], report["migrations"]} != {"ok"}:
+        return "unavailable"
+    return "degraded" if "unavailable" in report.values() else "ok"
 
 
 def gate(path: Path | None) -> str:

@@ -1,4 +1,4 @@
-"""What makes two transactions "the same row of a bank".
+"""The fingerprint by which two transactions are "the same row of a bank".
 
 A module of its own because typed-in rows and imported ones must agree on it. The fingerprint is computed once, from
 what the bank wrote; editing a description or category later does not make the row new to the next import.

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from django import forms
 
 from ledger.models import AMOUNT_DIGITS, AMOUNT_PLACES, Account, Category, Transaction
-from ledger.search import Wanted
+from ledger.search import Filters
 
 ANY_CATEGORY, NO_CATEGORY = "", "none"
 
@@ -28,7 +28,7 @@ class SearchForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        names = [(str(one.pk), one.name) for one in Category.objects.all()]
+        names = [(str(category.pk), category.name) for category in Category.objects.all()]
         field = self.fields["category"]
         assert isinstance(field, forms.ChoiceField)  # noqa: S101  for the type checker
         field.choices = [(ANY_CATEGORY, "All categories"), (NO_CATEGORY, "Without category"), *names]
@@ -36,12 +36,12 @@ class SearchForm(forms.Form):
     def clean_q(self) -> str:
         return str(self.cleaned_data["q"]).replace("\x00", "")
 
-    def wanted(self) -> Wanted:
+    def filters(self) -> Filters:
         """Only for a valid form."""
-        data = dict(self.cleaned_data)
-        chosen = data.pop("category")
-        category = Category.objects.get(pk=chosen) if chosen not in (ANY_CATEGORY, NO_CATEGORY) else None
-        return Wanted(**data, category=category, uncategorised=chosen == NO_CATEGORY)
+        fields = dict(self.cleaned_data)
+        choice = fields.pop("category")
+        category = Category.objects.get(pk=choice) if choice not in (ANY_CATEGORY, NO_CATEGORY) else None
+        return Filters(**fields, category=category, uncategorised=choice == NO_CATEGORY)
 
 
 class TransactionForm(forms.ModelForm[Transaction]):

@@ -13,7 +13,7 @@ from ledger.models import AMOUNT_DIGITS, AMOUNT_PLACES, Account, Category, Trans
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Filters:
     q: str = ""
     account: Account | None = None
     category: Category | None = None
@@ -35,29 +35,28 @@ class Total:
         return self.money_in + self.money_out
 
 
-def find(wanted: Wanted) -> QuerySet[Transaction]:
-    found = Transaction.objects.select_related("account", "category")
-    for word in wanted.q.split():
-        found = found.filter(_matches(word))
-    if wanted.account:
-        found = found.filter(account=wanted.account)
-    if wanted.category:
-        found = found.filter(category=wanted.category)
-    if wanted.uncategorised:
-        found = found.filter(category=None)
-    if wanted.date_from:
-        found = found.filter(date__gte=wanted.date_from)
-    if wanted.date_to:
-        found = found.filter(date__lte=wanted.date_to)
-    if wanted.amount is not None:
-        found = found.filter(_same_amount(wanted.amount))
-    return found
+def find(filters: Filters) -> QuerySet[Transaction]:
+    lookups: dict[str, object] = {
+        "account": filters.account,
+        "category": filters.category,
+        "date__gte": filters.date_from,
+        "date__lte": filters.date_to,
+    }
+    matches = Transaction.objects.select_related("account", "category")
+    matches = matches.filter(**{lookup: choice for lookup, choice in lookups.items() if choice})
+    for word in filters.q.split():
+        matches = matches.filter(_matches(word))
+    if filters.uncategorised:
+        matches = matches.filter(category=None)
+    if filters.amount is not None:
+        matches = matches.filter(_same_amount(filters.amount))
+    return matches
 
 
-def totals(found: QuerySet[Transaction]) -> list[Total]:
+def totals(matches: QuerySet[Transaction]) -> list[Total]:
     """One line per currency: sums over different currencies mean nothing."""
     lines = (
-        found.order_by()
+        matches.order_by()
         .values("account__currency")
         .annotate(
             count=Count("id"),
@@ -70,7 +69,7 @@ def totals(found: QuerySet[Transaction]) -> list[Total]:
 
 
 def typed_amount(word: str) -> Decimal | None:
-    """The number a person typed, or None. Only what the column can hold: `1e99` and `NaN` are words."""
+    """The number a person typed, or None. Only numbers that fit the column: `1e99` and `NaN` are words."""
     try:
         number = Decimal(word.replace(",", ""))
     except InvalidOperation:
@@ -87,5 +86,5 @@ def _matches(word: str) -> Q:
 
 
 def _same_amount(number: Decimal) -> Q:
-    """A sign, if typed, counts as minus only: people look for 45.20 and mean what they spent."""
+    """A sign, if typed, counts as minus only: people search 45.20 for money that they spent."""
     return Q(amount=number) if number < 0 else Q(amount=number) | Q(amount=-number)

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from ledger.forms import AccountForm, CategoryForm, SearchForm, TransactionForm
 from ledger.models import Account, Transaction
-from ledger.search import Wanted, find, totals
+from ledger.search import Filters, find, totals
 
 PAGE_SIZE = 50
 
@@ -16,13 +16,13 @@ PAGE_SIZE = 50
 @require_safe
 def transactions(request: HttpRequest) -> HttpResponse:
     form = SearchForm(request.GET)
-    found = find(form.wanted()) if form.is_valid() else find(Wanted()).none()
+    matches = find(form.filters()) if form.is_valid() else find(Filters()).none()
     query = request.GET.copy()
     query.pop("page", None)
     context = {
         "form": form,
-        "page": Paginator(found, PAGE_SIZE).get_page(request.GET.get("page")),
-        "totals": totals(found),
+        "page": Paginator(matches, PAGE_SIZE).get_page(request.GET.get("page")),
+        "totals": totals(matches),
         "query": query.urlencode(),
         "searching": any(query.values()),
         "has_accounts": Account.objects.exists(),
@@ -52,10 +52,10 @@ def add_account(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def transaction(request: HttpRequest, pk: int) -> HttpResponse:
     """One transaction with the bank's own row; its category can be changed."""
-    one = get_object_or_404(Transaction.objects.select_related("account", "category", "statement"), pk=pk)
-    form = CategoryForm(request.POST or None, instance=one)
+    entry = get_object_or_404(Transaction.objects.select_related("account", "category", "statement"), pk=pk)
+    form = CategoryForm(request.POST or None, instance=entry)
     if request.method == "POST" and form.is_valid():
         form.save()
         messages.success(request, "Category saved")
-        return redirect(one)
-    return render(request, "ledger/transaction.html", {"one": one, "form": form})
+        return redirect(entry)
+    return render(request, "ledger/transaction.html", {"transaction": entry, "form": form})

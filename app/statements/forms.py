@@ -1,4 +1,4 @@
-"""The upload form, and the form of what a file leaves open."""
+"""The upload form, and the form with the questions that a file leaves open."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 
 from ledger.models import Account
-from statements.asking import Question
+from statements.reading.asking import Question
 
 
 class UploadForm(forms.Form):

@@ -1,4 +1,4 @@
-"""What was imported: the bank's file, byte by byte. And what a person is still, or was once, asked about a file."""
+"""Imports with the bank's file, byte by byte; uploads that wait for an answer; answers to use again."""
 
 from datetime import timedelta
 
@@ -55,8 +55,8 @@ class PendingUpload(models.Model):
 
 
 class RememberedAnswers(models.Model):
-    """What a person answered for an account's files of one layout. `subjects` is what an answer was about, if for
-    nothing else: a state, the text of a row. `filename` is the file it was last answered for.
+    """A person's answers for an account's files of one layout. `subjects` names the state or the text of a row that an
+    answer is limited to. `filename` is the file of the last answer.
     """
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+")

@@ -23,8 +23,8 @@ class Plan:
     staying: Sequence[Transaction]
 
 
-def plan(kept: StatementImport) -> Plan:
-    rows = list(kept.transactions.select_related("category"))
+def plan(record: StatementImport) -> Plan:
+    rows = list(record.transactions.select_related("category"))
     return Plan([row for row in rows if not is_edited(row)], [row for row in rows if is_edited(row)])
 
 
@@ -34,10 +34,10 @@ def is_edited(row: Transaction) -> bool:
     return row.category_id is not None or row.fingerprint != now
 
 
-def undo(kept: StatementImport) -> Plan:
-    """Marks the rows that go; an import into the same account waits, or is waited for."""
+def undo(record: StatementImport) -> Plan:
+    """Marks the rows that go. An import into the same account and this wait for each other."""
     with transaction.atomic():
-        Account.objects.select_for_update().get(pk=kept.account_id)
-        found = plan(kept)
-        Transaction.objects.filter(pk__in=[row.pk for row in found.going]).update(undone_at=timezone.now())
-    return found
+        Account.objects.select_for_update().get(pk=record.account_id)
+        undone = plan(record)
+        Transaction.objects.filter(pk__in=[row.pk for row in undone.going]).update(undone_at=timezone.now())
+    return undone

@@ -1,4 +1,4 @@
-"""Upload a statement, answer what it leaves open, see what was uploaded, get the bank's file back."""
+"""Upload a statement, answer its questions, see its import, download the bank's file."""
 
 from django.contrib import messages
 from django.contrib.auth.models import User
@@ -11,11 +11,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from ledger.models import Account
 from ledger.templatetags.money import money
 from statements import undoing
-from statements.asking import Asked, Question
 from statements.forms import QuestionsForm, UploadForm
 from statements.importing import Outcome, Refused, import_file
 from statements.models import PendingUpload, RememberedAnswers, StatementImport
-from statements.parsing import LeftOut
+from statements.reading.asking import Asked, Question
+from statements.reading.parsing import LeftOut
 
 SHOWN_PROBLEMS = 20
 SHOWN_IMPORTS = 20
@@ -68,36 +68,36 @@ def answer(request: HttpRequest, pk: int | None = None) -> HttpResponse:
 @require_POST
 def forget(request: HttpRequest, pk: int) -> HttpResponse:
     """The next file of that kind is asked about again."""
-    kept = get_object_or_404(RememberedAnswers, pk=pk)
-    kept.delete()
-    messages.success(request, f"The answers for {kept.account} are forgotten; its next file is asked about again.")
+    memory = get_object_or_404(RememberedAnswers, pk=pk)
+    memory.delete()
+    messages.success(request, f"The answers for {memory.account} are forgotten; its next file is asked about again.")
     return redirect("upload")
 
 
 @require_safe
 def imported(request: HttpRequest, pk: int) -> HttpResponse:
-    """What became of one file: its answers, and each line that is no transaction."""
-    kept = get_object_or_404(StatementImport.objects.defer("content").select_related("account"), pk=pk)
-    left_out = [LeftOut(**line) for line in kept.left_out or ()]
-    context = {"kept": kept, "left_out": left_out, "plan": undoing.plan(kept)}
+    """One import: its answers, and each line that is no transaction."""
+    record = get_object_or_404(StatementImport.objects.defer("content").select_related("account"), pk=pk)
+    left_out = [LeftOut(**line) for line in record.left_out or ()]
+    context = {"record": record, "left_out": left_out, "plan": undoing.plan(record)}
     return render(request, "statements/import.html", context)
 
 
 @require_POST
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
-    kept = get_object_or_404(StatementImport.objects.defer("content").select_related("account"), pk=pk)
-    done = undoing.undo(kept)
-    stayed = f"; {len(done.staying)} that were edited stay" if done.staying else ""
-    messages.success(request, f"{kept.filename}: {len(done.going)} rows of {kept.account} undone{stayed}.")
-    return redirect("import", kept.pk)
+    record = get_object_or_404(StatementImport.objects.defer("content").select_related("account"), pk=pk)
+    undone = undoing.undo(record)
+    stayed = f"; {len(undone.staying)} that were edited stay" if undone.staying else ""
+    messages.success(request, f"{record.filename}: {len(undone.going)} rows of {record.account} undone{stayed}.")
+    return redirect("import", record.pk)
 
 
 @require_safe
 def original(request: HttpRequest, pk: int) -> HttpResponse:
     """The file as the bank wrote it; always a download, whatever is in it."""
-    kept = get_object_or_404(StatementImport, pk=pk)
-    response = HttpResponse(bytes(kept.content), content_type="application/octet-stream")
-    response.headers["Content-Disposition"] = f'attachment; filename="statement-{kept.pk}.csv"'
+    record = get_object_or_404(StatementImport, pk=pk)
+    response = HttpResponse(bytes(record.content), content_type="application/octet-stream")
+    response.headers["Content-Disposition"] = f'attachment; filename="statement-{record.pk}.csv"'
     return response
 
 
@@ -129,7 +129,7 @@ def _page(
 
 
 def _questions(pending: PendingUpload) -> tuple[tuple[Question, ...], tuple[LeftOut, ...]]:
-    """(what is still open, the lines left out so far). A file that has become unreadable says so when imported."""
+    """(the open questions, the lines left out so far). A file that has become unreadable says so when imported."""
     try:
         outcome = import_file(
             pending.filename, bytes(pending.content), pending.account.name, answers=pending.answers, dry_run=True

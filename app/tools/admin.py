@@ -41,8 +41,8 @@ class ToolAdmin(admin.ModelAdmin[Tool]):
             return redirect("admin:tools_tool_change", tool.pk)
         if request.method == "POST" and form.is_valid():
             user = request.user if isinstance(request.user, User) else None
-            done = tool.run({name: value for name, value in form.cleaned_data.items() if value}, user)
-            return redirect("admin:tools_toolrun_change", done.pk)
+            run = tool.run({name: text for name, text in form.cleaned_data.items() if text}, user)
+            return redirect("admin:tools_toolrun_change", run.pk)
         context = {**self.admin_site.each_context(request), "title": f"Run {tool}", "tool": tool, "form": form}
         return TemplateResponse(request, "admin/tools/run.html", {**context, "opts": Tool._meta})
 

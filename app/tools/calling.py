@@ -1,7 +1,7 @@
-"""From the name of a tool to its result: which functions may be called at all, with which arguments.
+"""From the name of a tool to its result: the functions that may be called, and their arguments.
 
-A row of the database names a function; only what stands in settings.TOOL_FUNCTIONS is imported, so that who can write
-to that table still cannot run anything else.
+A row of the database names a function; only functions in settings.TOOL_FUNCTIONS are imported, so that a writer of that
+table cannot run anything else.
 """
 
 import inspect
@@ -36,40 +36,45 @@ def function(path: str) -> Callable[..., object]:
     if path not in settings.TOOL_FUNCTIONS:
         allowed = ", ".join(settings.TOOL_FUNCTIONS)
         raise NotAllowed(f"{path!r} is not on the list of functions that may run\nHINT: choose one of: {allowed}")
-    found: Callable[..., object] = import_string(path)
-    return found
+    imported: Callable[..., object] = import_string(path)
+    return imported
 
 
 def arguments(path: str) -> list[Argument]:
-    """What the function takes, by its signature; only text, numbers and yes or no can be given in a form."""
-    found = []
-    for one in inspect.signature(function(path), eval_str=True).parameters.values():
-        required = one.default is inspect.Parameter.empty
-        kind = getattr(one.annotation, "__name__", "str")
-        found.append(Argument(one.name, kind, None if required else one.default, required))
-    return found
+    """The function's arguments by its signature; only text, numbers and yes or no can be given in a form."""
+    parameters = inspect.signature(function(path), eval_str=True).parameters.values()
+    return [_argument(parameter) for parameter in parameters]
 
 
-def call(path: str, given: Mapping[str, str]) -> object:
+def _argument(parameter: inspect.Parameter) -> Argument:
+    required = parameter.default is inspect.Parameter.empty
+    kind = getattr(parameter.annotation, "__name__", "str")
+    return Argument(parameter.name, kind, None if required else parameter.default, required)
+
+
+def call(path: str, texts: Mapping[str, str]) -> object:
     """The function's result, as something JSON can hold."""
-    wanted = {one.name: one for one in arguments(path)}
-    unknown = set(given) - set(wanted)
+    parameters = {argument.name: argument for argument in arguments(path)}
+    unknown = set(texts) - set(parameters)
     if unknown:
-        raise WrongArgument(f"{', '.join(sorted(unknown))}: no such argument\nHINT: it takes {', '.join(wanted)}")
-    values = {name: _value(one, given[name]) for name, one in wanted.items() if given.get(name, "") != ""}
-    missing = [name for name, one in wanted.items() if one.required and name not in values]
+        raise WrongArgument(f"{', '.join(sorted(unknown))}: no such argument\nHINT: it takes {', '.join(parameters)}")
+    filled = {name: text for name, text in texts.items() if text != ""}
+    missing = [name for name, argument in parameters.items() if argument.required and name not in filled]
+    converted = {name: _value(argument, filled[name]) for name, argument in parameters.items() if name in filled}
     if missing:
         raise WrongArgument(f"{', '.join(missing)}: missing\nHINT: give a value")
-    return json.loads(json.dumps(function(path)(**values), default=str))
+    return json.loads(json.dumps(function(path)(**converted), default=str))
 
 
-def _value(one: Argument, text: str) -> object:
-    if one.kind == "bool":
+def _value(argument: Argument, text: str) -> object:
+    if argument.kind == "bool":
         if text.lower() in TRUE + FALSE:
             return text.lower() in TRUE
-        raise WrongArgument(f"{one.name}: not yes or no, value seen {text!r}\nHINT: write true or false")
-    convert = next((convert for kind, convert in TYPES.items() if getattr(kind, "__name__", "") == one.kind), str)
+        raise WrongArgument(f"{argument.name}: not yes or no, value seen {text!r}\nHINT: write true or false")
+    convert = next((convert for kind, convert in TYPES.items() if getattr(kind, "__name__", "") == argument.kind), str)
     try:
         return convert(text)
     except ValueError:
-        raise WrongArgument(f"{one.name}: not of type {one.kind}, value seen {text!r}\nHINT: write a number") from None
+        raise WrongArgument(
+            f"{argument.name}: not of type {argument.kind}, value seen {text!r}\nHINT: write a number"
+        ) from None

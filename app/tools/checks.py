@@ -9,11 +9,11 @@ from django.utils.module_loading import import_string
 
 @register()
 def functions_exist(**_: Any) -> list[Error]:
-    found = []
+    errors = []
     for path in settings.TOOL_FUNCTIONS:
         try:
             import_string(path)
         except ImportError as error:
             hint = "correct the path in settings.TOOL_FUNCTIONS"
-            found.append(Error(f"tool {path!r}: {error}", hint=hint, id="tools.E001"))
-    return found
+            errors.append(Error(f"tool {path!r}: {error}", hint=hint, id="tools.E001"))
+    return errors

@@ -12,11 +12,11 @@ LONGEST = 2000
 class RunForm(forms.Form):
     def __init__(self, arguments: Sequence[Argument], data: object = None) -> None:
         super().__init__(data)  # type: ignore[arg-type]  # a QueryDict or nothing
-        for one in arguments:
-            self.fields[one.name] = forms.CharField(
-                label=one.name.replace("_", " ").capitalize(),
-                required=one.required,
+        for argument in arguments:
+            self.fields[argument.name] = forms.CharField(
+                label=argument.name.replace("_", " ").capitalize(),
+                required=argument.required,
                 max_length=LONGEST,
-                initial=one.default if one.default not in ("", None) else None,
-                help_text=one.kind if one.required else f"{one.kind}, may be left out",
+                initial=argument.default if argument.default not in ("", None) else None,
+                help_text=argument.kind if argument.required else f"{argument.kind}, may be left out",
             )

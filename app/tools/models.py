@@ -1,4 +1,4 @@
-"""The tools a person can run, and every run with what came of it."""
+"""The tools a person can run, and every run with its result or error."""
 
 import logging
 import time
@@ -36,18 +36,18 @@ class Tool(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    def run(self, given: Mapping[str, str], user: User | None = None) -> "ToolRun":
-        """Never raises for what the tool does: what went wrong is kept with the run."""
+    def run(self, texts: Mapping[str, str], user: User | None = None) -> "ToolRun":
+        """Never raises for a failure of the tool: the run records it."""
         started, result, error = time.monotonic(), None, ""
         try:
-            result = calling.call(self.function, given)
+            result = calling.call(self.function, texts)
         except Exception as failure:  # a tool may fail in any way; the person is shown how
             log.warning("tool %s failed: %s", self.name, type(failure).__name__)
             error = f"{type(failure).__name__}: {failure}"
         milliseconds = round((time.monotonic() - started) * 1000)
         return ToolRun.objects.create(
             tool=self,
-            arguments=dict(given),
+            arguments=dict(texts),
             result=result,
             error=error.replace("\x00", ""),
             milliseconds=milliseconds,

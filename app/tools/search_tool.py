@@ -27,12 +27,12 @@ def search_web(
         raise ValueError(f"query: {len(query)} characters; give 1 to {LONGEST_QUERY}")
     if not 1 <= num_results <= MOST_RESULTS:
         raise ValueError(f"num_results: value seen {num_results}; give 1 to {MOST_RESULTS}")
-    wanted = {"q": query, "format": "json", "pageno": str(page), "categories": categories, "language": language}
-    answer = _ask({key: value for key, value in wanted.items() if value})
+    parameters = {"q": query, "format": "json", "pageno": str(page), "categories": categories, "language": language}
+    answer = _ask({key: text for key, text in parameters.items() if text})
     results = answer.get("results") if isinstance(answer, dict) else None
     if not isinstance(results, list):
         raise SearchFailed("SearXNG answered without results\nHINT: see its log: make logs SERVICE=searxng")
-    return [_result(one) for one in results if isinstance(one, dict)][:num_results]
+    return [_result(entry) for entry in results if isinstance(entry, dict)][:num_results]
 
 
 def _ask(query: dict[str, str]) -> Any:
@@ -77,5 +77,5 @@ def _refused(code: int) -> str:
     return f"SearXNG answered {code}\nHINT: {hint}"
 
 
-def _result(one: dict[str, Any]) -> dict[str, str]:
-    return {key: str(one.get(key) or "") for key in ("title", "url", "content")}
+def _result(entry: dict[str, Any]) -> dict[str, str]:
+    return {key: str(entry.get(key) or "") for key in ("title", "url", "content")}

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -24,6 +25,7 @@ KEPT, GENERATIONS = 4, 8
 MADE = ("__pycache__", ".egg-info")  # folders that Python and its installers write between the sources
 FORMAT = "3."  # of the templates themselves: counted up when a world is laid out in another way
 REFERENCES = ROOT / "build/results/images.json"  # what the parts of the tests are given
+NOTE = "images.json"  # how many templates of kind `images` were made from another
 IMAGES = (
     "postgres", "redis", "searxng", "caddy", "adminer", "app", "vault", "app-test", "vault-test", "registry", "runner",
 )  # fmt: skip
@@ -105,8 +107,8 @@ def make(kind: str, key: str, wish: Wish) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two parts that need it: the second waits and finds it made
         if not place.is_dir():
             build(kind, place, wish)
-            retire(kind)
         use_record(place).touch()
+        retire(kind)
     return place
 
 
@@ -135,20 +137,33 @@ def images() -> Path:
     # What is kept under this key has just these images: a source that changed meanwhile gives others, and no template.
     check = f"docker image inspect --format '{{{{.Id}}}}' {' '.join(references.values())}"
     place = make("images", key, Wish(("bash", "-euc", f"{play}; {check}"), template=before, network=True))
-    note = place / "images.json"
-    if not note.exists():
-        note.write_text(json.dumps({"generation": generation(before) + 1 if before else 1}))
+    record_generation(place)
     REFERENCES.parent.mkdir(parents=True, exist_ok=True)
     REFERENCES.write_text(json.dumps(references, indent=2) + "\n")
     return place
 
 
+def read_note(template: Path) -> dict[str, Any]:
+    """The note in a template; empty where there is none or a kill cut it off."""
+    try:
+        note: dict[str, Any] = json.loads((template / NOTE).read_text())
+    except (OSError, ValueError):
+        return {}
+    return note
+
+
 def generation(template: Path) -> int:
     """How many templates this one was made from, one after the other."""
-    try:
-        return int(json.loads((template / "images.json").read_text())["generation"])
-    except (OSError, ValueError, KeyError):
-        return GENERATIONS  # not whole: nothing is made from it
+    note = read_note(template)
+    # A template is a copy: until it has a note of its own it holds its predecessor's.
+    return int(note.get("generation", 0)) + (note.get("template") != template.name)
+
+
+def record_generation(template: Path) -> None:
+    """Writes the template's own note."""
+    if read_note(template).get("template") != template.name:
+        note = {"template": template.name, "generation": generation(template)}
+        (template / NOTE).write_text(json.dumps(note))
 
 
 def hosts() -> Path:

@@ -9,11 +9,13 @@ register = template.Library()
 
 @register.filter
 def money(amount: Decimal) -> str:
-    shown = amount.normalize() if amount else Decimal(0)  # no "-0.00"
-    places = max(2, -int(shown.as_tuple().exponent))
-    return f"{shown:+,.{places}f}" if shown else f"{shown:,.2f}"
+    number = amount.normalize() if amount else Decimal(0)  # no "-0.00"
+    places = max(2, -int(number.as_tuple().exponent))
+    return f"{number:+,.{places}f}" if number else f"{number:,.2f}"
 
 
 @register.filter
 def money_class(amount: Decimal) -> str:
-    return "in" if amount > 0 else "out" if amount < 0 else ""
+    if amount == 0:
+        return ""
+    return "in" if amount > 0 else "out"

@@ -43,8 +43,8 @@ class Command(HouseCommand):
             password = read_secret_file("--password-file", path)
             password_validation.validate_password(password, get_user_model()(username=username))
         except SettingsError as error:
-            self.stop(BAD, error.where, error.what, error.hint)
+            self.stop(BAD, error.setting, error.fault, error.hint)
         except ValidationError as error:
-            what = f"the password in {path} is too weak: {' '.join(error.messages)}"
-            self.stop(BAD, "--password-file", what, "write 20 random characters into it")
+            fault = f"the password in {path} is too weak: {' '.join(error.messages)}"
+            self.stop(BAD, "--password-file", fault, "write 20 random characters into it")
         return password

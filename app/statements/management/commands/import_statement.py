@@ -1,6 +1,6 @@
 """`manage.py import_statement FILE --account A [--dry-run] [--json]`: the same import as the upload page.
 
-What a file leaves open is printed as questions; the answers are given with `--answer KEY=CHOICE`.
+The questions that a file leaves open are printed; the answers are given with `--answer KEY=CHOICE`.
 """
 
 import json
@@ -17,9 +17,9 @@ from django.core.management.base import CommandParser
 
 from config.commands import BAD, COULD_NOT_CHECK, USAGE, HouseCommand
 from ledger.models import Account
-from statements.asking import KEYS, Asked, is_key
 from statements.importing import Outcome, Refused, import_file
-from statements.parsing import Problem, money
+from statements.reading.asking import KEYS, Asked, is_key
+from statements.reading.parsing import Problem, money
 
 SHOWN_PROBLEMS = 20
 
@@ -63,15 +63,15 @@ class Command(HouseCommand):
             self._ask(asked, again, as_json)
         self.stdout.write(json.dumps(as_dict(outcome)) if as_json else as_text(outcome))
 
-    def _answers(self, given: Sequence[str]) -> dict[str, str]:
-        found = {}
-        for one in given:
-            key, equals, choice = one.partition("=")
+    def _answers(self, arguments: Sequence[str]) -> dict[str, str]:
+        answers = {}
+        for argument in arguments:
+            key, equals, choice = argument.partition("=")
             if not equals or not is_key(key):
                 hint = f"write --answer KEY=CHOICE; keys are {', '.join(KEYS)}"
-                self.stop(USAGE, "--answer", f"not an answer, value seen {one!r}", hint)
-            found[key] = choice
-        return found
+                self.stop(USAGE, "--answer", f"not an answer, value seen {argument!r}", hint)
+            answers[key] = choice
+        return answers
 
     def _content(self, file: str, name: str, as_json: bool) -> bytes:
         most = settings.STATEMENT_MAX_BYTES
@@ -81,24 +81,25 @@ class Command(HouseCommand):
         except OSError as error:
             self.stop(COULD_NOT_CHECK, file, f"cannot be read: {error.strerror}", "check the path and its permissions")
         if len(content) > most:
-            what = f"has more than {most} bytes, which is the most that is read"
-            self._write_refusal(Refused(name, [Problem(0, what)]), as_json)
-            self.stop(BAD, file, what, "export a shorter period, or set STATEMENT_MAX_MB higher")
+            fault = f"has more than {most} bytes, which is the most that is read"
+            self._write_refusal(Refused(name, [Problem(0, fault)]), as_json)
+            self.stop(BAD, file, fault, "export a shorter period, or set STATEMENT_MAX_MB higher")
         return content
 
-    def _ask(self, asked: Asked, again: Sequence[str], as_json: bool) -> NoReturn:
+    def _ask(self, pending: Asked, again: Sequence[str], as_json: bool) -> NoReturn:
         if as_json:
-            questions = [asdict(question) for question in asked.questions]
-            left_out = [asdict(line) for line in asked.left_out]
-            facts = {"file": asked.filename, "added": 0, "questions": questions, "left_out": left_out}
+            questions = [asdict(question) for question in pending.questions]
+            left_out = [asdict(line) for line in pending.left_out]
+            facts = {"file": pending.filename, "added": 0, "questions": questions, "left_out": left_out}
             self.stdout.write(json.dumps(facts))
-        for line in asked.left_out:
-            self.stderr.write(line.at(asked.filename))
-        for question in asked.questions:
-            self.stderr.write(f"{asked.filename}: {question.text}")
+        for line in pending.left_out:
+            self.stderr.write(line.at(pending.filename))
+        first: list[str] = []
+        for question in pending.questions:
+            self.stderr.write(f"{pending.filename}: {question.text}")
+            first += _answer(question.key, question.choices[0].value)
             for choice in question.choices:
                 self.stderr.write(f"  {shlex.join(_answer(question.key, choice.value))}   {choice.label}")
-        first = [flag for one in asked.questions for flag in _answer(one.key, one.choices[0].value)]
         command = shlex.join([*again, *(["--json"] if as_json else []), *first])
         self.stderr.write(f"HINT: nothing was saved; answer and run it again, such as: {command}")
         sys.exit(COULD_NOT_CHECK)
@@ -124,11 +125,12 @@ class Command(HouseCommand):
 
 
 def _flags(filename: str, answers: Mapping[str, str], options: Mapping[str, Any]) -> list[str]:
-    """What was given besides file and account, so that the command in a hint does the same and no answer is lost."""
-    given = [flag for key, choice in answers.items() for flag in _answer(key, choice)]
-    named = ["--filename", filename] if filename else []
-    switches = [f"--{switch.replace('_', '-')}" for switch in ("skip_bad_rows", "dry_run") if options[switch]]
-    return [*named, *switches, *given]
+    """The arguments besides file and account, so that the command in a hint does the same and no answer is lost."""
+    flags = ["--filename", filename] if filename else []
+    flags += [f"--{switch.replace('_', '-')}" for switch in ("skip_bad_rows", "dry_run") if options[switch]]
+    for key, choice in answers.items():
+        flags += _answer(key, choice)
+    return flags
 
 
 def _answer(key: str, choice: str) -> list[str]:
@@ -167,10 +169,10 @@ def as_text(outcome: Outcome) -> str:
         return "\n".join([*notes, f"{outcome.filename}: 0 transactions, nothing was saved"])
     verb = "would be added" if outcome.dry_run else "added"
     new = " (new account)" if outcome.account_created else ""
-    said = (
+    summary = (
         f"{facts['file']}: {facts['rows']} transactions, sum {facts['sum']}, {facts['first_date']} to "
         f"{facts['last_date']} ({facts['source']})\n"
         f"account {outcome.account!r}{new}: {facts['added']} {verb}, sum {facts['added_sum']}; "
         f"{facts['already_there']} already there{'; dry run: nothing was saved' if outcome.dry_run else ''}"
     )
-    return "\n".join([*notes, said])
+    return "\n".join([*notes, summary])
