@@ -79,7 +79,7 @@ def _undo(here: Context, options: argparse.Namespace) -> int:
 
 def _switched_lines(switched: Any) -> list[str]:
     rows = [
-        f"  {table}: {count} rows before, {switched.rows_after.get(table, 'gone')} after"
+        f"  {table}: {_rows(count)} before, {_rows(switched.rows_after.get(table, 'gone'))} after"
         for table, count in switched.rows_before.items()
     ]
     return [
@@ -88,6 +88,11 @@ def _switched_lines(switched: Any) -> list[str]:
         f"  what was live before is kept as {switched.kept}",
         f"  requests waited or failed for {switched.seconds_refused:.1f} s",
     ]
+
+
+def _rows(count: int | str) -> str:
+    """A text says why they cannot be counted; the figures have all of it."""
+    return f"{count} rows" if isinstance(count, int) else f"NOT READABLE ({count[:60]})"
 
 
 def _clean(here: Context, options: argparse.Namespace) -> int:
