@@ -2,7 +2,7 @@
 
 A module of its own because it is the door: it collects the files, puts their findings together and says the verdict.
 Compose files are parsed as YAML (`scripts.compose_checks`), scripts by the shell's rules (`scripts.shell_commands`),
-and a docker command is read as docker reads it (`ledgerguard.ledger_docker`): a comment or an `echo` of the words is
+and a docker command is read as docker reads it (`ledger_docker`): a comment or an `echo` of the words is
 fine. The projects that role service makes are looked at as compose is given them, for every inventory.
 
     make check-volumes                     the whole repository
@@ -37,8 +37,8 @@ from scripts.topology import Service, Topology, TopologyError, read_topology, re
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))  # what reads docker's arguments is the wrapper's own
 
-from ledgerguard.ledger_docker.arguments import ANONYMOUS, UNUSED, Command, read_command  # noqa: E402
-from ledgerguard.ledger_docker.judgement import SAFE_FILTER, takes  # noqa: E402
+from ledger_docker.arguments import ANONYMOUS, UNUSED, Command, read_command  # noqa: E402
+from ledger_docker.judgement import SAFE_FILTER, takes  # noqa: E402
 
 ENVIRONMENTS = ("dev", "ci", "staging", "prod")
 RESULT = ROOT / "build/results/check-volumes.json"

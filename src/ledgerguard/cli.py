@@ -18,16 +18,21 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import quote
 
-from ledgerguard import __version__, audit, checking, containers, declarations, findings, granting, proven, versions
-from ledgerguard.declarations import Allowance, DeclarationError, Declarations, Declared
-from ledgerguard.engine_api import EngineApi
-from ledgerguard.files import write_whole
-from ledgerguard.granting import GrantError
+from ledgerguard import __version__
+from ledgerguard.api import containers
+from ledgerguard.declarations import merging, reader
+from ledgerguard.declarations.reader import Allowance, DeclarationError, Declarations, Declared
+from ledgerguard.lookups import proven_backup
+from ledgerguard.lookups.engine_api import EngineApi
 from ledgerguard.model import MODES, PROFILES
 from ledgerguard.refusal import OPERATIONS, LookupFailed, Refused, printable
-from ledgerguard.server import ask_status
-from ledgerguard.serving import Settings, serve
-from ledgerguard.unlocks import Unlock, UnlockError, Unlocks, seconds_of
+from ledgerguard.rules import grant_drafts
+from ledgerguard.rules.grant_drafts import GrantError
+from ledgerguard.service import audit, findings, self_check
+from ledgerguard.service.atomic_files import write_whole
+from ledgerguard.service.daemon import Settings, serve
+from ledgerguard.service.server import ask_status
+from ledgerguard.service.unlocks import Unlock, UnlockError, Unlocks, seconds_of
 
 HOLDS, BAD, COULD_NOT, USAGE = 0, 1, 2, 64
 CONFIG, STATE, AUDIT_FILE = "/etc/ledgerguard/volumes.json", "/var/lib/ledgerguard", "/var/log/ledgerguard/audit.jsonl"
@@ -176,7 +181,7 @@ def _status(given: argparse.Namespace) -> int:
     try:
         status = ask_status(Path(given.socket))
     except (OSError, ValueError, StopIteration) as error:
-        _say("status", f"NOT ACTIVE: {given.socket}: {error}", checking.service_hint("status"))
+        _say("status", f"NOT ACTIVE: {given.socket}: {error}", self_check.service_hint("status"))
         return COULD_NOT
     if given.json:
         print(json.dumps(status, indent=1, sort_keys=True))
@@ -207,16 +212,16 @@ def _check_line(kept: dict[str, Any] | None) -> str:
 def _check(given: argparse.Namespace) -> int:
     settings = _settings(given)
     if given.wait > 0:
-        checking.wait_for_engine(settings.engine, given.wait)
-    found = checking.check(settings, Path(given.daemon_json), given.existing)
+        self_check.wait_for_engine(settings.engine, given.wait)
+    found = self_check.check(settings, Path(given.daemon_json), given.existing)
     if given.existing and (given.mode or not _in_another_mode(found)):
-        found += checking.keep(settings, found)
+        found += self_check.keep(settings, found)
     if given.json:
-        print(json.dumps({"exit": checking.exit_code(found), "findings": [asdict(one) for one in found]}, indent=1))
+        print(json.dumps({"exit": self_check.exit_code(found), "findings": [asdict(one) for one in found]}, indent=1))
     else:
         for one in found:
             print(f"{one.verdict}: {one.id}: {one.what}" + (f"\nHINT: {one.hint}" if one.hint else ""))
-    return checking.exit_code(found)
+    return self_check.exit_code(found)
 
 
 def _in_another_mode(found: list[findings.Finding]) -> bool:
@@ -251,7 +256,7 @@ def _declare(given: argparse.Namespace) -> int:
     if not _root("declare"):
         return COULD_NOT
     try:
-        new = versions.joined([_read_declarations(file) for given_file in given.files for file in _all(given_file)])
+        new = merging.joined([_read_declarations(file) for given_file in given.files for file in _all(given_file)])
     except (OSError, UnicodeDecodeError) as error:
         _say("declare", str(error), "ledgerguard declare FILE")
         return COULD_NOT
@@ -260,13 +265,13 @@ def _declare(given: argparse.Namespace) -> int:
         return BAD
     place = Path(given.config)
     try:
-        known = declarations.load(place)
-        after = versions.merged(known, new, given.only)
+        known = reader.load(place)
+        after = merging.merged(known, new, given.only)
         if after == known and place.exists():
             print(f"as declared before: {', '.join(sorted(new.volumes)) or 'nothing'}")
             return HOLDS
         place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        write_whole(place, versions.to_json(after), 0o644, synced=True)
+        write_whole(place, merging.to_json(after), 0o644, synced=True)
     except (OSError, DeclarationError) as error:
         _say("declare", str(error), f"mend {place} or put it back from its copy")
         return COULD_NOT
@@ -287,7 +292,7 @@ def _all(file: str) -> list[str]:
 
 def _read_declarations(file: str) -> Declarations:
     try:
-        return declarations.read(sys.stdin.read() if file == "-" else Path(file).read_text())
+        return reader.read(sys.stdin.read() if file == "-" else Path(file).read_text())
     except DeclarationError as error:
         raise DeclarationError(f"{file}: {error}") from None
 
@@ -305,34 +310,34 @@ def _grant(given: argparse.Namespace) -> int:
         _say("grant", f"{given.container}: {what}", "docker ps -a")
         return COULD_NOT
     try:
-        made = granting.grants_of(containers.inspected(shown), image, given.volume)
+        made = grant_drafts.grants_of(containers.inspected(shown), image, given.volume)
     except (GrantError, Refused) as error:
         _say("grant", str(error), "start the container without it, or leave the volume read-only in it (:ro)")
         return BAD
-    print(json.dumps({name: granting.to_data(one) for name, one in made.items()}, indent=1, sort_keys=True))
+    print(json.dumps({name: grant_drafts.to_data(one) for name, one in made.items()}, indent=1, sort_keys=True))
     return HOLDS
 
 
 def _allow(given: argparse.Namespace) -> int:
     if not _root("allow"):
         return COULD_NOT
-    if not declarations.NAME.fullmatch(given.container) or not (given.remove or (given.image and given.thing)):
+    if not reader.NAME.fullmatch(given.container) or not (given.remove or (given.image and given.thing)):
         _say("allow", "a container's name, its image and the thing are needed", "ledgerguard allow NAME IMAGE THING")
         return USAGE
     place = Path(given.config)
     try:
-        known = declarations.load(place)
+        known = reader.load(place)
         if given.remove:
-            after = versions.without_exceptions(known, given.container)
+            after = merging.without_exceptions(known, given.container)
         else:
             image = EngineApi(given.engine.removeprefix("unix://"), GRANT_SECONDS).image(given.image)
             if image is None:
                 _say("allow", f"the engine has no image {given.image}", f"docker pull {given.image}")
                 return BAD
             exception = Allowance(given.container, (image.id,), (given.thing,))
-            after = versions.with_exception(known, exception)
+            after = merging.with_exception(known, exception)
         place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        write_whole(place, versions.to_json(after), 0o644, synced=True)
+        write_whole(place, merging.to_json(after), 0o644, synced=True)
     except (OSError, DeclarationError, LookupFailed) as error:
         _say("allow", str(error), "docker info; ledgerguard status")
         return COULD_NOT
@@ -351,14 +356,14 @@ def _unlock(given: argparse.Namespace) -> int:
         return COULD_NOT
     try:
         seconds = seconds_of(given.span)
-        declared = declarations.load(Path(given.config)).volumes.get(given.volume)
+        declared = reader.load(Path(given.config)).volumes.get(given.volume)
     except UnlockError as error:
         _say("unlock", str(error), "ledgerguard unlock VOLUME --operation remove --reason … --for 5m")
         return USAGE
     except (OSError, DeclarationError) as error:
         _say("unlock", str(error), "ledgerguard declare FILE")
         return COULD_NOT
-    if not given.reason.strip() or not declarations.NAME.fullmatch(given.volume):
+    if not given.reason.strip() or not reader.NAME.fullmatch(given.volume):
         _say("unlock", f"--reason {given.reason!r} or volume {given.volume!r} is empty or no name", "give both")
         return USAGE
     evidence = _evidence(given, declared)
@@ -387,10 +392,10 @@ def _evidence(given: argparse.Namespace, declared: Declared | None) -> str | Non
     vault_state, backups = _vault_places(given, declared)
     try:
         if not vault_state or not backups:
-            raise proven.NotProven("the volume's stack is not known, so neither is its vault")
-        backup = proven.look(Path(vault_state), Path(backups), given.proven_hours * 3600)
+            raise proven_backup.NotProven("the volume's stack is not known, so neither is its vault")
+        backup = proven_backup.look(Path(vault_state), Path(backups), given.proven_hours * 3600)
         return f"proven backup {backup.file}, {backup.age_seconds / 3600:.1f} h old"
-    except proven.NotProven as error:
+    except proven_backup.NotProven as error:
         phrase = f"lose {given.volume}"
         if not sys.stdin.isatty():
             _say(
@@ -410,7 +415,7 @@ def _vault_places(given: argparse.Namespace, declared: Declared | None) -> tuple
     stack = declared.labels.get("com.ledgerflow.stack", "") if declared else ""
     environment = declared.environment if declared else ""
     state = f"/etc/ledgerflow/{stack}-{environment}/state/vault.json" if stack else ""
-    known = declarations.load(Path(given.config)).volumes.get(f"{stack}_{environment}_backups") if stack else None
+    known = reader.load(Path(given.config)).volumes.get(f"{stack}_{environment}_backups") if stack else None
     backups = f"{known.device}/data" if known and known.device else ""
     return given.vault_state or state, given.backups or backups
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from stacks import REPOSITORY, Stack
 
-from ledgerguard.ledger_docker.arguments import read_command
-from ledgerguard.ledger_docker.judgement import ALLOW, judge
-from ledgerguard.ledger_docker.looks import Looker
+from ledger_docker.arguments import read_command
+from ledger_docker.inspection import Looker
+from ledger_docker.judgement import ALLOW, judge
 
-ENTRY = "import sys; from ledgerguard.ledger_docker.cli import main; sys.exit(main())"
+ENTRY = "import sys; from ledger_docker.cli import main; sys.exit(main())"
 
 
 def ledger_docker(

@@ -19,12 +19,13 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
-from ledgerguard import cli, serving  # noqa: E402 the guard's process is started without a path
-from ledgerguard.decide import decide  # noqa: E402
+from ledgerguard import cli  # noqa: E402 the guard's process is started without a path
+from ledgerguard.api.request import SAFE_METHODS, Request  # noqa: E402
 from ledgerguard.model import Lookups  # noqa: E402
-from ledgerguard.policy import Policy  # noqa: E402
 from ledgerguard.refusal import Verdict  # noqa: E402
-from ledgerguard.request import SAFE_METHODS, Request  # noqa: E402
+from ledgerguard.rules.decision import decide  # noqa: E402
+from ledgerguard.rules.policy import Policy  # noqa: E402
+from ledgerguard.service import daemon  # noqa: E402
 
 ASKED = (
     "volumes",
@@ -100,7 +101,7 @@ def recorder(file: Path) -> Any:
 def serve(argv: list[str]) -> int:
     given = cli._parser().parse_args(argv)
     settings = cli._settings(given)
-    serving.serve(settings, recorder(settings.state_dir / "requests.jsonl"))
+    daemon.serve(settings, recorder(settings.state_dir / "requests.jsonl"))
     return 0
 
 

@@ -50,7 +50,7 @@ class Package:
 
 
 PACKAGES = {
-    "guard": Package(("src/ledgerguard/*.py",), ("tests/unit/ledgerguard",)),
+    "guard": Package(("src/ledgerguard/**/*.py",), ("tests/unit/ledgerguard",)),
     "vault": Package(("src/ledgervault/*.py",), ("tests/unit/ledgervault",)),
     "roles": Package(
         ("filter_plugins/*.py", "roles/*/library/*.py"), ("tests/unit/filter_plugins", "tests/unit/roles")

@@ -17,14 +17,15 @@ import pytest
 
 from filter_plugins.declarations import network_declarations, service_declarations, volume_declarations
 from filter_plugins.service import compose_project
-from ledgerguard import containers, holding
-from ledgerguard.decide import decide
-from ledgerguard.declarations import Declarations, read
+from ledgerguard.api import containers
+from ledgerguard.declarations.merging import joined, merged
+from ledgerguard.declarations.reader import Declarations, read
 from ledgerguard.model import Container, Image, Volume
-from ledgerguard.policy import Policy, Scene
 from ledgerguard.refusal import Refused, Verdict
-from ledgerguard.versions import joined, merged
-from tests.unit.ledgerguard.known import Known, request
+from ledgerguard.rules import ownership
+from ledgerguard.rules.decision import decide
+from ledgerguard.rules.policy import Policy, Scene
+from tests.unit.ledgerguard.fakes import Known, request
 
 RECORDED: dict[str, Any] = json.loads(Path(__file__).with_name("compose_requests.json").read_text())
 STACK = {
@@ -187,7 +188,7 @@ def test_compose_may_make_it_beside_the_one_that_it_replaces(name: str) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_it_is_started_as_the_engine_recorded_it(version: str, name: str, profile: str) -> None:
     scene = Scene(Policy(declared(version), profile), host(version))
-    holding.check(on_disk(version, name), scene, to_be_created=False)
+    ownership.check(on_disk(version, name), scene, to_be_created=False)
 
 
 def test_older_engines_connect_it_to_one_network_after_the_other() -> None:
@@ -227,10 +228,10 @@ def test_what_the_kernel_cannot_limit_is_missing_from_the_record_and_no_fault() 
     made = on_disk("26.1", "postgres")
     scene = Scene(Policy(declared("26.1"), "strict"), host("26.1"))
     weaker = {**made.host, "memoryswap": -1, "pidslimit": None}
-    holding.check(replace(made, host=weaker), scene, to_be_created=False)
+    ownership.check(replace(made, host=weaker), scene, to_be_created=False)
     for key in ("capdrop", "readonlyrootfs", "restartpolicy", "tmpfs", "securityopt"):
         with pytest.raises(Refused, match=key):
-            holding.check(replace(made, host={**made.host, key: None}), scene, to_be_created=False)
+            ownership.check(replace(made, host={**made.host, key: None}), scene, to_be_created=False)
     found = created("26.1", "postgres", lambda body: body["HostConfig"].update({"PidsLimit": None}))
     assert "pidslimit" in found.reason
 
@@ -396,7 +397,7 @@ def test_what_was_declared_before_goes_on_as_it_did_until_its_deploy(name: str) 
     for declarations in (old, half):
         assert created("26.1", name, declarations=declarations) == Verdict(True)
         if name != "step":
-            holding.check(
+            ownership.check(
                 on_disk("26.1", name), Scene(Policy(declarations, "strict"), host("26.1")), to_be_created=False
             )
 
@@ -449,5 +450,5 @@ def test_volumes_and_networks_are_written_by_the_same_schema() -> None:
 def test_a_refusal_of_a_member_names_no_volume() -> None:
     with pytest.raises(Refused) as raised:
         made = replace(on_disk("26.1", "redis-cache"), user="0:0")
-        holding.check(made, Scene(Policy(declared("26.1")), host("26.1")), to_be_created=False)
+        ownership.check(made, Scene(Policy(declared("26.1")), host("26.1")), to_be_created=False)
     assert raised.value.verdict.volumes == ()

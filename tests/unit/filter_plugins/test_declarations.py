@@ -22,15 +22,16 @@ from filter_plugins.declarations import (
 from filter_plugins.postgres import postgres_query_pattern
 from filter_plugins.service import compose_project
 from filter_plugins.volumes import declared_volumes
-from ledgerguard import commands, containers, descriptions, holding
-from ledgerguard.declarations import Declarations, read
-from ledgerguard.engine_api import image_of
+from ledgerguard.api import containers
+from ledgerguard.declarations.merging import joined
+from ledgerguard.declarations.reader import Declarations, read
+from ledgerguard.lookups.engine_api import image_of
 from ledgerguard.model import Container, Exec, Volume
-from ledgerguard.policy import Policy, Scene
 from ledgerguard.refusal import Refused
-from ledgerguard.versions import joined
+from ledgerguard.rules import container_description, exec_patterns, ownership
+from ledgerguard.rules.policy import Policy, Scene
 from tests.unit.filter_plugins.test_service import STACK, description
-from tests.unit.ledgerguard.known import Known
+from tests.unit.ledgerguard.fakes import Known
 
 IMAGE = "sha256:" + "c" * 64
 INSPECT: dict[str, Any] = {
@@ -122,7 +123,7 @@ def scene(*documents: dict[str, Any]) -> Scene:
 
 @pytest.mark.parametrize("name", DESCRIPTIONS)
 def test_a_described_service_may_be_made_and_hold_its_volume(name: str) -> None:
-    holding.check(asked_for(name), scene(head(), declared(name)), to_be_created=True)
+    ownership.check(asked_for(name), scene(head(), declared(name)), to_be_created=True)
 
 
 @pytest.mark.parametrize("name", DESCRIPTIONS)
@@ -131,13 +132,13 @@ def test_it_may_be_started_with_the_volumes_its_image_declares(name: str) -> Non
     anonymous = tuple(
         replace(made.mounts[0], kind="volume", source="f" * 64, target=target, named=False) for target in ("/left",)
     )
-    holding.check(replace(made, mounts=made.mounts + anonymous), scene(head(), declared(name)), to_be_created=False)
+    ownership.check(replace(made, mounts=made.mounts + anonymous), scene(head(), declared(name)), to_be_created=False)
 
 
 @pytest.mark.parametrize("name", DESCRIPTIONS)
 def test_before_it_is_declared_it_may_not(name: str) -> None:
     with pytest.raises(Refused, match="no grant names this container"):
-        holding.check(asked_for(name), scene(head()), to_be_created=True)
+        ownership.check(asked_for(name), scene(head()), to_be_created=True)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +147,7 @@ def test_before_it_is_declared_it_may_not(name: str) -> None:
 def test_another_than_the_described_one_may_not(change: dict[str, Any]) -> None:
     with pytest.raises(Refused, match="may not write to it"):
         wanted = replace(asked_for("all there is"), **change)
-        holding.check(wanted, scene(head(), declared("all there is")), to_be_created=True)
+        ownership.check(wanted, scene(head(), declared("all there is")), to_be_created=True)
 
 
 def test_volumes_are_declared_exactly_and_scratch_ones_not_at_all() -> None:
@@ -197,8 +198,8 @@ def test_ports_are_bound_as_compose_binds_them(ports: list[str], bound: dict[str
 
 
 def test_a_value_has_the_digest_that_the_guard_reckons() -> None:
-    assert _digest("c", "NAME", "a $$ value") == descriptions.value_digest("c", "NAME", "a $ value")
-    assert _digest("c", "NAME", 1) == descriptions.value_digest("c", "NAME", "1")
+    assert _digest("c", "NAME", "a $$ value") == container_description.value_digest("c", "NAME", "a $ value")
+    assert _digest("c", "NAME", 1) == container_description.value_digest("c", "NAME", "1")
     assert _digest("d", "NAME", 1) != _digest("c", "NAME", 1) != _digest("c", "OTHER", 1)
 
 
@@ -211,7 +212,7 @@ def test_a_question_to_the_database_fits_its_pattern_in_any_database_and_nothing
     owner = asked_for("the least")
 
     def may(argv: list[str]) -> bool:
-        return commands.allowed(Exec(owner.name, tuple(argv)), owner, grant.exec)
+        return exec_patterns.allowed(Exec(owner.name, tuple(argv)), owner, grant.exec)
 
     assert may(postgres_query_pattern("SELECT 1", "ledger")["argv"])
     assert not may(postgres_query_pattern("DROP TABLE x", "ledger")["argv"])
@@ -219,7 +220,7 @@ def test_a_question_to_the_database_fits_its_pattern_in_any_database_and_nothing
     for server in ("host=evil.example", "postgresql://evil.example/x", "-hevil", "a b", "", "service=x"):
         assert not may(postgres_query_pattern("SELECT 1", server)["argv"])
     typed = Exec(owner.name, tuple(postgres_query_pattern("SELECT 1", "ledger")["argv"]), tty=True)
-    assert not commands.allowed(typed, owner, grant.exec)
+    assert not exec_patterns.allowed(typed, owner, grant.exec)
 
 
 def test_the_filters_have_the_names_that_roles_use() -> None:

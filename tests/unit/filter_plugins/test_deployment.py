@@ -23,7 +23,7 @@ from filter_plugins.deployment import (
     vault_checks,
     vault_findings,
 )
-from ledgerguard.findings import Finding, summary
+from ledgerguard.service.findings import Finding, summary
 
 NOON = datetime(2025, 4, 22, 12, 0, tzinfo=UTC)
 STACK = {"id": "ledger-dev", "name": "ledger", "environment": "dev"}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from filter_plugins import guard as g
-from ledgerguard.declarations import read
+from ledgerguard.declarations.reader import read
 
 SHA = "a" * 64
 UNIT = "/etc/systemd/system/ledgerguard.service"

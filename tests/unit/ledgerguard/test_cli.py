@@ -17,16 +17,17 @@ from typing import Any
 
 import pytest
 
-from ledgerguard import __version__, checking, cli
-from ledgerguard.audit import Audit
-from ledgerguard.declarations import Declarations, load
+from ledgerguard import __version__, cli
+from ledgerguard.declarations.merging import to_json
+from ledgerguard.declarations.reader import Declarations, load
 from ledgerguard.model import PROTECT
-from ledgerguard.versions import to_json
-from tests.unit.ledgerguard.known import DECLARED, VOLUME
+from ledgerguard.service import self_check
+from ledgerguard.service.audit import Audit
+from tests.unit.ledgerguard.fakes import DECLARED, VOLUME
+from tests.unit.ledgerguard.lookups.test_bolt_file import database
+from tests.unit.ledgerguard.lookups.test_engine_files import CONFIG, ID, record
+from tests.unit.ledgerguard.service.test_server import running
 from tests.unit.ledgerguard.stub_engine import stub_engine
-from tests.unit.ledgerguard.test_bolt import database
-from tests.unit.ledgerguard.test_engine_files import CONFIG, ID, record
-from tests.unit.ledgerguard.test_server import running
 
 
 def run(place: Path, command: str, *arguments: str) -> int:
@@ -297,7 +298,7 @@ def engine_of(
     """An engine that answers a deletion like this; `canary`: whether its file is still there afterwards."""
 
     def answer(method: str, path: str) -> tuple[int, Any]:
-        file = place / "data/volumes" / checking.CANARY / "_data"
+        file = place / "data/volumes" / self_check.CANARY / "_data"
         if method == "POST":
             file.mkdir(parents=True, exist_ok=True)
             return 201, {}
@@ -388,12 +389,12 @@ def test_a_canary_whose_label_the_engine_lost_is_made_anew_before_it_is_attacked
     backed: Path, capsys: pytest.CaptureFixture[str], active: bool, verdict: str
 ) -> None:
     labels: list[dict[str, str] | None] = [None]
-    file = backed / "data/volumes" / checking.CANARY / "_data/canary"
+    file = backed / "data/volumes" / self_check.CANARY / "_data/canary"
 
     def answer(method: str, path: str) -> tuple[int, Any]:
         if method == "POST":
             file.parent.mkdir(parents=True, exist_ok=True)
-            return 201, {"Name": checking.CANARY, "Labels": labels[-1]}
+            return 201, {"Name": self_check.CANARY, "Labels": labels[-1]}
         if method == "DELETE" and active and labels[-1] is not None:
             return REFUSAL
         if method == "DELETE":
@@ -412,7 +413,7 @@ def test_a_guard_that_is_meant_to_observe_has_to_have_seen_the_attack(
 ) -> None:
     def note() -> None:
         if noted:
-            Audit(backed / "log/audit.jsonl").write("would-refuse", volumes=[checking.CANARY])
+            Audit(backed / "log/audit.jsonl").write("would-refuse", volumes=[self_check.CANARY])
 
     with engine_of(backed, (204, b""), canary=False, on_delete=note), running_beside(backed):
         found = findings(backed, capsys, "--mode=observe")[1]
@@ -520,7 +521,7 @@ def test_it_waits_for_an_engine_that_starts_and_not_for_ever(backed: Path, capsy
     assert findings(backed, capsys, "--wait=0.5")[1]["canary"] == ["could not check"]
     assert time.monotonic() - started >= 0.5
     with ThreadPoolExecutor(1) as pool, running_beside(backed):
-        waiting = pool.submit(checking.wait_for_engine, backed / "engine.sock", 20)
+        waiting = pool.submit(self_check.wait_for_engine, backed / "engine.sock", 20)
         with engine_of(backed, REFUSAL):
             waiting.result(10)
 
@@ -541,7 +542,7 @@ def test_what_cannot_be_looked_at_is_said(place: Path, capsys: pytest.CaptureFix
     (place / "volumes.json").write_text("{")
     assert findings(place, capsys, "--existing")[1]["existing"] == ["could not check"]
     assert code == 1
-    assert checking.exit_code([]) == 2
+    assert self_check.exit_code([]) == 2
 
 
 # --- grant ------------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from jinja2.nativetypes import NativeEnvironment
 
-from ledgerguard.commands import words_fit
+from ledgerguard.rules.exec_patterns import words_fit
 
 ROOT = Path(__file__).resolve().parents[3]
 PATTERNS = [

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ledgerguard.commands import words_fit
+from ledgerguard.rules.exec_patterns import words_fit
 
 ROLE = Path(__file__).parents[3] / "roles/vault"
 PATTERNS = [tuple(entry["argv"]) for entry in yaml.safe_load((ROLE / "defaults/main.yml").read_text())["vault_exec"]]
