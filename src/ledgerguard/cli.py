@@ -21,8 +21,8 @@ from urllib.parse import quote
 from ledgerguard import __version__
 from ledgerguard.api import containers
 from ledgerguard.declarations import merging, reader
-from ledgerguard.declarations.reader import Allowance, DeclarationError, Declarations, Declared
-from ledgerguard.lookups import proven_backup
+from ledgerguard.declarations.model import NAME, Allowance, DeclarationError, Declarations, Declared
+from ledgerguard.lookups import declarations_file, proven_backup
 from ledgerguard.lookups.engine_api import EngineApi
 from ledgerguard.model import MODES, PROFILES
 from ledgerguard.refusal import OPERATIONS, LookupFailed, Refused, printable
@@ -265,7 +265,7 @@ def _declare(given: argparse.Namespace) -> int:
         return BAD
     place = Path(given.config)
     try:
-        known = reader.load(place)
+        known = declarations_file.load(place)
         after = merging.merged(known, new, given.only)
         if after == known and place.exists():
             print(f"as declared before: {', '.join(sorted(new.volumes)) or 'nothing'}")
@@ -321,12 +321,12 @@ def _grant(given: argparse.Namespace) -> int:
 def _allow(given: argparse.Namespace) -> int:
     if not _root("allow"):
         return COULD_NOT
-    if not reader.NAME.fullmatch(given.container) or not (given.remove or (given.image and given.thing)):
+    if not NAME.fullmatch(given.container) or not (given.remove or (given.image and given.thing)):
         _say("allow", "a container's name, its image and the thing are needed", "ledgerguard allow NAME IMAGE THING")
         return USAGE
     place = Path(given.config)
     try:
-        known = reader.load(place)
+        known = declarations_file.load(place)
         if given.remove:
             after = merging.without_exceptions(known, given.container)
         else:
@@ -356,14 +356,14 @@ def _unlock(given: argparse.Namespace) -> int:
         return COULD_NOT
     try:
         seconds = seconds_of(given.span)
-        declared = reader.load(Path(given.config)).volumes.get(given.volume)
+        declared = declarations_file.load(Path(given.config)).volumes.get(given.volume)
     except UnlockError as error:
         _say("unlock", str(error), "ledgerguard unlock VOLUME --operation remove --reason … --for 5m")
         return USAGE
     except (OSError, DeclarationError) as error:
         _say("unlock", str(error), "ledgerguard declare FILE")
         return COULD_NOT
-    if not given.reason.strip() or not reader.NAME.fullmatch(given.volume):
+    if not given.reason.strip() or not NAME.fullmatch(given.volume):
         _say("unlock", f"--reason {given.reason!r} or volume {given.volume!r} is empty or no name", "give both")
         return USAGE
     evidence = _evidence(given, declared)
@@ -415,7 +415,7 @@ def _vault_places(given: argparse.Namespace, declared: Declared | None) -> tuple
     stack = declared.labels.get("com.ledgerflow.stack", "") if declared else ""
     environment = declared.environment if declared else ""
     state = f"/etc/ledgerflow/{stack}-{environment}/state/vault.json" if stack else ""
-    known = reader.load(Path(given.config)).volumes.get(f"{stack}_{environment}_backups") if stack else None
+    known = declarations_file.load(Path(given.config)).volumes.get(f"{stack}_{environment}_backups") if stack else None
     backups = f"{known.device}/data" if known and known.device else ""
     return given.vault_state or state, given.backups or backups
 

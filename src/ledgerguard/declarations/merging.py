@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from ledgerguard.declarations.reader import (
+from ledgerguard.declarations.model import (
     KEPT_VERSIONS,
     SCHEMA,
     Allowance,

@@ -8,154 +8,24 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
-from ledgerguard.model import PROFILES, Volume
+from ledgerguard.declarations.model import (
+    NAME,
+    SCHEMA,
+    UNDESCRIBED,
+    Allowance,
+    DeclarationError,
+    Declarations,
+    Declared,
+    Grant,
+    OtherMount,
+    Pattern,
+)
+from ledgerguard.model import PROFILES
 
-SCHEMA = 2
-UNDESCRIBED = 1  # the schema whose grants say nothing of host settings, networks and values
-KEPT_VERSIONS = 5
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
-
-
-class DeclarationError(ValueError):
-    """`place: what is wrong, with the value seen`."""
-
-
-@dataclass(frozen=True)
-class Pattern:
-    """A command that may be run inside an owner. In `argv`, `*` stands for one word that is no option, `{name}` for one
-    that is a name and no connection string, and `**` as the last word for any number of words. `user` None: the
-    container's own. `tty` and `input`: with a terminal, and with what the caller types or pipes."""
-
-    argv: tuple[str, ...]
-    user: str | None = None
-    environment: tuple[str, ...] = ()
-    tty: bool = False
-    input: bool = False
-
-
-@dataclass(frozen=True)
-class OtherMount:
-    """What else the owner mounts: a host path or an unprotected volume."""
-
-    source: str
-    target: str
-    read_only: bool = False
-
-
-@dataclass(frozen=True)
-class Grant:
-    """One container that may hold the volume, exactly described. None: as its image says.
-
-    `host` and `config`: what of its host configuration and of the rest is not as by default; `host` None: by schema 1,
-    which said nothing of them, of networks and of values. `values`: name → digest of a variable that must have this
-    value. `networks`: name → names it may be given there. The target is empty for a member: a container of the stack
-    that holds no protected volume."""
-
-    container: str
-    images: tuple[str, ...]
-    target: str
-    read_only: bool = False
-    entrypoint: tuple[str, ...] | None = None
-    command: tuple[str, ...] | None = None
-    user: str | None = None
-    working_dir: str | None = None
-    healthcheck: tuple[str, ...] | None = None
-    environment: tuple[str, ...] = ()
-    mounts: tuple[OtherMount, ...] = ()
-    exec: tuple[Pattern, ...] = ()
-    host: Mapping[str, Any] | None = None
-    config: Mapping[str, Any] = field(default_factory=dict)
-    values: Mapping[str, str] = field(default_factory=dict)
-    networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-    @property
-    def described(self) -> bool:
-        return self.host is not None
-
-    @property
-    def names(self) -> frozenset[str]:
-        """All names by which others reach it in its networks."""
-        return frozenset({self.container}.union(*self.networks.values()))
-
-
-@dataclass(frozen=True)
-class Allowance:
-    """What root lets one container have though the guard would refuse it."""
-
-    container: str
-    images: tuple[str, ...]
-    things: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Declared:
-    """One protected volume."""
-
-    name: str
-    environment: str
-    driver: str = "local"
-    options: Mapping[str, str] = field(default_factory=dict)
-    labels: Mapping[str, str] = field(default_factory=dict)
-    profile: str = "standard"
-    grants: tuple[Grant, ...] = ()
-
-    @property
-    def device(self) -> str:
-        return self.options.get("device", "")
-
-
-@dataclass(frozen=True)
-class Declarations:
-    """All of them, by name. `networks` are the stacks' own: only `members`, owners, and what is allowed may join them.
-    `exceptions` are root's, and no stack's."""
-
-    volumes: Mapping[str, Declared] = field(default_factory=dict)
-    networks: frozenset[str] = frozenset()
-    members: tuple[Grant, ...] = ()
-    exceptions: tuple[Allowance, ...] = ()
-
-    @property
-    def profile(self) -> str:
-        """The engine's: strict as soon as one volume is."""
-        return "strict" if any(one.profile == "strict" for one in self.volumes.values()) else "standard"
-
-    def protected(self, known: Mapping[str, Volume]) -> frozenset[str]:
-        """Names of all protected volumes: the declared ones, and those that carry the label."""
-        return frozenset(self.volumes) | {name for name, volume in known.items() if volume.labelled}
-
-    def grants_of(self, container: str) -> dict[str, tuple[Grant, ...]]:
-        """volume → grants of the container with this name, one for each of its versions, the newest first."""
-        found = {
-            name: tuple(grant for grant in declared.grants if grant.container == container)
-            for name, declared in self.volumes.items()
-        }
-        return {name: grants for name, grants in found.items() if grants}
-
-    def descriptions_of(self, container: str) -> tuple[Grant, ...]:
-        """All that is said of the container with this name: as an owner, as a member."""
-        said = (*(one for grants in self.grants_of(container).values() for one in grants), *self.members)
-        return tuple(one for one in said if one.container == container)
-
-    @property
-    def descriptions(self) -> tuple[Grant, ...]:
-        return (*(grant for one in self.volumes.values() for grant in one.grants), *self.members)
-
-    def names_container(self, name: str) -> bool:
-        """Whether something is declared of a container with this name."""
-        names = {one.container for one in self.descriptions} | {one.container for one in self.exceptions}
-        return name in names
-
-    def allows(self, container: str, image: str, thing: str) -> bool:
-        """Whether root let the container have this one thing."""
-        return any(
-            one.container == container and image in one.images and thing in one.things for one in self.exceptions
-        )
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
@@ -344,13 +214,3 @@ def read(text: str) -> Declarations:
         tuple(_member(one, f"members[{i}]") for i, one in enumerate(data.get("members", []))),
         tuple(_exception(one, f"exceptions[{i}]") for i, one in enumerate(data.get("exceptions", []))),
     )
-
-
-def load(file: Path) -> Declarations:
-    """The declarations of a file; a file that is not there declares nothing."""
-    try:
-        return read(file.read_text())
-    except FileNotFoundError:
-        return Declarations()
-    except DeclarationError as error:
-        raise DeclarationError(f"{file}: {error}") from None

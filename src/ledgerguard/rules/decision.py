@@ -10,7 +10,7 @@ from ledgerguard.api.request import SAFE_METHODS, Request, json_body, no_form, p
 from ledgerguard.model import Lookups
 from ledgerguard.refusal import LookupFailed, Refused, Verdict
 from ledgerguard.rules import routes
-from ledgerguard.rules.container_rules import Call
+from ledgerguard.rules.call import Call
 from ledgerguard.rules.policy import Policy, Scene
 from ledgerguard.rules.routes import Body, Route
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from ledgerguard.declarations.reader import Pattern
+from ledgerguard.declarations.model import Pattern
 from ledgerguard.model import Container, Exec
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ledgerguard.api import containers
-from ledgerguard.declarations.reader import NAME, Grant, OtherMount, Pattern
+from ledgerguard.declarations.model import NAME, Grant, OtherMount, Pattern
 from ledgerguard.model import Container, Image, Mount
 from ledgerguard.rules import container_description, grant_matching
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ledgerguard.api import gojson
-from ledgerguard.declarations.reader import Grant, OtherMount
+from ledgerguard.declarations.model import Grant, OtherMount
 from ledgerguard.model import Container, Image, Mount
 from ledgerguard.rules import container_description, host_areas, host_config
 

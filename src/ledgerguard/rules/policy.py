@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ledgerguard.declarations.reader import Declarations
+from ledgerguard.declarations.model import Declarations
 from ledgerguard.model import Container, Lookups, Mount, Volume
 from ledgerguard.refusal import Refused
 from ledgerguard.rules.grant_matching import DEFAULT_NETWORKS, Names

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from ledgerguard.refusal import Verdict
-from ledgerguard.rules import container_rules
-from ledgerguard.rules.container_rules import Call
+from ledgerguard.rules import container_rules, exec_rules, general_rules, network_rules, volume_rules
+from ledgerguard.rules.call import Call
 
 
 class Body(Enum):
@@ -89,9 +89,9 @@ _REFUSED = (
 )
 _OF_A_BUILD = frozenset({"t", "extrahosts", "securityopt"})
 _JUDGED = (
-    Route("POST", "/volumes/create", container_rules.create_volume, "makes a volume", Body.JSON),
-    Route("POST", "/volumes/prune", container_rules.prune_volumes, "removes unused volumes"),
-    Route("DELETE", "/volumes/{name}", container_rules.remove_volume, "removes a volume with its data"),
+    Route("POST", "/volumes/create", volume_rules.create_volume, "makes a volume", Body.JSON),
+    Route("POST", "/volumes/prune", volume_rules.prune_volumes, "removes unused volumes"),
+    Route("DELETE", "/volumes/{name}", volume_rules.remove_volume, "removes a volume with its data"),
     Route(
         "POST", "/containers/create", container_rules.create_container, "makes a container", Body.JSON, consumes=False
     ),
@@ -104,16 +104,16 @@ _JUDGED = (
     Route(
         "POST",
         "/containers/{name}/exec",
-        container_rules.exec_create,
+        exec_rules.exec_create,
         "prepares a command inside",
         Body.JSON,
         consumes=False,
     ),
-    Route("POST", "/exec/{name}/start", container_rules.exec_start, "runs it", Body.STREAM),
+    Route("POST", "/exec/{name}/start", exec_rules.exec_start, "runs it", Body.STREAM),
     Route("PUT", "/containers/{name}/archive", container_rules.copy_in, "copies files in", Body.STREAM),
-    Route("POST", "/networks/create", container_rules.create_network, "makes a network", Body.JSON),
-    Route("POST", "/networks/{network}/connect", container_rules.connect, "connects a container", Body.JSON),
-    Route("POST", "/build", container_rules.build, "builds an image", Body.STREAM, repeated=_OF_A_BUILD),
+    Route("POST", "/networks/create", network_rules.create_network, "makes a network", Body.JSON),
+    Route("POST", "/networks/{network}/connect", network_rules.connect, "connects a container", Body.JSON),
+    Route("POST", "/build", general_rules.build, "builds an image", Body.STREAM, repeated=_OF_A_BUILD),
     Route(
         "DELETE",
         "/containers/{name}",
@@ -130,10 +130,10 @@ _REPEATED: Mapping[str, frozenset[str]] = {
 TABLE: tuple[Route, ...] = (
     *_JUDGED,
     *(
-        Route(method, path, container_rules.harmless, does, body, repeated=_REPEATED.get(path, frozenset()))
+        Route(method, path, general_rules.harmless, does, body, repeated=_REPEATED.get(path, frozenset()))
         for method, path, does, body in _HARMLESS
     ),
-    *(Route(method, path, container_rules.refused, does, Body.STREAM) for method, path, does in _REFUSED),
+    *(Route(method, path, general_rules.refused, does, Body.STREAM) for method, path, does in _REFUSED),
 )
 _COMPILED = tuple((route, route.pattern) for route in TABLE)
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ledgerguard.api.request import Request
+from ledgerguard.lookups.declarations_file import Watched
 from ledgerguard.lookups.engine_api import EngineApi
 from ledgerguard.lookups.engine_files import EngineFiles
 from ledgerguard.rules.decision import decide
@@ -25,7 +26,7 @@ from ledgerguard.service import server
 from ledgerguard.service.atomic_files import write_whole
 from ledgerguard.service.audit import Audit
 from ledgerguard.service.deadlines import Deadlines
-from ledgerguard.service.guard import Decide, Guard, Watched
+from ledgerguard.service.guard import Decide, Guard
 from ledgerguard.service.unlocks import Unlocks
 
 HEARTBEAT_SECONDS = 5.0

@@ -16,8 +16,8 @@ from typing import Any
 
 from ledgerguard import __version__
 from ledgerguard.api.request import Request
-from ledgerguard.declarations import reader
-from ledgerguard.declarations.reader import DeclarationError, Declarations
+from ledgerguard.declarations.model import Declarations
+from ledgerguard.lookups.declarations_file import Watched
 from ledgerguard.model import Lookups
 from ledgerguard.refusal import LookupFailed, Verdict
 from ledgerguard.rules.decision import ALLOWED, decide, route_of
@@ -28,35 +28,6 @@ from ledgerguard.service.audit import Audit, escaped, now
 from ledgerguard.service.unlocks import Unlocks
 
 Decide = Callable[[Request, Policy, Lookups], Verdict]
-
-
-@dataclass
-class Watched:
-    """The declarations' file, read again when it changes. Once seen, it may not go missing."""
-
-    file: Path
-    _stamp: tuple[int, int, int] | None = None
-    _kept: Declarations = field(default_factory=Declarations)
-
-    def read(self) -> Declarations:
-        """Raises LookupFailed for a file that is not root's alone, cannot be read, or has gone."""
-        try:
-            status = os.stat(self.file)  # noqa: PTH116 asked at each decision, and a Path costs more
-        except FileNotFoundError:
-            if self._stamp is None:
-                return self._kept
-            raise LookupFailed(f"{self.file} has gone") from None
-        except OSError as error:
-            raise LookupFailed(f"{self.file}: {error.strerror}") from None
-        stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
-        if stamp != self._stamp:
-            if status.st_uid != os.geteuid() or status.st_mode & 0o022:
-                raise LookupFailed(f"{self.file} can be written by others than root")
-            try:
-                self._kept, self._stamp = reader.load(self.file), stamp
-            except (OSError, DeclarationError, ValueError) as error:
-                raise LookupFailed(str(error)) from None
-        return self._kept
 
 
 @dataclass

@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ledgerguard.declarations.reader import DeclarationError, load
+from ledgerguard.declarations.model import DeclarationError
+from ledgerguard.lookups.declarations_file import load
 from ledgerguard.lookups.engine_api import call
 from ledgerguard.model import PROTECT, Container
 from ledgerguard.refusal import LookupFailed, Refused, printable

@@ -19,7 +19,8 @@ from filter_plugins.declarations import network_declarations, service_declaratio
 from filter_plugins.service import compose_project
 from ledgerguard.api import containers
 from ledgerguard.declarations.merging import joined, merged
-from ledgerguard.declarations.reader import Declarations, read
+from ledgerguard.declarations.model import Declarations
+from ledgerguard.declarations.reader import read
 from ledgerguard.model import Container, Image, Volume
 from ledgerguard.refusal import Refused, Verdict
 from ledgerguard.rules import ownership

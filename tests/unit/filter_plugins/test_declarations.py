@@ -24,7 +24,8 @@ from filter_plugins.service import compose_project
 from filter_plugins.volumes import declared_volumes
 from ledgerguard.api import containers
 from ledgerguard.declarations.merging import joined
-from ledgerguard.declarations.reader import Declarations, read
+from ledgerguard.declarations.model import Declarations
+from ledgerguard.declarations.reader import read
 from ledgerguard.lookups.engine_api import image_of
 from ledgerguard.model import Container, Exec, Volume
 from ledgerguard.refusal import Refused

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ledgerguard.api.request import Request
-from ledgerguard.declarations.reader import Declarations, Declared, Grant, OtherMount, Pattern
+from ledgerguard.declarations.model import Declarations, Declared, Grant, OtherMount, Pattern
 from ledgerguard.model import PROTECT, Container, Exec, Image, Mount, Volume
 from ledgerguard.refusal import LookupFailed
 from ledgerguard.rules.host_areas import Places

@@ -19,7 +19,8 @@ import pytest
 
 from ledgerguard import __version__, cli
 from ledgerguard.declarations.merging import to_json
-from ledgerguard.declarations.reader import Declarations, load
+from ledgerguard.declarations.model import Declarations
+from ledgerguard.lookups.declarations_file import load
 from ledgerguard.model import PROTECT
 from ledgerguard.service import self_check
 from ledgerguard.service.audit import Audit

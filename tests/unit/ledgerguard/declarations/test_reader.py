@@ -11,7 +11,9 @@ import pytest
 
 from ledgerguard.declarations import reader
 from ledgerguard.declarations.merging import joined, merged, to_json
-from ledgerguard.declarations.reader import Allowance, DeclarationError, Declarations, Pattern, load, read
+from ledgerguard.declarations.model import Allowance, DeclarationError, Declarations, Pattern
+from ledgerguard.declarations.reader import read
+from ledgerguard.lookups.declarations_file import load
 from tests.unit.ledgerguard.fakes import DECLARED, GRANT, IMAGE, VOLUME
 
 SCHEMA = Path(__file__).resolve().parents[4] / "docs/guard-declarations.schema.json"

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ledgerguard.lookups import host_paths
+from ledgerguard.lookups import host_paths, mount_table
 from ledgerguard.lookups.host_paths import (
-    Table,
     exists,
     is_empty,
     location,
@@ -19,8 +18,8 @@ from ledgerguard.lookups.host_paths import (
     only_root_changes,
     real_path,
     submounts,
-    table_of,
 )
+from ledgerguard.lookups.mount_table import Table, table_of
 from ledgerguard.refusal import LookupFailed
 
 TABLE = table_of(
@@ -71,11 +70,11 @@ def test_paths_of_this_host_have_locations_too(tmp_path: Path) -> None:
 
 
 def test_a_table_that_cannot_be_read_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host_paths, "MOUNTS", tmp_path / "none")
+    monkeypatch.setattr(mount_table, "MOUNTS", tmp_path / "none")
     with pytest.raises(LookupFailed, match="mounts: "):
         locations(["/"])
     (tmp_path / "junk").write_text("27 1\n")
-    monkeypatch.setattr(host_paths, "MOUNTS", tmp_path / "junk")
+    monkeypatch.setattr(mount_table, "MOUNTS", tmp_path / "junk")
     with pytest.raises(LookupFailed, match="mounts: "):
         submounts("/")
 
@@ -83,7 +82,7 @@ def test_a_table_that_cannot_be_read_is_a_failure(tmp_path: Path, monkeypatch: p
 def test_names_that_are_not_utf_8_are_read_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     points = (b"/", b"/m/\xff", b"/m/\xc3\xa9")
     (tmp_path / "table").write_bytes(b"".join(b"1 0 8:1 / %s rw - x x rw\n" % point for point in points))
-    monkeypatch.setattr(host_paths, "MOUNTS", tmp_path / "table")
+    monkeypatch.setattr(mount_table, "MOUNTS", tmp_path / "table")
     assert set(submounts("/m")) == {"/m/\udcff", "/m/é"}
 
 
@@ -157,14 +156,14 @@ def test_file_systems_are_those_that_hold_a_path_and_those_below_it(
         b"1 0 8:1 / / rw - ext4 x rw\n2 1 0:2 / /c rw - tmpfs x rw\n3 2 0:3 / /c/p rw - proc x rw\n"
         b"4 2 0:4 / /c/p rw - overlay x rw\n"
     )
-    monkeypatch.setattr(host_paths, "MOUNTS", tmp_path / "table")
+    monkeypatch.setattr(mount_table, "MOUNTS", tmp_path / "table")
     assert host_paths.file_systems("/c/x") == (("/c", "tmpfs"),)
     assert host_paths.file_systems("/c") == (("/c", "tmpfs"), ("/c/p", "overlay"))  # the last one mounted there counts
     assert host_paths.file_systems("/c/p/1") == (("/c/p", "overlay"),)
 
 
 def test_an_ordinary_file_is_read_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host_paths, "MOUNTS", tmp_path / "table")
+    monkeypatch.setattr(mount_table, "MOUNTS", tmp_path / "table")
     for point in (b"/a", b"/b"):
         (tmp_path / "table").write_bytes(b"1 0 8:1 / / rw - ext4 x rw\n2 1 0:2 / %s rw - tmpfs x rw\n" % point)
         assert submounts("/") == (point.decode(),)
@@ -174,9 +173,9 @@ def test_the_kernels_table_is_read_again_when_a_mount_has_changed_and_only_then(
     """In a mount namespace of its own; a real mount, as only the kernel tells of one."""
     script = (
         "import subprocess, sys\n"
-        "from ledgerguard.lookups import host_paths as paths\n"
-        "place, reads, read = sys.argv[1], [], paths._all_of\n"
-        "paths._all_of = lambda descriptor: reads.append(1) or read(descriptor)\n"
+        "from ledgerguard.lookups import host_paths as paths, mount_table\n"
+        "place, reads, read = sys.argv[1], [], mount_table._all_of\n"
+        "mount_table._all_of = lambda descriptor: reads.append(1) or read(descriptor)\n"
         "before = [paths.submounts(place) for _ in range(3)]\n"
         "subprocess.run(['mount', '-t', 'tmpfs', 'tmpfs', place + '/m'], check=True)\n"
         "during = [paths.submounts(place) for _ in range(3)]\n"

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from ledgerguard.declarations.merging import joined, merged, to_json
-from ledgerguard.declarations.reader import Allowance, Declarations, load
+from ledgerguard.declarations.model import Allowance, Declarations
+from ledgerguard.lookups.declarations_file import load
 from ledgerguard.model import Container
 from ledgerguard.refusal import Refused, lost
 from ledgerguard.rules.policy import Policy, Scene

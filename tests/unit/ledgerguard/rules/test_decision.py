@@ -9,7 +9,7 @@ import pytest
 
 from ledgerguard.api.containers import recorded
 from ledgerguard.api.request import Request
-from ledgerguard.declarations.reader import Declarations, Declared, Grant, OtherMount
+from ledgerguard.declarations.model import Declarations, Declared, Grant, OtherMount
 from ledgerguard.model import Image, Volume
 from ledgerguard.rules.decision import decide
 from ledgerguard.rules.host_config import MASKED_PATHS

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from ledgerguard.api import containers
-from ledgerguard.declarations.reader import Declarations, Declared, Grant, OtherMount, Pattern, read
+from ledgerguard.declarations.model import Declarations, Declared, Grant, OtherMount, Pattern
+from ledgerguard.declarations.reader import read
 from ledgerguard.lookups.engine_api import image_of
 from ledgerguard.model import PROTECT, Container, Image, Volume
 from ledgerguard.refusal import Refused

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ledgerguard.api.request import Request
-from ledgerguard.declarations.reader import Allowance, Declarations, Declared, Grant, OtherMount, Pattern
+from ledgerguard.declarations.model import Allowance, Declarations, Declared, Grant, OtherMount, Pattern
 from ledgerguard.model import PROTECT, Container, Exec, Mount, Volume
 from ledgerguard.refusal import Verdict
 from ledgerguard.rules import exec_patterns

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from ledgerguard.declarations.merging import to_json
-from ledgerguard.declarations.reader import Declarations
+from ledgerguard.declarations.model import Declarations
+from ledgerguard.lookups.declarations_file import Watched
 from ledgerguard.refusal import LookupFailed, Verdict
 from ledgerguard.service import audit
 from ledgerguard.service.audit import Audit
-from ledgerguard.service.guard import Guard, Watched
+from ledgerguard.service.guard import Guard
 from ledgerguard.service.unlocks import Unlock, UnlockError, Unlocks, seconds_of
 from tests.unit.ledgerguard.fakes import DECLARED, LABELLED, PLAIN, VOLUME, host, request
 
