@@ -38,7 +38,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))  # what reads docker's arguments is the wrapper's own
 
 from ledger_docker.arguments import ANONYMOUS, UNUSED, Command, read_command  # noqa: E402
-from ledger_docker.judgement import SAFE_FILTER, takes  # noqa: E402
+from ledger_docker.judgement import SAFE_FILTER, filters_match  # noqa: E402
 
 ENVIRONMENTS = ("dev", "ci", "staging", "prod")
 RESULT = ROOT / "build/results/check-volumes.json"
@@ -193,7 +193,7 @@ def check_unknown(command: Invocation, where: str) -> list[Finding]:
 
 def _spares(command: Command) -> bool:
     """Whether the filters of a prune spare what is protected."""
-    return not takes(command.values("filter"), {"com.ledgerflow.protect": "true"})
+    return not filters_match(command.values("filter"), {"com.ledgerflow.protect": "true"})
 
 
 def _finding(command: Command, line: int, where: str, what: str) -> Finding:
@@ -202,7 +202,7 @@ def _finding(command: Command, line: int, where: str, what: str) -> Finding:
         "down": "docker compose down, without --volumes",
     }
     hint = hints.get(command.path[1], "leave it out; by hand: ledger_docker, which refuses protected ones")
-    told = " ".join([command.name, *[f"--{name}" for name, _ in command.given], *command.words])
+    told = " ".join([command.name, *[f"--{name}" for name, _ in command.options], *command.words])
     text = f"{hint}; or # check-volumes: allow REASON"
     return Finding(f"script.{command.path[1]}", where, line, f"`{told}` {what}", text)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-Given = tuple[tuple[str, str | None], ...]  # option by its long name, and its value; None for a bare switch
+Options = tuple[tuple[str, str | None], ...]  # option by its long name, and its value; None for a bare switch
 
 NAMED, PROJECT, UNUSED, ANONYMOUS, RECREATED = "named", "project", "unused", "anonymous", "recreated"
 
@@ -110,10 +110,10 @@ class Option:
 
 
 @dataclass(frozen=True)
-class Read:
+class ParsedOptions:
     """Options in their order, then the words; `rest` is what stands from the first word on."""
 
-    given: Given = ()
+    options: Options = ()
     words: tuple[str, ...] = ()
     rest: tuple[str, ...] = ()
 
@@ -123,19 +123,19 @@ class Command:
     """A command that can do harm, as it was given. `path` is without aliases: ("volume", "rm")."""
 
     path: tuple[str, ...]
-    given: Given
+    options: Options
     words: tuple[str, ...]
-    docker: Given = ()
-    compose: Given = ()
+    docker: Options = ()
+    compose: Options = ()
 
     def on(self, name: str) -> bool:
         """Whether a switch is on; the last one counts."""
-        values = [value for option, value in (*self.compose, *self.given) if option == name]
-        return bool(values) and truth(values[-1])
+        settings = [setting for option, setting in (*self.compose, *self.options) if option == name]
+        return bool(settings) and is_switch_on(settings[-1])
 
     def values(self, name: str) -> list[str]:
         """What an option was given, of the command's own and compose's before it."""
-        return [value or "" for option, value in (*self.compose, *self.given) if option == name]
+        return [setting or "" for option, setting in (*self.compose, *self.options) if option == name]
 
     @property
     def name(self) -> str:
@@ -153,129 +153,131 @@ class Command:
         """Whether it stops or replaces containers."""
         return any(kind.interrupts for kind in KINDS[self.path])
 
-    def argv(self, given: Given | None = None, words: Sequence[str] | None = None) -> list[str]:
+    def argv(self, options: Options | None = None, words: Sequence[str] | None = None) -> list[str]:
         """The same command line, tidied, with other options or words where they are given."""
         words = self.words if words is None else words
         dashes = ["--"] if any(word.startswith("-") for word in words) else []
-        start = ["docker", *written(self.docker)]
-        start += [self.path[0], *written(self.compose)]
-        return [*start, *self.path[1:], *written(self.given if given is None else given), *dashes, *words]
+        start = ["docker", *format_options(self.docker)]
+        start += [self.path[0], *format_options(self.compose)]
+        return [*start, *self.path[1:], *format_options(self.options if options is None else options), *dashes, *words]
 
 
-def truth(value: str | None) -> bool:
+def is_switch_on(setting: str | None) -> bool:
     """A switch's value as docker reads it; one that docker would refuse counts as on."""
-    return value is None or value not in {"0", "f", "F", "false", "FALSE", "False"}
+    return setting is None or setting not in {"0", "f", "F", "false", "FALSE", "False"}
 
 
-def written(given: Given) -> list[str]:
+def format_options(options: Options) -> list[str]:
     """Options as they are typed."""
-    return [f"--{name}" if value is None else f"--{name}={value}" for name, value in given]
+    return [f"--{name}" if setting is None else f"--{name}={setting}" for name, setting in options]
 
 
-def options_of(spec: str) -> dict[str, Option]:
+def parse_spec(spec: str) -> dict[str, Option]:
     """{"-f": …, "--force": …} of a spec; help is known everywhere."""
-    found: dict[str, Option] = {}
-    for item in ("h,help " + spec).split():
-        names, valued = item.removesuffix("="), item.endswith("=")
+    options: dict[str, Option] = {}
+    for entry in ("h,help " + spec).split():
+        names, valued = entry.removesuffix("="), entry.endswith("=")
         short, _, long = names.rpartition(",")
         option = Option(long, valued)
-        found["--" + long] = option
+        options["--" + long] = option
         if short:
-            found["-" + short] = option
-    return found
+            options["-" + short] = option
+    return options
 
 
-def read_options(arguments: Sequence[str], known: Mapping[str, Option], names: Iterable[str] | None = None) -> Read:
+def read_options(
+    arguments: Sequence[str], known_options: Mapping[str, Option], names: Iterable[str] | None = None
+) -> ParsedOptions:
     """Options and words. With `names` reading ends at the first word: the command that follows has its own options.
 
     After an unknown option, which may have had a value, only a word of `names` ends it.
     """
-    given: list[tuple[str, str | None]] = []
+    options: list[tuple[str, str | None]] = []
     words: list[str] = []
-    doubtful, place = False, 0
-    while place < len(arguments):
-        argument = arguments[place]
-        place += 1
+    is_doubtful, position = False, 0
+    while position < len(arguments):
+        argument = arguments[position]
+        position += 1
         if argument == "--":
-            words += arguments[place:]
+            words += arguments[position:]
             break
         if argument.startswith("-") and argument != "-":
-            following = arguments[place] if place < len(arguments) else None
-            found, taken, strange = read_option(argument, following, known)
-            given += found
-            place += taken
-            doubtful = doubtful or strange
+            following = arguments[position] if position < len(arguments) else None
+            parsed, used, is_unknown = read_option(argument, following, known_options)
+            options += parsed
+            position += used
+            is_doubtful = is_doubtful or is_unknown
         elif names is None:
             words.append(argument)
-        elif not doubtful or argument in names:
-            return Read(tuple(given), (), tuple(arguments[place - 1 :]))
-    return Read(tuple(given), tuple(words), tuple(words) if names is not None else ())
+        elif not is_doubtful or argument in names:
+            return ParsedOptions(tuple(options), (), tuple(arguments[position - 1 :]))
+    return ParsedOptions(tuple(options), tuple(words), tuple(words) if names is not None else ())
 
 
 def read_option(
-    argument: str, following: str | None, known: Mapping[str, Option]
+    argument: str, next_argument: str | None, known_options: Mapping[str, Option]
 ) -> tuple[list[tuple[str, str | None]], int, bool]:
     """(options found, how many further arguments belong to them, whether one was unknown)."""
     if not argument.startswith("--"):
-        return read_cluster(argument[1:], following, known)
-    name, equals, value = argument.partition("=")
-    option = known.get(name)
+        return read_cluster(argument[1:], next_argument, known_options)
+    name, equals, setting = argument.partition("=")
+    option = known_options.get(name)
     if option is None:
-        return [(name[2:], value if equals else None)], 0, True
+        return [(name[2:], setting if equals else None)], 0, True
     if equals:
-        return [(option.name, value)], 0, False
+        return [(option.name, setting)], 0, False
     if option.valued:
-        return [(option.name, following or "")], 1, False
+        return [(option.name, next_argument or "")], 1, False
     return [(option.name, None)], 0, False
 
 
 def read_cluster(
-    letters: str, following: str | None, known: Mapping[str, Option]
+    letters: str, next_argument: str | None, known_options: Mapping[str, Option]
 ) -> tuple[list[tuple[str, str | None]], int, bool]:
     """`-vf`, `-t0`, `-t 0`, `-t=0`, `-v=false`: letters up to the one that takes the rest for its value."""
-    found: list[tuple[str, str | None]] = []
-    strange = False
-    for place, letter in enumerate(letters, start=1):
-        option, rest = known.get("-" + letter), letters[place:]
+    parsed: list[tuple[str, str | None]] = []
+    is_unknown = False
+    for position, letter in enumerate(letters, start=1):
+        option, rest = known_options.get("-" + letter), letters[position:]
         name = option.name if option else letter
-        strange = strange or option is None
+        is_unknown = is_unknown or option is None
         if rest.startswith("="):
-            return [*found, (name, rest[1:])], 0, strange
+            return [*parsed, (name, rest[1:])], 0, is_unknown
         if option is not None and option.valued:
-            return [*found, (name, rest or following or "")], 0 if rest else 1, strange
-        found.append((name, None))
-    return found, 0, strange
+            return [*parsed, (name, rest or next_argument or "")], 0 if rest else 1, is_unknown
+        parsed.append((name, None))
+    return parsed, 0, is_unknown
 
 
 def read_command(arguments: Sequence[str]) -> Command | None:
     """The command that a docker command line (without `docker`) carries out; None for one that does no such harm."""
-    docker = read_options(arguments, options_of(_DOCKER), frozenset(_DOCKER_NAMES.split()))
-    if not docker.rest or _helps(docker.given):
+    docker = read_options(arguments, parse_spec(_DOCKER), frozenset(_DOCKER_NAMES.split()))
+    if not docker.rest or _asks_for_help(docker.options):
         return None
     name, rest = docker.rest[0], docker.rest[1:]
-    compose: Given = ()
+    compose: Options = ()
     path: tuple[str, ...] = (name,)
     if name == "compose":
-        read = read_options(rest, options_of(_COMPOSE), frozenset(_COMPOSE_NAMES.split()))
-        compose, rest = read.given, read.rest
+        read = read_options(rest, parse_spec(_COMPOSE), frozenset(_COMPOSE_NAMES.split()))
+        compose, rest = read.options, read.rest
     elif name in GROUPS:
-        rest = read_options(rest, options_of(""), ()).rest
+        rest = read_options(rest, parse_spec(""), ()).rest
     if name == "compose" or name in GROUPS:
-        if not rest or _helps(compose):
+        if not rest or _asks_for_help(compose):
             return None
         path, rest = (name, rest[0]), rest[1:]
-    return _command(ALIASES.get(path, path), rest, docker.given, compose)
+    return _parse_command(ALIASES.get(path, path), rest, docker.options, compose)
 
 
-def _command(path: tuple[str, ...], rest: Sequence[str], docker: Given, compose: Given) -> Command | None:
+def _parse_command(path: tuple[str, ...], rest: Sequence[str], docker: Options, compose: Options) -> Command | None:
     if path not in KINDS:
         return None
     spec = KINDS[path][0].options + (" dry-run" if path[0] == "compose" else "")
-    read = read_options(rest, options_of(spec))
-    command = Command(path, read.given, read.words, docker, compose)
-    return None if _helps(read.given) or command.on("dry-run") else command
+    read = read_options(rest, parse_spec(spec))
+    command = Command(path, read.options, read.words, docker, compose)
+    return None if _asks_for_help(read.options) or command.on("dry-run") else command
 
 
-def _helps(given: Given) -> bool:
+def _asks_for_help(options: Options) -> bool:
     """Whether docker would show its help and do nothing."""
-    return any(name == "help" and truth(value) for name, value in given)
+    return any(name == "help" and is_switch_on(setting) for name, setting in options)

@@ -28,10 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     docker = find_docker(os.environ.get("PATH", ""), Path(sys.argv[0]))
     if docker is None:
-        return _say(["docker: not found on the PATH", "HINT: make deploy installs it"], NO_DOCKER)
+        return _report(["docker: not found on the PATH", "HINT: make deploy installs it"], NO_DOCKER)
     command = read_command(arguments)
     try:
-        stop = _first_word(command, arguments, docker) if command is not None else 0
+        stop = _judge_first(command, arguments, docker) if command is not None else 0
     except KeyboardInterrupt:
         return INTERRUPTED
     return stop or become(docker, arguments)
@@ -42,18 +42,18 @@ def program() -> None:
     sys.exit(main())
 
 
-def find_docker(path: str, own: Path) -> str | None:
+def find_docker(path: str, program: Path) -> str | None:
     """The first docker on the PATH that is not this program under docker's name."""
     for folder in path.split(os.pathsep):
         candidate = Path(folder or ".") / "docker"
-        if candidate.is_file() and os.access(candidate, os.X_OK) and not _same(candidate, own):
+        if candidate.is_file() and os.access(candidate, os.X_OK) and not _is_same_file(candidate, program):
             return str(candidate)
     return None
 
 
-def _same(one: Path, other: Path) -> bool:
+def _is_same_file(first: Path, second: Path) -> bool:
     try:
-        return one.samefile(other)
+        return first.samefile(second)
     except OSError:
         return False
 
@@ -68,10 +68,10 @@ def become(docker: str, arguments: Sequence[str]) -> int:
     try:
         os.execv(docker, [docker, *arguments])  # noqa: S606 that is the point
     except OSError as error:
-        return _say([f"{docker}: {error.strerror}", "HINT: command -v docker"], NO_DOCKER)
+        return _report([f"{docker}: {error.strerror}", "HINT: command -v docker"], NO_DOCKER)
 
 
-def _first_word(command: Command, arguments: Sequence[str], docker: str) -> int:
+def _judge_first(command: Command, arguments: Sequence[str], docker: str) -> int:
     """Judges a command that could do harm, and logs it; 0 where docker may go on."""
     # Loaded only here: `ps`, `exec` and the like, which most calls are, then cost 20 ms instead of 50.
     from ledger_docker import inspection, judgement, log
@@ -81,8 +81,8 @@ def _first_word(command: Command, arguments: Sequence[str], docker: str) -> int:
         declared = inspection.read_declarations(inspection.DECLARATIONS)
     except ValueError as error:
         notes.append(f"{error}; only labels are looked at\nHINT: ledgerguard check")
-    seen = inspection.Looker(docker, declared, _keep_stdin(command)).look(command)
-    verdict = judgement.judge(command, seen, os.environ.get("LEDGER_ENV", "").strip())
+    inspection_result = inspection.Inspector(docker, declared, _copy_stdin(command)).look(command)
+    verdict = judgement.judge(command, inspection_result, os.environ.get("LEDGER_ENV", "").strip())
     refusal, answer = verdict.text if verdict.what == judgement.REFUSE else "", ""
     if verdict.what == judgement.ASK:
         answer, refusal = ask(verdict.text, verdict.word)
@@ -96,10 +96,10 @@ def _first_word(command: Command, arguments: Sequence[str], docker: str) -> int:
     place = log.place(os.environ, os.getuid())
     if trouble := log.write(place, log.entry(arguments, os.environ, **facts)):
         notes.append(f"not logged: {trouble}")
-    return _say([*notes, refusal], REFUSED if refusal else 0)
+    return _report([*notes, refusal], REFUSED if refusal else 0)
 
 
-def _keep_stdin(command: Command) -> bytes | None:
+def _copy_stdin(command: Command) -> bytes | None:
     """A compose file that comes by `-f -` is read once and laid ready again for docker."""
     if command.path[0] != "compose" or "-" not in command.values("file"):
         return None
@@ -113,7 +113,7 @@ def _keep_stdin(command: Command) -> bytes | None:
     return text
 
 
-def _borrowed(path: str, flags: int) -> int:
+def _open_without_session(path: str, flags: int) -> int:
     """Opened without becoming ours: a session's leader would be hung up with it."""
     return os.open(path, flags | os.O_NOCTTY)
 
@@ -122,21 +122,22 @@ def ask(question: str, word: str) -> tuple[str, str]:
     """(what was typed, the refusal or nothing). Asks the terminal itself: a pipe's `yes` is no person."""
     from ledger_docker.judgement import plain  # loaded already where something is asked
 
-    where, _, told = question.partition(": ")
-    shown = plain(word)
+    command_name, _, problem = question.partition(": ")
+    shown_word = plain(word)
     try:
-        with open(TERMINAL, "r+b", buffering=0, opener=_borrowed) as terminal:
-            terminal.write(f"ledger_docker: {question}\nType {shown} to go on: ".encode())
+        with open(TERMINAL, "r+b", buffering=0, opener=_open_without_session) as terminal:
+            terminal.write(f"ledger_docker: {question}\nType {shown_word} to go on: ".encode())
             typed = _line(terminal.read)
     except OSError:
         return (
             "",
-            f"{where}: {told}; there is no terminal to confirm it on\nHINT: run it in a terminal and type {shown}",
+            f"{command_name}: {problem}; there is no terminal to confirm it on\n"
+            f"HINT: run it in a terminal and type {shown_word}",
         )
     if typed == word:
         return typed, ""
-    what = f"{typed[:80]!r} was typed, not {shown}; nothing was done"
-    return typed[:80], f"{where}: {what}\nHINT: run it again and type {shown}"
+    mistake = f"{typed[:80]!r} was typed, not {shown_word}; nothing was done"
+    return typed[:80], f"{command_name}: {mistake}\nHINT: run it again and type {shown_word}"
 
 
 def _line(read: Callable[[int], bytes | None]) -> str:
@@ -147,7 +148,7 @@ def _line(read: Callable[[int], bytes | None]) -> str:
     return letters.decode(errors="replace").strip()
 
 
-def _say(messages: Sequence[str], code: int) -> int:
+def _report(messages: Sequence[str], code: int) -> int:
     for line in "\n".join(messages).splitlines():
         print(line if line.startswith("HINT: ") else f"ledger_docker: {line}", file=sys.stderr)
     return code

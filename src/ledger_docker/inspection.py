@@ -15,15 +15,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ledger_docker.arguments import ANONYMOUS, NAMED, PROJECT, RECREATED, UNUSED, Command, Given, written
-from ledger_docker.judgement import ENVIRONMENT, PROTECT, Seen, Volume, named_by
+from ledger_docker.arguments import ANONYMOUS, NAMED, PROJECT, RECREATED, UNUSED, Command, Options, format_options
+from ledger_docker.judgement import ENVIRONMENT, PROTECT, Inspection, Volume, names_in
 
 DECLARATIONS = Path("/etc/ledgerguard/volumes.json")
 SECONDS = 30
 LABEL = "com.docker.compose.project"
 
 
-class LookError(Exception):
+class InspectionError(Exception):
     """A look that could not be made; the text says why."""
 
 
@@ -37,44 +37,44 @@ class Project:
 
 
 @dataclass(frozen=True)
-class Looker:
+class Inspector:
     """Looks with one docker program; `declared` are volume names from the guard's declarations."""
 
     docker: str
     declared: Mapping[str, str]  # name → environment
     stdin: bytes | None = None  # a compose file that came by `-f -`
 
-    def look(self, command: Command) -> Seen:
+    def look(self, command: Command) -> Inspection:
         """All that a judgement of this command needs; a look that fails is told in `failed`."""
-        seen = Seen(filters=prune_filters(command))
+        inspection = Inspection(filters=prune_filters(command))
         try:
-            return self._look(command, seen)
-        except LookError as error:
-            return replace(seen, failed=str(error), volumes=tuple(self._only_declared(command)))
+            return self._look(command, inspection)
+        except InspectionError as error:
+            return replace(inspection, failed=str(error), volumes=tuple(self._only_declared(command)))
 
-    def _look(self, command: Command, seen: Seen) -> Seen:
+    def _look(self, command: Command, inspection: Inspection) -> Inspection:
         project = self._project(command) if command.path[0] == "compose" else None
         containers = self._containers(command, project)
-        reached = {str(item.get("labels", {}).get(ENVIRONMENT, "")) for item in containers}
+        reached = {str(container.get("labels", {}).get(ENVIRONMENT, "")) for container in containers}
         reached |= project.environments if project else set()
         names: set[str] = set()
         for kind in command.removes:
             names |= self._names(kind, command, project, containers)
         volumes = self._volumes(command.docker, names)
         api = self._api(command.docker) if UNUSED in command.removes else ()
-        return replace(seen, volumes=tuple(volumes), environments=frozenset(reached - {""}), api=api)
+        return replace(inspection, volumes=tuple(volumes), environments=frozenset(reached - {""}), api=api)
 
     def _names(
         self, kind: str, command: Command, project: Project | None, containers: Sequence[Mapping[str, Any]]
     ) -> set[str]:
         """The volumes that may go, by name."""
         if kind == NAMED:
-            return {name for word in command.words for name in named_by(word) if name}
+            return {name for word in command.words for name in names_in(word) if name}
         if kind == UNUSED:
             label = f"label={PROTECT}"
             return set(self._lines(command.docker, "volume", "ls", "-q", "--filter", label)) | set(self.declared)
         if kind == ANONYMOUS:
-            return {name for item in containers for name in item["volumes"]}
+            return {name for container in containers for name in container["volumes"]}
         if kind in {PROJECT, RECREATED} and project is not None:
             return set(project.volumes)
         return set()
@@ -83,19 +83,21 @@ class Looker:
 
     def _project(self, command: Command) -> Project | None:
         """The project; None where compose itself will say that there is none."""
-        options = written((*command.compose, ("profile", "*")))
-        done = self._run(command.docker, "compose", *options, "config", "--format", "json", stdin=self.stdin)
-        named = (command.values("project-name") or [os.environ.get("COMPOSE_PROJECT_NAME", "")])[-1]
-        if done.returncode == 0:
-            project = read_project(done.stdout)
+        options = format_options((*command.compose, ("profile", "*")))
+        process = self._run(command.docker, "compose", *options, "config", "--format", "json", stdin=self.stdin)
+        project_name = (command.values("project-name") or [os.environ.get("COMPOSE_PROJECT_NAME", "")])[-1]
+        if process.returncode == 0:
+            project = read_project(process.stdout)
             # With a name and no file compose goes by the labels of what is there, and not by a file it finds.
-            by_label = self._of_project(command.docker, named) if named and not command.values("file") else ()
+            by_label = (
+                self._of_project(command.docker, project_name) if project_name and not command.values("file") else ()
+            )
             return replace(project, volumes=tuple({*project.volumes, *by_label}))
-        if "no configuration file" in done.stderr.lower():
-            return Project(named, self._of_project(command.docker, named)) if named else None
-        raise LookError(f"docker compose config: {_last_line(done.stderr)}")
+        if "no configuration file" in process.stderr.lower():
+            return Project(project_name, self._of_project(command.docker, project_name)) if project_name else None
+        raise InspectionError(f"docker compose config: {_last_line(process.stderr)}")
 
-    def _of_project(self, docker: Given, name: str) -> tuple[str, ...]:
+    def _of_project(self, docker: Options, name: str) -> tuple[str, ...]:
         return tuple(self._lines(docker, "volume", "ls", "-q", "--filter", f"label={LABEL}={name}"))
 
     def _containers(self, command: Command, project: Project | None) -> list[dict[str, Any]]:
@@ -106,127 +108,133 @@ class Looker:
             names = self._lines(command.docker, "ps", "-aq", "--filter", f"label={LABEL}={project.name}")
         else:
             return []
-        return [container_facts(item) for item in self._inspect(command.docker, "container", names)]
+        return [container_facts(document) for document in self._inspect(command.docker, "container", names)]
 
     # --- the engine -------------------------------------------------------------------------------------------------
 
-    def _volumes(self, docker: Given, names: Iterable[str]) -> list[Volume]:
-        wanted = sorted(name for name in names if not name.startswith("-"))
-        found = {str(item["Name"]): volume_of(item) for item in self._inspect(docker, "volume", wanted)}
-        return [replace(volume, declared=name in self.declared) for name, volume in found.items()]
+    def _volumes(self, docker: Options, names: Iterable[str]) -> list[Volume]:
+        existing_names = sorted(name for name in names if not name.startswith("-"))
+        volumes = {
+            str(document["Name"]): volume_of(document) for document in self._inspect(docker, "volume", existing_names)
+        }
+        return [replace(volume, declared=name in self.declared) for name, volume in volumes.items()]
 
     def _only_declared(self, command: Command) -> list[Volume]:
         """Where the engine could not be asked: what was declared, as far as the command names it."""
-        words = {name for word in command.words for name in named_by(word)} if NAMED in command.removes else set()
+        words = {name for word in command.words for name in names_in(word)} if NAMED in command.removes else set()
         return [
             Volume(name, {PROTECT: "true", ENVIRONMENT: environment}, declared=True)
             for name, environment in self.declared.items()
             if name in words
         ]
 
-    def _inspect(self, docker: Given, kind: str, names: Sequence[str]) -> list[dict[str, Any]]:
+    def _inspect(self, docker: Options, kind: str, names: Sequence[str]) -> list[dict[str, Any]]:
         """What is there of these names; those that are not there are docker's to complain about."""
         if not names:
             return []
-        done = self._run(docker, kind, "inspect", *names)
-        missing = [line for line in done.stderr.splitlines() if line.strip() and "no such" not in line.lower()]
-        if done.returncode != 0 and (missing or not done.stderr.strip()):
-            raise LookError(f"docker {kind} inspect: {_last_line(done.stderr)}")
-        found = _json(done.stdout or "[]")
-        return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+        process = self._run(docker, kind, "inspect", *names)
+        missing = [line for line in process.stderr.splitlines() if line.strip() and "no such" not in line.lower()]
+        if process.returncode != 0 and (missing or not process.stderr.strip()):
+            raise InspectionError(f"docker {kind} inspect: {_last_line(process.stderr)}")
+        documents = _parse_json(process.stdout or "[]")
+        return [document for document in documents if isinstance(document, dict)] if isinstance(documents, list) else []
 
-    def _api(self, docker: Given) -> tuple[int, ...]:
+    def _api(self, docker: Options) -> tuple[int, ...]:
         """The version of the API that will be spoken; empty where it is not told."""
-        done = self._run(docker, "version", "--format", "{{.Client.APIVersion}}")
-        parts = done.stdout.strip().split(".")
-        return tuple(int(part) for part in parts) if done.returncode == 0 and all(map(str.isdigit, parts)) else ()
+        process = self._run(docker, "version", "--format", "{{.Client.APIVersion}}")
+        parts = process.stdout.strip().split(".")
+        return tuple(int(part) for part in parts) if process.returncode == 0 and all(map(str.isdigit, parts)) else ()
 
-    def _lines(self, docker: Given, *arguments: str) -> list[str]:
-        done = self._run(docker, *arguments)
-        if done.returncode != 0:
-            raise LookError(f"docker {' '.join(arguments[:2])}: {_last_line(done.stderr)}")
-        return done.stdout.split()
+    def _lines(self, docker: Options, *arguments: str) -> list[str]:
+        process = self._run(docker, *arguments)
+        if process.returncode != 0:
+            raise InspectionError(f"docker {' '.join(arguments[:2])}: {_last_line(process.stderr)}")
+        return process.stdout.split()
 
-    def _run(self, docker: Given, *arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
-        argv = [self.docker, *written(docker), *arguments]
+    def _run(self, docker: Options, *arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
+        argv = [self.docker, *format_options(docker), *arguments]
         try:
-            done = subprocess.run(argv, input=stdin or b"", capture_output=True, timeout=SECONDS, check=False)
+            process = subprocess.run(argv, input=stdin or b"", capture_output=True, timeout=SECONDS, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise LookError(f"docker {arguments[0]}: {error}") from error
-        out, err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
-        return subprocess.CompletedProcess(argv, done.returncode, out, err)
+            raise InspectionError(f"docker {arguments[0]}: {error}") from error
+        out, err = process.stdout.decode(errors="replace"), process.stderr.decode(errors="replace")
+        return subprocess.CompletedProcess(argv, process.returncode, out, err)
 
 
 def read_project(text: str) -> Project:
     """A project as `docker compose config --format json` writes it."""
-    value = _json(text)
-    project = value if isinstance(value, dict) else {}
+    document = _parse_json(text)
+    project = document if isinstance(document, dict) else {}
     volumes = project.get("volumes") or {}
-    own = {key: item or {} for key, item in volumes.items() if not (item or {}).get("external")}
+    own_volumes = {key: volume or {} for key, volume in volumes.items() if not (volume or {}).get("external")}
     services = (project.get("services") or {}).values()
     return Project(
         name=str(project.get("name", "")),
-        volumes=tuple(str(item.get("name") or f"{project.get('name', '')}_{key}") for key, item in own.items()),
+        volumes=tuple(
+            str(volume.get("name") or f"{project.get('name', '')}_{key}") for key, volume in own_volumes.items()
+        ),
         environments=frozenset(
-            str(item["labels"][ENVIRONMENT]) for item in services if ENVIRONMENT in ((item or {}).get("labels") or {})
+            str(service["labels"][ENVIRONMENT])
+            for service in services
+            if ENVIRONMENT in ((service or {}).get("labels") or {})
         ),
     )
 
 
-def container_facts(item: Mapping[str, Any]) -> dict[str, Any]:
+def container_facts(document: Mapping[str, Any]) -> dict[str, Any]:
     """Labels, and the names of mounted volumes, of a container as the engine's inspect tells it."""
-    mounts = item.get("Mounts") or []
+    mounts = document.get("Mounts") or []
     return {
-        "labels": (item.get("Config") or {}).get("Labels") or {},
+        "labels": (document.get("Config") or {}).get("Labels") or {},
         "volumes": [str(mount.get("Name")) for mount in mounts if mount.get("Type") == "volume" and mount.get("Name")],
     }
 
 
-def volume_of(item: Mapping[str, Any]) -> Volume:
+def volume_of(document: Mapping[str, Any]) -> Volume:
     """A volume as the engine's inspect tells it."""
-    labels = {str(key): str(value) for key, value in (item.get("Labels") or {}).items()}
-    return Volume(str(item["Name"]), labels, str((item.get("Options") or {}).get("device", "")))
+    labels = {str(key): str(text) for key, text in (document.get("Labels") or {}).items()}
+    return Volume(str(document["Name"]), labels, str((document.get("Options") or {}).get("device", "")))
 
 
 def prune_filters(command: Command) -> tuple[str, ...]:
     """The filters of a prune, with those of docker's own configuration (`pruneFilters`), which docker adds."""
     if UNUSED not in command.removes:
         return ()
-    given = [value or "" for name, value in command.docker if name == "config"]
-    folder = (given or [os.environ.get("DOCKER_CONFIG") or str(Path.home() / ".docker")])[-1]
+    config_directories = [setting or "" for name, setting in command.docker if name == "config"]
+    folder = (config_directories or [os.environ.get("DOCKER_CONFIG") or str(Path.home() / ".docker")])[-1]
     try:
         configured = json.loads((Path(folder) / "config.json").read_text()).get("pruneFilters") or []
     except (OSError, ValueError, AttributeError):
         configured = []
-    return (*command.values("filter"), *(str(item) for item in configured))
+    return (*command.values("filter"), *(str(entry) for entry in configured))
 
 
 def read_declarations(path: Path) -> dict[str, str]:
     """Volume → environment of the guard's declarations, empty where there are none; ValueError if it cannot be read."""
     try:
-        value = json.loads(path.read_text())
+        document = json.loads(path.read_text())
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}") from error
     except ValueError as error:
         raise ValueError(f"{path}: not JSON: {error}") from error
-    volumes = value.get("volumes") if isinstance(value, dict) else None
+    volumes = document.get("volumes") if isinstance(document, dict) else None
     if isinstance(volumes, list):
-        volumes = {str(item.get("name")): item for item in volumes if isinstance(item, dict)}
+        volumes = {str(volume.get("name")): volume for volume in volumes if isinstance(volume, dict)}
     if not isinstance(volumes, dict):
         raise ValueError(f"{path}: no volumes in it")
     return {
-        str(name): str(item.get("environment", "unknown")) if isinstance(item, dict) else "unknown"
-        for name, item in volumes.items()
+        str(name): str(volume.get("environment", "unknown")) if isinstance(volume, dict) else "unknown"
+        for name, volume in volumes.items()
     }
 
 
-def _json(text: str) -> Any:
+def _parse_json(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise LookError(f"docker's answer is not JSON: {text[:80]!r}") from error
+        raise InspectionError(f"docker's answer is not JSON: {text[:80]!r}") from error
 
 
 def _last_line(text: str) -> str:

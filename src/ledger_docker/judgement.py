@@ -12,7 +12,7 @@ import urllib.parse
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ledger_docker.arguments import ANONYMOUS, NAMED, PROJECT, RECREATED, UNUSED, Command, truth
+from ledger_docker.arguments import ANONYMOUS, NAMED, PROJECT, RECREATED, UNUSED, Command, is_switch_on
 
 PROTECT = "com.ledgerflow.protect"
 ENVIRONMENT = "com.ledgerflow.environment"
@@ -43,14 +43,14 @@ class Volume:
         return nameless or "com.docker.volume.anonymous" in self.labels
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """Name, environment and place."""
         where = f", data in {plain(self.device)}" if self.device else ""
         return f"{plain(self.name)} (environment {plain(self.labels.get(ENVIRONMENT, 'unknown'))}{where})"
 
 
 @dataclass(frozen=True)
-class Seen:
+class Inspection:
     """What a look at the engine and at compose's project showed of what a command may reach."""
 
     volumes: tuple[Volume, ...] = ()
@@ -75,7 +75,7 @@ def plain(text: object) -> str:
     return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in str(text))
 
 
-def named_by(word: str) -> set[str]:
+def names_in(word: str) -> set[str]:
     """The volumes that a word on the command line may name: docker puts it into an address as it stands."""
     decoded = urllib.parse.unquote(word)
     bare = decoded.split("?")[0].split("#")[0].rstrip("/")
@@ -84,61 +84,63 @@ def named_by(word: str) -> set[str]:
 
 def matches(filters: Sequence[str], key: str, labels: Mapping[str, str]) -> bool:
     """The engine's own rule: every value of this filter fits; true where the filter is not given."""
-    for value in _filter_values(filters, key):
-        name, equals, wanted = value.partition("=")
-        if name not in labels or (equals and labels[name] != wanted):
+    for text in _filter_values(filters, key):
+        name, equals, expected = text.partition("=")
+        if name not in labels or (equals and labels[name] != expected):
             return False
     return True
 
 
 def _filter_values(filters: Sequence[str], key: str) -> list[str]:
-    pairs = [item.partition("=") for item in filters]
-    return [value.strip() for name, _, value in pairs if name.strip().lower() == key]
+    pairs = [text.partition("=") for text in filters]
+    return [setting.strip() for name, _, setting in pairs if name.strip().lower() == key]
 
 
-def takes(filters: Sequence[str], labels: Mapping[str, str]) -> bool:
+def filters_match(filters: Sequence[str], labels: Mapping[str, str]) -> bool:
     """Whether a prune's filters let it take a volume. Of several `label!=` all must fit to keep it: two keep less."""
     if not matches(filters, "label", labels):
         return False
     return not (_filter_values(filters, "label!") and matches(filters, "label!", labels))
 
 
-def prune_takes_named(command: Command, seen: Seen) -> bool:
+def prune_takes_named(command: Command, inspection: Inspection) -> bool:
     """Whether a prune takes volumes that have a name; where the version is not known, it does."""
-    every = command.path[0] == "volume" and command.on("all")
-    by_filter = any(truth(value) for value in _filter_values(seen.filters, "all"))
-    return every or by_filter or not seen.api or seen.api < NAMED_STAY_SINCE
+    is_for_all = command.path[0] == "volume" and command.on("all")
+    by_filter = any(is_switch_on(setting) for setting in _filter_values(inspection.filters, "all"))
+    return is_for_all or by_filter or not inspection.api or inspection.api < NAMED_STAY_SINCE
 
 
-def lost(command: Command, seen: Seen) -> list[Volume]:
+def find_lost_volumes(command: Command, inspection: Inspection) -> list[Volume]:
     """The protected volumes that the command would remove."""
-    found: dict[str, Volume] = {}
+    lost_volumes: dict[str, Volume] = {}
     for kind in command.removes:
-        for volume in seen.volumes:
-            if volume.protected and _reaches(kind, command, seen, volume):
-                found[volume.name] = volume
-    return list(found.values())
+        for volume in inspection.volumes:
+            if volume.protected and _reaches(kind, command, inspection, volume):
+                lost_volumes[volume.name] = volume
+    return list(lost_volumes.values())
 
 
-def _reaches(kind: str, command: Command, seen: Seen, volume: Volume) -> bool:
+def _reaches(kind: str, command: Command, inspection: Inspection, volume: Volume) -> bool:
     if kind == NAMED:
-        return any(volume.name in named_by(word) for word in command.words)
+        return any(volume.name in names_in(word) for word in command.words)
     if kind == UNUSED:
-        return takes(seen.filters, volume.labels) and (volume.anonymous or prune_takes_named(command, seen))
+        return filters_match(inspection.filters, volume.labels) and (
+            volume.anonymous or prune_takes_named(command, inspection)
+        )
     if kind == ANONYMOUS:
         return volume.anonymous
     return kind in {PROJECT, RECREATED}
 
 
-def judge(command: Command, seen: Seen, environment: str) -> Verdict:
+def judge(command: Command, inspection: Inspection, environment: str) -> Verdict:
     """`environment` is LEDGER_ENV, empty where it is not set."""
-    volumes = lost(command, seen)
+    volumes = find_lost_volumes(command, inspection)
     if volumes:
         text = "\n".join([_would_remove(command, volumes), *_hints(command, volumes)])
         return Verdict(REFUSE, text, volumes=tuple(volume.name for volume in volumes))
-    if command.removes and seen.failed:
-        return Verdict(REFUSE, _could_not_look(command, seen.failed))
-    word = asked_word(environment, seen.environments) if command.interrupts else ""
+    if command.removes and inspection.failed:
+        return Verdict(REFUSE, _could_not_look(command, inspection.failed))
+    word = asked_word(environment, inspection.environments) if command.interrupts else ""
     return Verdict(ASK, _question(command, environment, word), word) if word else Verdict(ALLOW)
 
 
@@ -155,9 +157,9 @@ def asked_word(environment: str, reached: Iterable[str]) -> str:
 
 
 def _would_remove(command: Command, volumes: Sequence[Volume]) -> str:
-    told = ", ".join(volume.told for volume in volumes)
+    description = ", ".join(volume.description for volume in volumes)
     noun = "the protected volume" if len(volumes) == 1 else f"{len(volumes)} protected volumes:"
-    return f"{command.name}: would remove {noun} {told}; nothing was stopped or removed"
+    return f"{command.name}: would remove {noun} {description}; nothing was stopped or removed"
 
 
 def _hints(command: Command, volumes: Sequence[Volume]) -> list[str]:
@@ -177,23 +179,24 @@ def _hints(command: Command, volumes: Sequence[Volume]) -> list[str]:
 def _safe_command(command: Command, names: set[str]) -> str:
     kinds = set(command.removes)
     if NAMED in kinds:
-        others = [word for word in command.words if not named_by(word) & names]
-        return f"remove only the others: {_typed(command.argv(words=others))}" if others else ""
+        remaining = [word for word in command.words if not names_in(word) & names]
+        return f"remove only the others: {_format_command(command.argv(words=remaining))}" if remaining else ""
     if UNUSED in kinds:
-        given = tuple(pair for pair in command.given if not (pair[0] == "filter" and "!" in (pair[1] or "")))
-        return f"prune all but the protected ones: {_typed(command.argv((*given, ('filter', SAFE_FILTER))))}"
+        options = tuple(pair for pair in command.options if not (pair[0] == "filter" and "!" in (pair[1] or "")))
+        return f"prune all but the protected ones: {_format_command(command.argv((*options, ('filter', SAFE_FILTER))))}"
     if RECREATED in kinds and not kinds & {PROJECT, ANONYMOUS}:
-        return f"compose could make it anew without asking; declare it external, or leave out --yes: {_less(command)}"
-    return f"the same with every volume kept: {_less(command)}"
+        advice = "compose could make it anew without asking; declare it external, or leave out --yes"
+        return f"{advice}: {_without_removal(command)}"
+    return f"the same with every volume kept: {_without_removal(command)}"
 
 
-def _less(command: Command) -> str:
+def _without_removal(command: Command) -> str:
     """The command without the options that remove volumes."""
     switches = {"volumes", "renew-anon-volumes", "yes"}
-    return _typed(command.argv(tuple(pair for pair in command.given if pair[0] not in switches)))
+    return _format_command(command.argv(tuple(pair for pair in command.options if pair[0] not in switches)))
 
 
-def _typed(argv: Sequence[str]) -> str:
+def _format_command(argv: Sequence[str]) -> str:
     return plain(shlex.join(argv))
 
 

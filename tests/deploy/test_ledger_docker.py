@@ -12,7 +12,7 @@ import pytest
 from stacks import REPOSITORY, Stack
 
 from ledger_docker.arguments import read_command
-from ledger_docker.inspection import Looker
+from ledger_docker.inspection import Inspector
 from ledger_docker.judgement import ALLOW, judge
 
 ENTRY = "import sys; from ledger_docker.cli import main; sys.exit(main())"
@@ -57,6 +57,6 @@ def test_every_project_of_the_stack_may_be_taken_down_with_volumes_as_it_owns_no
     for file in files:
         command = read_command(["-H", f"unix://{stack.socket}", "compose", "-f", str(file), "down", "-v"])
         assert command is not None
-        seen = Looker(docker, {}).look(command)
+        seen = Inspector(docker, {}).look(command)
         assert (seen.failed, judge(command, seen, "ci").what) == ("", ALLOW), file
         assert seen.environments == {"ci"}

@@ -10,37 +10,37 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ledgerguard.refusal import Refused
+from ledgerguard.refusal import Refusal
 
 MAX_BYTES, MAX_DEPTH = 1 << 20, 100
 Json = Any
 NOTHING: tuple[Json, ...] = (None, False, 0, "", [], {})
 
 
-def keys(text: str) -> frozenset[str]:
+def split_keys(text: str) -> frozenset[str]:
     """Folded keys, written as one text."""
     return frozenset(text.split())
 
 
-def _pairs(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise Refused("the body has a key twice", "send each key once")
-    return made
+def _pairs(fields: list[tuple[str, Json]]) -> dict[str, Json]:
+    parsed = dict(fields)
+    if len(parsed) != len(fields):
+        raise Refusal("the body has a key twice", "send each key once")
+    return parsed
 
 
 def parse(body: bytes) -> Json:
     """The body's value. Refuses what is too long, too deep, not UTF-8, not JSON, or has a key twice."""
     if len(body) > MAX_BYTES:
-        raise Refused(f"the body has {len(body)} bytes, more than {MAX_BYTES} are not read")
+        raise Refusal(f"the body has {len(body)} bytes, more than {MAX_BYTES} are not read")
     try:
         read = json.loads(body.decode("utf-8"), object_pairs_hook=_pairs)
     except RecursionError:
-        raise Refused("the body is nested too deeply") from None
+        raise Refusal("the body is nested too deeply") from None
     except ValueError as error:  # not UTF-8, not JSON, junk after it, a number without end
-        raise Refused(f"the body is not JSON: {str(error)[:100]}") from None
+        raise Refusal(f"the body is not JSON: {str(error)[:100]}") from None
     if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _deeper_than(read, MAX_DEPTH):
-        raise Refused("the body is nested too deeply")
+        raise Refusal("the body is nested too deeply")
     return read
 
 
@@ -48,64 +48,68 @@ def _deeper_than(value: Json, limit: int) -> bool:
     """Level by level: Python's own limit differs between versions."""
     level = [value]
     for _ in range(limit):
-        inner = [list(one.values()) if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
-        level = [item for items_of in inner for item in items_of]
+        inner = [
+            list(child.values()) if isinstance(child, dict) else child
+            for child in level
+            if isinstance(child, dict | list)
+        ]
+        level = [child for items_of in inner for child in items_of]
     return bool(level)
 
 
-def struct(value: Json, where: str) -> dict[str, Json]:
+def struct(value: Json, field: str) -> dict[str, Json]:
     """The object's fields by folded key; null is an empty object, as in Go."""
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise Refused(f"{where}: expected an object, found {type(value).__name__}")
-    folded = {key.casefold(): item for key, item in value.items()}
+        raise Refusal(f"{field}: expected an object, found {type(value).__name__}")
+    folded = {key.casefold(): content for key, content in value.items()}
     if len(folded) != len(value):
-        raise Refused(f"{where}: a key is there twice, in different case", "send each key once")
+        raise Refusal(f"{field}: a key is there twice, in different case", "send each key once")
     return folded
 
 
-def mapping(value: Json, where: str) -> dict[str, Json]:
+def mapping(value: Json, field: str) -> dict[str, Json]:
     """A Go map: its keys stay as they are."""
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise Refused(f"{where}: expected an object, found {type(value).__name__}")
+        raise Refusal(f"{field}: expected an object, found {type(value).__name__}")
     return value
 
 
-def text(value: Json, where: str) -> str:
+def text(value: Json, field: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise Refused(f"{where}: expected text, found {type(value).__name__}")
+        raise Refusal(f"{field}: expected text, found {type(value).__name__}")
     return value
 
 
-def flag(value: Json, where: str) -> bool:
+def flag(value: Json, field: str) -> bool:
     if value is None:
         return False
     if not isinstance(value, bool):
-        raise Refused(f"{where}: expected true or false, found {type(value).__name__}")
+        raise Refusal(f"{field}: expected true or false, found {type(value).__name__}")
     return value
 
 
-def items(value: Json, where: str) -> list[Json]:
+def items(value: Json, field: str) -> list[Json]:
     if value is None:
         return []
     if not isinstance(value, list):
-        raise Refused(f"{where}: expected a list, found {type(value).__name__}")
+        raise Refusal(f"{field}: expected a list, found {type(value).__name__}")
     return value
 
 
-def texts(value: Json, where: str) -> tuple[str, ...]:
-    return tuple(text(item, where) for item in items(value, where))
+def texts(value: Json, field: str) -> tuple[str, ...]:
+    return tuple(text(element, field) for element in items(value, field))
 
 
-def words(value: Json, where: str) -> tuple[str, ...]:
+def words(value: Json, field: str) -> tuple[str, ...]:
     """Go's StrSlice: one text stands for a list of one."""
-    return (value,) if isinstance(value, str) else texts(value, where)
+    return (value,) if isinstance(value, str) else texts(value, field)
 
 
-def text_map(value: Json, where: str) -> dict[str, str]:
-    return {key: text(item, where) for key, item in mapping(value, where).items()}
+def text_map(value: Json, field: str) -> dict[str, str]:
+    return {key: text(content, field) for key, content in mapping(value, field).items()}

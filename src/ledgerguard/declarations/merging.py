@@ -17,7 +17,7 @@ from ledgerguard.declarations.model import (
     Allowance,
     DeclarationError,
     Declarations,
-    Declared,
+    DeclaredVolume,
     Grant,
     Pattern,
 )
@@ -26,16 +26,18 @@ Key = tuple[str, str]
 
 
 def to_json(declarations: Declarations) -> str:
-    volumes = {name: asdict(one) for name, one in declarations.volumes.items()}
-    for one in volumes.values():
-        del one["name"]
-    members = [{key: value for key, value in asdict(one).items() if key != "target"} for one in declarations.members]
+    volumes = {name: asdict(volume) for name, volume in declarations.volumes.items()}
+    for volume in volumes.values():
+        del volume["name"]
+    members = [
+        {key: content for key, content in asdict(member).items() if key != "target"} for member in declarations.members
+    ]
     document: dict[str, Any] = {
         "schema": SCHEMA,
         "volumes": volumes,
         "networks": sorted(declarations.networks),
         "members": members,
-        "exceptions": [asdict(one) for one in declarations.exceptions],
+        "exceptions": [asdict(allowance) for allowance in declarations.exceptions],
     }
     return json.dumps(document, indent=1, sort_keys=True) + "\n"
 
@@ -43,138 +45,152 @@ def to_json(declarations: Declarations) -> str:
 # --- several documents ------------------------------------------------------------------------------------------------
 
 
-def joined(documents: Sequence[Declarations]) -> Declarations:
+def join_documents(documents: Sequence[Declarations]) -> Declarations:
     """All documents as one. What a volume is, one of them says; the others repeat it or leave it out, and add grants.
     Of a grant others may add commands. Raises DeclarationError where two disagree."""
-    whole = Declarations()
+    joined = Declarations()
     for document in documents:
-        volumes = dict(whole.volumes)
-        for name, one in document.volumes.items():
-            volumes[name] = _both(volumes[name], one) if name in volumes else one
-        whole = Declarations(
+        volumes = dict(joined.volumes)
+        for name, volume in document.volumes.items():
+            volumes[name] = _join_volumes(volumes[name], volume) if name in volumes else volume
+        joined = Declarations(
             volumes,
-            whole.networks | document.networks,
-            _together(whole.members, document.members, "members"),
-            (*whole.exceptions, *document.exceptions),
+            joined.networks | document.networks,
+            _join_grants(joined.members, document.members, "members"),
+            (*joined.exceptions, *document.exceptions),
         )
-    return whole
+    return joined
 
 
-def _refuse(where: str, what: str) -> DeclarationError:
-    return DeclarationError(f"{where}: {what}")
+def _error(path: str, problem: str) -> DeclarationError:
+    return DeclarationError(f"{path}: {problem}")
 
 
-def _both(first: Declared, second: Declared) -> Declared:
-    where = f"volumes.{first.name}"
+def _join_volumes(first: DeclaredVolume, second: DeclaredVolume) -> DeclaredVolume:
+    path = f"volumes.{first.name}"
     if first.environment != second.environment:
-        raise _refuse(f"{where}.environment", f"{first.environment!r} and {second.environment!r}")
-    left_out = Declared(first.name, first.environment)
-    said = {}
+        raise _error(f"{path}.environment", f"{first.environment!r} and {second.environment!r}")
+    defaults = DeclaredVolume(first.name, first.environment)
+    fields = {}
     for key in ("driver", "options", "labels", "profile"):
-        values = [getattr(one, key) for one in (first, second) if getattr(one, key) != getattr(left_out, key)]
-        if len(values) > 1 and values[0] != values[1]:
-            raise _refuse(f"{where}.{key}", f"declared twice: {values[0]!r} and {values[1]!r}")
-        said[key] = values[0] if values else getattr(left_out, key)
-    return replace(first, grants=_together(first.grants, second.grants, f"{where}.grants"), **said)
+        declared_values = [
+            getattr(volume, key) for volume in (first, second) if getattr(volume, key) != getattr(defaults, key)
+        ]
+        if len(declared_values) > 1 and declared_values[0] != declared_values[1]:
+            raise _error(f"{path}.{key}", f"declared twice: {declared_values[0]!r} and {declared_values[1]!r}")
+        fields[key] = declared_values[0] if declared_values else getattr(defaults, key)
+    return replace(first, grants=_join_grants(first.grants, second.grants, f"{path}.grants"), **fields)
 
 
-def _together(first: Iterable[Grant], second: Iterable[Grant], where: str) -> tuple[Grant, ...]:
+def _join_grants(first: Iterable[Grant], second: Iterable[Grant], path: str) -> tuple[Grant, ...]:
     """The grants of both; two of the same container are one, and may differ in their commands alone. Those of one
     document, which has one for each version, are left as they are."""
     grants = list(first)
-    names = {one.container for one in first}
+    names = {grant.container for grant in first}
     for grant in second:
-        same = [place for place, one in enumerate(grants) if _program(one) == _program(grant)]
-        if same:
-            place = same[0]
-            grants[place] = replace(grants[place], exec=_patterns(grants[place], grant))
+        positions = [
+            position
+            for position, candidate in enumerate(grants)
+            if _without_commands(candidate) == _without_commands(grant)
+        ]
+        if positions:
+            position = positions[0]
+            grants[position] = replace(grants[position], exec=_join_commands(grants[position], grant))
         elif grant.container in names:
-            raise _refuse(where, f"container {grant.container!r} is granted in two ways")
+            raise _error(path, f"container {grant.container!r} is granted in two ways")
         else:
             grants.append(grant)
     return tuple(grants)
 
 
-def _program(grant: Grant) -> Grant:
+def _without_commands(grant: Grant) -> Grant:
     """The grant without its commands: what it says of the container."""
     return replace(grant, exec=())
 
 
-def _patterns(first: Grant, second: Grant) -> tuple[Pattern, ...]:
+def _join_commands(first: Grant, second: Grant) -> tuple[Pattern, ...]:
     return tuple(dict.fromkeys([*first.exec, *second.exec]))
 
 
 # --- over time --------------------------------------------------------------------------------------------------------
 
 
-def merged(known: Declarations, new: Declarations, only: bool = False) -> Declarations:
-    """`new` over `known`: a volume is replaced whole, and so is a member, but earlier versions of their containers stay
-    until five newer ones have come. `only`: what `new` does not name is declared no longer. Exceptions stay."""
-    volumes = {name: _with_history(known, one) for name, one in new.volumes.items()}
-    names = {one.container for one in new.members}
-    others = () if only else tuple(one for one in known.members if one.container not in names)
-    before = tuple(one for one in known.members if one.container in names)
+def merge_into(current: Declarations, new: Declarations, only: bool = False) -> Declarations:
+    """`new` over `current`: a volume is replaced whole, and so is a member, but earlier versions of their containers
+    stay until there are five newer ones. `only`: drops what `new` does not name. Allowances stay."""
+    volumes = {name: _with_history(current, volume) for name, volume in new.volumes.items()}
+    names = {member.container for member in new.members}
+    kept_members = () if only else tuple(member for member in current.members if member.container not in names)
+    earlier = tuple(member for member in current.members if member.container in names)
     return Declarations(
-        volumes if only else {**known.volumes, **volumes},
-        new.networks if only else known.networks | new.networks,
-        (*others, *_versions(new.members, before)),
-        tuple(dict.fromkeys([*known.exceptions, *new.exceptions])),
+        volumes if only else {**current.volumes, **volumes},
+        new.networks if only else current.networks | new.networks,
+        (*kept_members, *_merge_versions(new.members, earlier)),
+        tuple(dict.fromkeys([*current.exceptions, *new.exceptions])),
     )
 
 
-def with_exception(known: Declarations, exception: Allowance) -> Declarations:
+def add_allowance(current: Declarations, added: Allowance) -> Declarations:
     """With one more; things of the same container and image come together."""
-    same = [one for one in known.exceptions if (one.container, one.images) == (exception.container, exception.images)]
-    things = tuple(dict.fromkeys([*(thing for one in same for thing in one.things), *exception.things]))
-    others = tuple(one for one in known.exceptions if one not in same)
-    return replace(known, exceptions=(*others, replace(exception, things=things)))
+    joined = [
+        allowance
+        for allowance in current.exceptions
+        if (allowance.container, allowance.images) == (added.container, added.images)
+    ]
+    things = tuple(
+        dict.fromkeys([*(permission for allowance in joined for permission in allowance.things), *added.things])
+    )
+    unchanged = tuple(allowance for allowance in current.exceptions if allowance not in joined)
+    return replace(current, exceptions=(*unchanged, replace(added, things=things)))
 
 
-def without_exceptions(known: Declarations, container: str) -> Declarations:
-    return replace(known, exceptions=tuple(one for one in known.exceptions if one.container != container))
+def remove_allowances(current: Declarations, container: str) -> Declarations:
+    return replace(
+        current, exceptions=tuple(allowance for allowance in current.exceptions if allowance.container != container)
+    )
 
 
-def _with_history(known: Declarations, new: Declared) -> Declared:
-    before = known.volumes.get(new.name)
-    return replace(new, grants=_versions(new.grants, before.grants)) if before else new
+def _with_history(current: Declarations, new: DeclaredVolume) -> DeclaredVolume:
+    earlier = current.volumes.get(new.name)
+    return replace(new, grants=_merge_versions(new.grants, earlier.grants)) if earlier else new
 
 
-def _versions(new: Sequence[Grant], before: Sequence[Grant]) -> tuple[Grant, ...]:
+def _merge_versions(new: Sequence[Grant], earlier: Sequence[Grant]) -> tuple[Grant, ...]:
     """Each container's own, the newest first. One that no new grant names has none any more."""
-    found: list[Grant] = []
-    for key in dict.fromkeys((one.container, one.target) for one in new):
-        found += _of_one([one for one in new if (one.container, one.target) == key],
-                         [one for one in before if (one.container, one.target) == key])  # fmt: skip
-    return tuple(found)
+    versions: list[Grant] = []
+    for key in dict.fromkeys((grant.container, grant.target) for grant in new):
+        versions += _merge_container_versions([grant for grant in new if (grant.container, grant.target) == key],
+                         [grant for grant in earlier if (grant.container, grant.target) == key])  # fmt: skip
+    return tuple(versions)
 
 
-def _of_one(new: Sequence[Grant], before: Sequence[Grant]) -> list[Grant]:
-    fresh = [one for grant in new for one in _each_image(grant)]
-    old = [_described(one, new[0]) for grant in before for one in _each_image(grant)]
-    programs = [_program(one) for one in fresh]
-    kept = [*fresh, *(one for one in old if _program(one) not in programs)]
-    return _gathered(kept[: max(KEPT_VERSIONS, len(fresh))])
+def _merge_container_versions(new: Sequence[Grant], earlier: Sequence[Grant]) -> list[Grant]:
+    fresh = [version for grant in new for version in _split_by_image(grant)]
+    old = [_with_description(version, new[0]) for grant in earlier for version in _split_by_image(grant)]
+    programs = [_without_commands(version) for version in fresh]
+    versions = [*fresh, *(version for version in old if _without_commands(version) not in programs)]
+    return _group_by_image(versions[: max(KEPT_VERSIONS, len(fresh))])
 
 
-def _each_image(grant: Grant) -> list[Grant]:
+def _split_by_image(grant: Grant) -> list[Grant]:
     return [replace(grant, images=(image,)) for image in grant.images]
 
 
-def _described(old: Grant, new: Grant) -> Grant:
+def _with_description(old: Grant, new: Grant) -> Grant:
     """A version that schema 1 declared, with what the new one says of the rest: for whoever rolls back to it. Its
     host settings are those of the new one, as nothing is known of them; so are the values of variables of both."""
-    if old.described or not new.described:
+    if old.is_described or not new.is_described:
         return old
-    values = {name: digest for name, digest in new.values.items() if name in old.environment}
-    return replace(old, host=new.host, config=new.config, networks=new.networks, values=values, exec=new.exec)
+    digests = {name: digest for name, digest in new.values.items() if name in old.environment}
+    return replace(old, host=new.host, config=new.config, networks=new.networks, values=digests, exec=new.exec)
 
 
-def _gathered(versions: Sequence[Grant]) -> list[Grant]:
+def _group_by_image(versions: Sequence[Grant]) -> list[Grant]:
     """Neighbours that differ in their image alone, as one grant."""
-    found: list[Grant] = []
-    for one in versions:
-        if found and replace(found[-1], images=()) == replace(one, images=()):
-            found[-1] = replace(found[-1], images=tuple(dict.fromkeys([*found[-1].images, *one.images])))
+    groups: list[Grant] = []
+    for version in versions:
+        if groups and replace(groups[-1], images=()) == replace(version, images=()):
+            groups[-1] = replace(groups[-1], images=tuple(dict.fromkeys([*groups[-1].images, *version.images])))
         else:
-            found.append(one)
-    return found
+            groups.append(version)
+    return groups

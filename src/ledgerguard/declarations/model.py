@@ -13,7 +13,7 @@ from typing import Any
 from ledgerguard.model import Volume
 
 SCHEMA = 2
-UNDESCRIBED = 1  # the schema whose grants say nothing of host settings, networks and values
+SCHEMA_WITHOUT_HOST = 1  # the schema whose grants say nothing of host settings, networks and values
 KEPT_VERSIONS = 5
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -71,7 +71,7 @@ class Grant:
     networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
-    def described(self) -> bool:
+    def is_described(self) -> bool:
         return self.host is not None
 
     @property
@@ -90,7 +90,7 @@ class Allowance:
 
 
 @dataclass(frozen=True)
-class Declared:
+class DeclaredVolume:
     """One protected volume."""
 
     name: str
@@ -111,7 +111,7 @@ class Declarations:
     """All of them, by name. `networks` are the stacks' own: only `members`, owners, and what is allowed may join them.
     `exceptions` are root's, and no stack's."""
 
-    volumes: Mapping[str, Declared] = field(default_factory=dict)
+    volumes: Mapping[str, DeclaredVolume] = field(default_factory=dict)
     networks: frozenset[str] = frozenset()
     members: tuple[Grant, ...] = ()
     exceptions: tuple[Allowance, ...] = ()
@@ -119,36 +119,39 @@ class Declarations:
     @property
     def profile(self) -> str:
         """The engine's: strict as soon as one volume is."""
-        return "strict" if any(one.profile == "strict" for one in self.volumes.values()) else "standard"
+        return "strict" if any(volume.profile == "strict" for volume in self.volumes.values()) else "standard"
 
-    def protected(self, known: Mapping[str, Volume]) -> frozenset[str]:
+    def protected(self, volumes: Mapping[str, Volume]) -> frozenset[str]:
         """Names of all protected volumes: the declared ones, and those that carry the label."""
-        return frozenset(self.volumes) | {name for name, volume in known.items() if volume.labelled}
+        return frozenset(self.volumes) | {name for name, volume in volumes.items() if volume.labelled}
 
     def grants_of(self, container: str) -> dict[str, tuple[Grant, ...]]:
         """volume → grants of the container with this name, one for each of its versions, the newest first."""
-        found = {
-            name: tuple(grant for grant in declared.grants if grant.container == container)
-            for name, declared in self.volumes.items()
+        grants_by_volume = {
+            name: tuple(grant for grant in volume.grants if grant.container == container)
+            for name, volume in self.volumes.items()
         }
-        return {name: grants for name, grants in found.items() if grants}
+        return {name: grants for name, grants in grants_by_volume.items() if grants}
 
     def descriptions_of(self, container: str) -> tuple[Grant, ...]:
         """All that is said of the container with this name: as an owner, as a member."""
-        said = (*(one for grants in self.grants_of(container).values() for one in grants), *self.members)
-        return tuple(one for one in said if one.container == container)
+        descriptions = (*(grant for grants in self.grants_of(container).values() for grant in grants), *self.members)
+        return tuple(description for description in descriptions if description.container == container)
 
     @property
     def descriptions(self) -> tuple[Grant, ...]:
-        return (*(grant for one in self.volumes.values() for grant in one.grants), *self.members)
+        return (*(grant for volume in self.volumes.values() for grant in volume.grants), *self.members)
 
     def names_container(self, name: str) -> bool:
         """Whether something is declared of a container with this name."""
-        names = {one.container for one in self.descriptions} | {one.container for one in self.exceptions}
+        names = {description.container for description in self.descriptions} | {
+            allowance.container for allowance in self.exceptions
+        }
         return name in names
 
-    def allows(self, container: str, image: str, thing: str) -> bool:
+    def allows(self, container: str, image: str, permission: str) -> bool:
         """Whether root let the container have this one thing."""
         return any(
-            one.container == container and image in one.images and thing in one.things for one in self.exceptions
+            allowance.container == container and image in allowance.images and permission in allowance.things
+            for allowance in self.exceptions
         )

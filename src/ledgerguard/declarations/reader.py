@@ -14,11 +14,11 @@ from typing import Any
 from ledgerguard.declarations.model import (
     NAME,
     SCHEMA,
-    UNDESCRIBED,
+    SCHEMA_WITHOUT_HOST,
     Allowance,
     DeclarationError,
     Declarations,
-    Declared,
+    DeclaredVolume,
     Grant,
     OtherMount,
     Pattern,
@@ -31,186 +31,193 @@ IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-def _refuse(where: str, what: str) -> DeclarationError:
-    return DeclarationError(f"{where}: {what}")
+def _error(path: str, problem: str) -> DeclarationError:
+    return DeclarationError(f"{path}: {problem}")
 
 
-def _object(value: Any, where: str, known: set[str], needed: set[str]) -> dict[str, Any]:
+def _object(value: Any, path: str, known_keys: set[str], required_keys: set[str]) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise _refuse(where, f"expected an object, found {type(value).__name__}")
-    if unknown := sorted(set(value) - known):
-        raise _refuse(where, f"unknown key {unknown[0]!r} (known: {', '.join(sorted(known))})")
-    if missing := sorted(needed - set(value)):
-        raise _refuse(where, f"key {missing[0]!r} is missing")
+        raise _error(path, f"expected an object, found {type(value).__name__}")
+    if unknown := sorted(set(value) - known_keys):
+        raise _error(path, f"unknown key {unknown[0]!r} (known: {', '.join(sorted(known_keys))})")
+    if missing := sorted(required_keys - set(value)):
+        raise _error(path, f"key {missing[0]!r} is missing")
     return value
 
 
-def _text(value: Any, where: str) -> str:
+def _text(value: Any, path: str) -> str:
     if not isinstance(value, str):
-        raise _refuse(where, f"expected text, found {value!r}")
+        raise _error(path, f"expected text, found {value!r}")
     return value
 
 
-def _texts(value: Any, where: str) -> tuple[str, ...]:
+def _texts(value: Any, path: str) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise _refuse(where, f"expected a list of texts, found {value!r}")
-    return tuple(_text(item, where) for item in value)
+        raise _error(path, f"expected a list of texts, found {value!r}")
+    return tuple(_text(element, path) for element in value)
 
 
-def _maybe_text(value: Any, where: str) -> str | None:
-    return None if value is None else _text(value, where)
+def _maybe_text(value: Any, path: str) -> str | None:
+    return None if value is None else _text(value, path)
 
 
-def _maybe_texts(value: Any, where: str) -> tuple[str, ...] | None:
-    return None if value is None else _texts(value, where)
+def _maybe_texts(value: Any, path: str) -> tuple[str, ...] | None:
+    return None if value is None else _texts(value, path)
 
 
-def _map(value: Any, where: str) -> dict[str, str]:
+def _map(value: Any, path: str) -> dict[str, str]:
     if not isinstance(value, dict):
-        raise _refuse(where, f"expected an object of texts, found {value!r}")
-    return {key: _text(item, f"{where}.{key}") for key, item in value.items()}
+        raise _error(path, f"expected an object of texts, found {value!r}")
+    return {key: _text(content, f"{path}.{key}") for key, content in value.items()}
 
 
-def _bool(value: Any, where: str) -> bool:
+def _bool(value: Any, path: str) -> bool:
     if not isinstance(value, bool):
-        raise _refuse(where, f"expected true or false, found {value!r}")
+        raise _error(path, f"expected true or false, found {value!r}")
     return value
 
 
-def _absolute(value: Any, where: str) -> str:
-    path = _text(value, where)
-    if not path.startswith("/"):
-        raise _refuse(where, f"expected an absolute path, found {path!r}")
-    return path
+def _absolute(value: Any, path: str) -> str:
+    text = _text(value, path)
+    if not text.startswith("/"):
+        raise _error(path, f"expected an absolute path, found {text!r}")
+    return text
 
 
-def _pattern(value: Any, where: str) -> Pattern:
-    data = _object(value, where, set(Pattern.__dataclass_fields__), {"argv"})
-    argv = _texts(data["argv"], f"{where}.argv")
+def _pattern(value: Any, path: str) -> Pattern:
+    fields = _object(value, path, set(Pattern.__dataclass_fields__), {"argv"})
+    argv = _texts(fields["argv"], f"{path}.argv")
     if not argv or argv[0] in ("*", "**"):
-        raise _refuse(f"{where}.argv", f"the first word has to be a program, found {list(argv[:1])}")
+        raise _error(f"{path}.argv", f"the first word has to be a program, found {list(argv[:1])}")
     if "**" in argv[:-1]:
-        raise _refuse(f"{where}.argv", "'**' can only be the last word")
-    environment = _texts(data.get("environment", []), f"{where}.environment")
-    typed = {key: _bool(data.get(key, False), f"{where}.{key}") for key in ("tty", "input")}
-    return Pattern(argv, _maybe_text(data.get("user"), f"{where}.user"), environment, **typed)
+        raise _error(f"{path}.argv", "'**' can only be the last word")
+    environment = _texts(fields.get("environment", []), f"{path}.environment")
+    typed = {key: _bool(fields.get(key, False), f"{path}.{key}") for key in ("tty", "input")}
+    return Pattern(argv, _maybe_text(fields.get("user"), f"{path}.user"), environment, **typed)
 
 
-def _undescribed(pattern: Pattern) -> Pattern:
+def _with_terminal_and_input(pattern: Pattern) -> Pattern:
     """Schema 1 said nothing of terminals and input: its commands go on as they did until they are declared again."""
     return replace(pattern, tty=True, input=True)
 
 
-def _other_mount(value: Any, where: str) -> OtherMount:
-    data = _object(value, where, {"source", "target", "read_only"}, {"source", "target"})
-    source, target = _text(data["source"], f"{where}.source"), _absolute(data["target"], f"{where}.target")
-    return OtherMount(source, target, _bool(data.get("read_only", False), f"{where}.read_only"))
+def _other_mount(value: Any, path: str) -> OtherMount:
+    fields = _object(value, path, {"source", "target", "read_only"}, {"source", "target"})
+    source, target = _text(fields["source"], f"{path}.source"), _absolute(fields["target"], f"{path}.target")
+    return OtherMount(source, target, _bool(fields.get("read_only", False), f"{path}.read_only"))
 
 
-_GRANT = set(Grant.__dataclass_fields__)
+_GRANT_KEYS = set(Grant.__dataclass_fields__)
 _DESCRIBED = {"host", "config", "values", "networks"}
 
 
-def _images(value: Any, where: str) -> tuple[str, ...]:
-    images = _texts(value, where)
+def _images(value: Any, path: str) -> tuple[str, ...]:
+    images = _texts(value, path)
     for image in images:
         if not IMAGE_ID.fullmatch(image):
-            raise _refuse(where, f"expected an image id (sha256:…), found {image!r}")
+            raise _error(path, f"expected an image id (sha256:…), found {image!r}")
     return images
 
 
-def _container_name(value: Any, where: str) -> str:
-    name = _text(value, where)
+def _container_name(value: Any, path: str) -> str:
+    name = _text(value, path)
     if not NAME.fullmatch(name):
-        raise _refuse(where, f"not a container's name: {name!r}")
+        raise _error(path, f"not a container's name: {name!r}")
     return name
 
 
-def _json_object(value: Any, where: str) -> dict[str, Any]:
+def _json_object(value: Any, path: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise _refuse(where, f"expected an object, found {value!r}")
+        raise _error(path, f"expected an object, found {value!r}")
     return value
 
 
-def _networks(value: Any, where: str) -> dict[str, tuple[str, ...]]:
-    return {name: _texts(names, f"{where}.{name}") for name, names in _json_object(value, where).items()}
+def _networks(value: Any, path: str) -> dict[str, tuple[str, ...]]:
+    return {name: _texts(names, f"{path}.{name}") for name, names in _json_object(value, path).items()}
 
 
-def _member(value: Any, where: str) -> Grant:
+def _member(value: Any, path: str) -> Grant:
     if isinstance(value, dict) and value.get("target"):
-        raise _refuse(f"{where}.target", "a member holds no protected volume: it has no target")
-    return _grant({**value, "target": "/"} if isinstance(value, dict) else value, where, SCHEMA, target="")
+        raise _error(f"{path}.target", "a member holds no protected volume: it has no target")
+    return _grant({**value, "target": "/"} if isinstance(value, dict) else value, path, SCHEMA, target="")
 
 
-def _grant(value: Any, where: str, schema: int, target: str | None = None) -> Grant:
-    known = _GRANT if schema > UNDESCRIBED else _GRANT - _DESCRIBED
-    data = _object(value, where, known, {"container", "images", "target"})
-    patterns = tuple(_pattern(one, f"{where}.exec[{i}]") for i, one in enumerate(data.get("exec", [])))
-    host = data.get("host", {}) if schema > UNDESCRIBED else None
+def _grant(value: Any, path: str, schema: int, target: str | None = None) -> Grant:
+    known_keys = _GRANT_KEYS if schema > SCHEMA_WITHOUT_HOST else _GRANT_KEYS - _DESCRIBED
+    fields = _object(value, path, known_keys, {"container", "images", "target"})
+    patterns = tuple(_pattern(pattern, f"{path}.exec[{index}]") for index, pattern in enumerate(fields.get("exec", [])))
+    host = fields.get("host", {}) if schema > SCHEMA_WITHOUT_HOST else None
     return Grant(
-        container=_container_name(data["container"], f"{where}.container"),
-        images=_images(data["images"], f"{where}.images"),
-        target=_absolute(data["target"], f"{where}.target") if target is None else target,
-        read_only=_bool(data.get("read_only", False), f"{where}.read_only"),
-        entrypoint=_maybe_texts(data.get("entrypoint"), f"{where}.entrypoint"),
-        command=_maybe_texts(data.get("command"), f"{where}.command"),
-        user=_maybe_text(data.get("user"), f"{where}.user"),
-        working_dir=_maybe_text(data.get("working_dir"), f"{where}.working_dir"),
-        healthcheck=_maybe_texts(data.get("healthcheck"), f"{where}.healthcheck"),
-        environment=_texts(data.get("environment", []), f"{where}.environment"),
-        mounts=tuple(_other_mount(one, f"{where}.mounts[{i}]") for i, one in enumerate(data.get("mounts", []))),
-        exec=patterns if schema > UNDESCRIBED else tuple(map(_undescribed, patterns)),
-        host=None if host is None else _json_object(host, f"{where}.host"),
-        config=_json_object(data.get("config", {}), f"{where}.config"),
-        values=_map(data.get("values", {}), f"{where}.values"),
-        networks=_networks(data.get("networks", {}), f"{where}.networks"),
+        container=_container_name(fields["container"], f"{path}.container"),
+        images=_images(fields["images"], f"{path}.images"),
+        target=_absolute(fields["target"], f"{path}.target") if target is None else target,
+        read_only=_bool(fields.get("read_only", False), f"{path}.read_only"),
+        entrypoint=_maybe_texts(fields.get("entrypoint"), f"{path}.entrypoint"),
+        command=_maybe_texts(fields.get("command"), f"{path}.command"),
+        user=_maybe_text(fields.get("user"), f"{path}.user"),
+        working_dir=_maybe_text(fields.get("working_dir"), f"{path}.working_dir"),
+        healthcheck=_maybe_texts(fields.get("healthcheck"), f"{path}.healthcheck"),
+        environment=_texts(fields.get("environment", []), f"{path}.environment"),
+        mounts=tuple(
+            _other_mount(mount, f"{path}.mounts[{index}]") for index, mount in enumerate(fields.get("mounts", []))
+        ),
+        exec=patterns if schema > SCHEMA_WITHOUT_HOST else tuple(map(_with_terminal_and_input, patterns)),
+        host=None if host is None else _json_object(host, f"{path}.host"),
+        config=_json_object(fields.get("config", {}), f"{path}.config"),
+        values=_map(fields.get("values", {}), f"{path}.values"),
+        networks=_networks(fields.get("networks", {}), f"{path}.networks"),
     )
 
 
-def _exception(value: Any, where: str) -> Allowance:
-    data = _object(value, where, set(Allowance.__dataclass_fields__), set(Allowance.__dataclass_fields__))
-    name = _container_name(data["container"], f"{where}.container")
-    return Allowance(name, _images(data["images"], f"{where}.images"), _texts(data["things"], f"{where}.things"))
+def _allowance(value: Any, path: str) -> Allowance:
+    fields = _object(value, path, set(Allowance.__dataclass_fields__), set(Allowance.__dataclass_fields__))
+    name = _container_name(fields["container"], f"{path}.container")
+    return Allowance(name, _images(fields["images"], f"{path}.images"), _texts(fields["things"], f"{path}.things"))
 
 
-_DECLARED = set(Declared.__dataclass_fields__) - {"name"}
+_VOLUME_KEYS = set(DeclaredVolume.__dataclass_fields__) - {"name"}
 
 
-def _declared(name: str, value: Any, schema: int) -> Declared:
-    where = f"volumes.{name}"
+def _declared_volume(name: str, value: Any, schema: int) -> DeclaredVolume:
+    path = f"volumes.{name}"
     if not NAME.fullmatch(name):
-        raise _refuse("volumes", f"not a volume's name: {name!r}")
-    data = _object(value, where, _DECLARED, {"environment"})
-    profile = _text(data.get("profile", "standard"), f"{where}.profile")
+        raise _error("volumes", f"not a volume's name: {name!r}")
+    fields = _object(value, path, _VOLUME_KEYS, {"environment"})
+    profile = _text(fields.get("profile", "standard"), f"{path}.profile")
     if profile not in PROFILES:
-        raise _refuse(f"{where}.profile", f"expected one of {', '.join(PROFILES)}, found {profile!r}")
-    return Declared(
+        raise _error(f"{path}.profile", f"expected one of {', '.join(PROFILES)}, found {profile!r}")
+    return DeclaredVolume(
         name=name,
-        environment=_text(data["environment"], f"{where}.environment"),
-        driver=_text(data.get("driver", "local"), f"{where}.driver"),
-        options=_map(data.get("options", {}), f"{where}.options"),
-        labels=_map(data.get("labels", {}), f"{where}.labels"),
+        environment=_text(fields["environment"], f"{path}.environment"),
+        driver=_text(fields.get("driver", "local"), f"{path}.driver"),
+        options=_map(fields.get("options", {}), f"{path}.options"),
+        labels=_map(fields.get("labels", {}), f"{path}.labels"),
         profile=profile,
-        grants=tuple(_grant(one, f"{where}.grants[{i}]", schema) for i, one in enumerate(data.get("grants", []))),
+        grants=tuple(
+            _grant(grant, f"{path}.grants[{index}]", schema) for index, grant in enumerate(fields.get("grants", []))
+        ),
     )
 
 
-def read(text: str) -> Declarations:
+def parse_declarations(text: str) -> Declarations:
     """Declarations of a document, or a DeclarationError that names the key."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise DeclarationError(f"not JSON: {error}") from None
     schema = value.get("schema") if isinstance(value, dict) else None
-    beside = {"networks", "members", "exceptions"} if schema == SCHEMA else set()
-    data = _object(value, "the document", {"schema", "volumes", *beside}, {"schema", "volumes"})
-    if schema not in (UNDESCRIBED, SCHEMA) or isinstance(schema, bool):
-        raise _refuse("schema", f"expected {SCHEMA} (or {UNDESCRIBED}), found {schema!r}")
-    if not isinstance(data["volumes"], dict):
-        raise _refuse("volumes", "expected an object, by volume name")
+    more_keys = {"networks", "members", "exceptions"} if schema == SCHEMA else set()
+    document = _object(value, "the document", {"schema", "volumes", *more_keys}, {"schema", "volumes"})
+    if schema not in (SCHEMA_WITHOUT_HOST, SCHEMA) or isinstance(schema, bool):
+        raise _error("schema", f"expected {SCHEMA} (or {SCHEMA_WITHOUT_HOST}), found {schema!r}")
+    if not isinstance(document["volumes"], dict):
+        raise _error("volumes", "expected an object, by volume name")
     return Declarations(
-        {name: _declared(name, one, schema) for name, one in data["volumes"].items()},
-        frozenset(_texts(data.get("networks", []), "networks")),
-        tuple(_member(one, f"members[{i}]") for i, one in enumerate(data.get("members", []))),
-        tuple(_exception(one, f"exceptions[{i}]") for i, one in enumerate(data.get("exceptions", []))),
+        {name: _declared_volume(name, volume, schema) for name, volume in document["volumes"].items()},
+        frozenset(_texts(document.get("networks", []), "networks")),
+        tuple(_member(member, f"members[{index}]") for index, member in enumerate(document.get("members", []))),
+        tuple(
+            _allowance(allowance, f"exceptions[{index}]")
+            for index, allowance in enumerate(document.get("exceptions", []))
+        ),
     )

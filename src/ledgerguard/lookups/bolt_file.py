@@ -42,15 +42,15 @@ class Meta:
     transaction: int
 
 
-def fnv1a(data: bytes) -> int:
-    value = FNV_BASIS
-    for byte in data:
-        value = ((value ^ byte) * FNV_PRIME) & FNV_MASK
-    return value
+def fnv1a(content: bytes) -> int:
+    checksum = FNV_BASIS
+    for byte in content:
+        checksum = ((checksum ^ byte) * FNV_PRIME) & FNV_MASK
+    return checksum
 
 
 @lru_cache(maxsize=8)  # nine of ten times the page says what it said before
-def meta_of(page: bytes) -> Meta | None:
+def parse_meta(page: bytes) -> Meta | None:
     """The meta of a page, None where its magic, version or checksum is wrong (a write that was cut)."""
     if len(page) < META_BYTES or not HEADER.unpack_from(page)[1] & META:
         return None
@@ -63,40 +63,40 @@ def meta_of(page: bytes) -> Meta | None:
     return Meta(size, root, pages, transaction)
 
 
-def newest_meta(file: int) -> Meta:
+def read_newest_meta(file: int) -> Meta:
     """The valid meta page of the later transaction; the second lies at whatever the page size is."""
-    first = meta_of(os.pread(file, META_BYTES, 0))
+    first = parse_meta(os.pread(file, META_BYTES, 0))
     sizes = [first.page_size] if first else sorted(PAGE_SIZES)
-    others = (meta_of(os.pread(file, META_BYTES, size)) for size in sizes)
-    found = [meta for meta in (first, *others) if meta]
-    if not found:
+    candidates = (parse_meta(os.pread(file, META_BYTES, size)) for size in sizes)
+    valid = [meta for meta in (first, *candidates) if meta]
+    if not valid:
         raise BoltError("no valid meta page")
-    return max(found, key=lambda meta: meta.transaction)
+    return max(valid, key=lambda meta: meta.transaction)
 
 
 @dataclass
-class Reader:
+class BucketReader:
     """One file, read again only when its newest meta page has changed."""
 
     path: Path
     bucket: bytes
     _stamp: tuple[int, int, Meta] | None = None
-    _kept: dict[bytes, bytes] | None = None
+    _entries: dict[bytes, bytes] | None = None
 
     def read(self) -> dict[bytes, bytes]:
         """key → value of the bucket. Raises OSError or BoltError."""
         file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            status = os.fstat(file)
+            stat = os.fstat(file)
             for _attempt in range(ATTEMPTS):
-                meta = newest_meta(file)
-                stamp = (status.st_dev, status.st_ino, meta)
-                if stamp == self._stamp and self._kept is not None:
-                    return self._kept
-                found = self._whole(file, meta)
-                if found is not None:
-                    self._stamp, self._kept = stamp, found
-                    return found
+                meta = read_newest_meta(file)
+                stamp = (stat.st_dev, stat.st_ino, meta)
+                if stamp == self._stamp and self._entries is not None:
+                    return self._entries
+                fresh = self._whole(file, meta)
+                if fresh is not None:
+                    self._stamp, self._entries = stamp, fresh
+                    return fresh
             raise BoltError(f"changed {ATTEMPTS} times while it was read")
         finally:
             os.close(file)
@@ -104,41 +104,41 @@ class Reader:
     def _whole(self, file: int, meta: Meta) -> dict[bytes, bytes] | None:
         """The bucket's content, None where the file changed meanwhile."""
         try:
-            found = dict(entries(file, meta, self.bucket))
+            bucket = dict(read_entries(file, meta, self.bucket))
         except (BoltError, struct.error):
-            if newest_meta(file) == meta:
+            if read_newest_meta(file) == meta:
                 raise
             return None
-        return found if newest_meta(file) == meta else None
+        return bucket if read_newest_meta(file) == meta else None
 
 
-def entries(file: int, meta: Meta, bucket: bytes) -> Iterator[tuple[bytes, bytes]]:
+def read_entries(file: int, meta: Meta, bucket: bytes) -> Iterator[tuple[bytes, bytes]]:
     """The keys and values of one top-level bucket; nothing where there is no such bucket."""
     if meta.pages * meta.page_size > MAX_BYTES:
         raise BoltError(f"{meta.pages} pages are more than are read")
-    for flags, key, value in _walk(file, meta, meta.root, 0):
+    for flags, key, value in _walk_page(file, meta, meta.root, 0):
         if key == bucket and flags & BUCKET:
             root = BUCKET_VALUE.unpack_from(value)[0]
-            inside = _walk(file, meta, root, 0) if root else _leaf(value[BUCKET_VALUE.size :])
-            yield from ((name, item) for flags, name, item in inside if not flags & BUCKET)
+            elements = _walk_page(file, meta, root, 0) if root else _parse_leaf(value[BUCKET_VALUE.size :])
+            yield from ((name, content) for flags, name, content in elements if not flags & BUCKET)
 
 
-def _walk(file: int, meta: Meta, number: int, depth: int) -> Iterator[tuple[int, bytes, bytes]]:
+def _walk_page(file: int, meta: Meta, number: int, depth: int) -> Iterator[tuple[int, bytes, bytes]]:
     if depth > MAX_DEPTH or not 2 <= number < meta.pages:
         raise BoltError(f"page {number} is not part of a tree of {meta.pages} pages")
-    page = _page(file, meta, number)
+    page = _read_page(file, meta, number)
     _id, flags, count, _overflow = HEADER.unpack_from(page)
     if flags & LEAF:
-        yield from _leaf(page)
+        yield from _parse_leaf(page)
     elif flags & BRANCH:
         for index in range(count):
             below = BRANCH_ELEMENT.unpack_from(page, HEADER.size + index * BRANCH_ELEMENT.size)[2]
-            yield from _walk(file, meta, below, depth + 1)
+            yield from _walk_page(file, meta, below, depth + 1)
     else:
         raise BoltError(f"page {number} is neither branch nor leaf")
 
 
-def _page(file: int, meta: Meta, number: int) -> bytes:
+def _read_page(file: int, meta: Meta, number: int) -> bytes:
     offset = number * meta.page_size
     page = os.pread(file, meta.page_size, offset)
     if len(page) < meta.page_size:
@@ -149,7 +149,7 @@ def _page(file: int, meta: Meta, number: int) -> bytes:
     return os.pread(file, meta.page_size * (overflow + 1), offset) if overflow else page
 
 
-def _leaf(page: bytes) -> Iterator[tuple[int, bytes, bytes]]:
+def _parse_leaf(page: bytes) -> Iterator[tuple[int, bytes, bytes]]:
     _id, flags, count, _overflow = HEADER.unpack_from(page)
     if not flags & LEAF:
         raise BoltError("a leaf page was expected")

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ledgerguard.declarations.model import DeclarationError, Declarations
-from ledgerguard.declarations.reader import read
+from ledgerguard.declarations.reader import parse_declarations
 from ledgerguard.refusal import LookupFailed
 
 
-def load(file: Path) -> Declarations:
+def load_declarations(file: Path) -> Declarations:
     """The declarations of a file; a file that is not there declares nothing."""
     try:
-        return read(file.read_text())
+        return parse_declarations(file.read_text())
     except FileNotFoundError:
         return Declarations()
     except DeclarationError as error:
@@ -25,12 +25,12 @@ def load(file: Path) -> Declarations:
 
 
 @dataclass
-class Watched:
+class DeclarationsFile:
     """The declarations' file, read again when it changes. Once seen, it may not go missing."""
 
     file: Path
     _stamp: tuple[int, int, int] | None = None
-    _kept: Declarations = field(default_factory=Declarations)
+    _declarations: Declarations = field(default_factory=Declarations)
 
     def read(self) -> Declarations:
         """Raises LookupFailed for a file that is not root's alone, cannot be read, or has gone."""
@@ -38,7 +38,7 @@ class Watched:
             status = os.stat(self.file)  # noqa: PTH116 asked at each decision, and a Path costs more
         except FileNotFoundError:
             if self._stamp is None:
-                return self._kept
+                return self._declarations
             raise LookupFailed(f"{self.file} has gone") from None
         except OSError as error:
             raise LookupFailed(f"{self.file}: {error.strerror}") from None
@@ -47,7 +47,7 @@ class Watched:
             if status.st_uid != os.geteuid() or status.st_mode & 0o022:
                 raise LookupFailed(f"{self.file} can be written by others than root")
             try:
-                self._kept, self._stamp = load(self.file), stamp
+                self._declarations, self._stamp = load_declarations(self.file), stamp
             except (OSError, DeclarationError, ValueError) as error:
                 raise LookupFailed(str(error)) from None
-        return self._kept
+        return self._declarations

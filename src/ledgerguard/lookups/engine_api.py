@@ -18,31 +18,31 @@ from ledgerguard.refusal import LookupFailed
 MAX_ANSWER = 8 << 20
 
 
-class NoAnswer(OSError):
+class BadAnswer(OSError):
     """The engine closed the connection, or what it said is no answer."""
 
 
-def call(engine: str, seconds: float, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
+def send_request(engine: str, seconds: float, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
     """Status and body of one request to the engine's socket. Raises OSError.
 
     HTTP/1.0, so the answer ends with the connection; http.client would bring TLS and half the guard's memory again.
     """
     kind = "Content-Type: application/json\r\n" if body else ""
     head = f"{method} {path} HTTP/1.0\r\nHost: engine\r\n{kind}Content-Length: {len(body)}\r\n\r\n"
-    with socket.socket(socket.AF_UNIX) as plain:
-        plain.settimeout(seconds)
-        plain.connect(engine)
-        plain.sendall(head.encode() + body)
-        found = bytearray()
-        while chunk := plain.recv(65536):
-            found += chunk
-            if len(found) > MAX_ANSWER:
-                raise NoAnswer(f"more than {MAX_ANSWER} bytes")
-    first, _, rest = bytes(found).partition(b"\r\n\r\n")
-    words = first.split(b" ", 2)
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(seconds)
+        connection.connect(engine)
+        connection.sendall(head.encode() + body)
+        answer = bytearray()
+        while chunk := connection.recv(65536):
+            answer += chunk
+            if len(answer) > MAX_ANSWER:
+                raise BadAnswer(f"more than {MAX_ANSWER} bytes")
+    status_line, _, content = bytes(answer).partition(b"\r\n\r\n")
+    words = status_line.split(b" ", 2)
     if len(words) < 2 or not words[1].isdigit():
-        raise NoAnswer("no HTTP answer")
-    return int(words[1]), rest
+        raise BadAnswer("no HTTP answer")
+    return int(words[1]), content
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class EngineApi:
     def get(self, path: str) -> Any:
         """The answer's JSON; None for 404. Raises LookupFailed."""
         try:
-            status, body = call(self.socket, self.seconds, "GET", path)
+            status, body = send_request(self.socket, self.seconds, "GET", path)
             if status == 404:
                 return None
             if status != 200:
@@ -65,28 +65,28 @@ class EngineApi:
             raise LookupFailed(f"GET {path[:80]}: {error}") from error
 
     def image(self, reference: str) -> Image | None:
-        found = self.get(f"/images/{quote(reference, safe=':@/')}/json") if reference else None
-        return image_of(found) if found else None
+        document = self.get(f"/images/{quote(reference, safe=':@/')}/json") if reference else None
+        return parse_image(document) if document else None
 
     def execution(self, exec_id: str) -> Exec | None:
-        found = self.get(f"/exec/{quote(exec_id, safe='')}/json")
-        return exec_of(found) if found else None
+        document = self.get(f"/exec/{quote(exec_id, safe='')}/json")
+        return parse_exec(document) if document else None
 
     def network(self, reference: str) -> tuple[str, str] | None:
         """(id, name) of the network that the engine means by this."""
-        shown = self.get(f"/networks/{quote(reference, safe='')}")
-        return (str(shown["Id"]), str(shown["Name"])) if shown else None
+        document = self.get(f"/networks/{quote(reference, safe='')}")
+        return (str(document["Id"]), str(document["Name"])) if document else None
 
     def runtimes(self) -> tuple[str, ...]:
         """The default runtime, then all that the engine was set up with."""
-        shown = self.get("/info")
-        return (str(shown.get("DefaultRuntime") or ""), *map(str, shown.get("Runtimes") or ()))
+        document = self.get("/info")
+        return (str(document.get("DefaultRuntime") or ""), *map(str, document.get("Runtimes") or ()))
 
     def version(self) -> str:
         return str(self.get("/version").get("Version", ""))
 
 
-def image_of(inspected: dict[str, Any]) -> Image:
+def parse_image(inspected: dict[str, Any]) -> Image:
     config = inspected.get("Config") or {}
     return Image(
         id=str(inspected["Id"]),
@@ -100,7 +100,7 @@ def image_of(inspected: dict[str, Any]) -> Image:
     )
 
 
-def exec_of(inspected: dict[str, Any]) -> Exec:
+def parse_exec(inspected: dict[str, Any]) -> Exec:
     process = inspected["ProcessConfig"]
     return Exec(
         container=str(inspected["ContainerID"]),

@@ -14,18 +14,18 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ledgerguard.api.containers import recorded
+from ledgerguard.api.containers import parse_engine_files
 from ledgerguard.lookups import bolt_file, host_paths
 from ledgerguard.lookups.engine_api import EngineApi
 from ledgerguard.model import Container, Exec, Image, Volume
-from ledgerguard.refusal import LookupFailed, Refused
+from ledgerguard.refusal import LookupFailed, Refusal
 
 KEPT_IMAGES, KEPT_VOLUMES, KEPT_NETWORKS = 200, 2000, 200
 RECURSIVE_SINCE_ENGINE, RECURSIVE_SINCE_KERNEL = 25, (5, 12)
 Stamp = tuple[int, int, int]
 
 
-def stamp_of(path: str) -> Stamp:
+def read_stamp(path: str) -> Stamp:
     """What changes when a file is replaced: the engine writes its files aside and renames them."""
     status = os.stat(path)  # noqa: PTH116 a Path costs ten times the call, and there are two for each container
     return status.st_ino, status.st_mtime_ns, status.st_size
@@ -37,7 +37,7 @@ class EngineFiles:
 
     data_root: Path
     api: EngineApi
-    _database: bolt_file.Reader = field(init=False)
+    _database: bolt_file.BucketReader = field(init=False)
     _volumes: tuple[int, int, dict[str, Volume]] | None = None
     _containers: dict[str, tuple[Stamp, Stamp, Container]] = field(default_factory=dict)
     _images: dict[str, Image] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class EngineFiles:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self._database = bolt_file.Reader(self.data_root / "volumes/metadata.db", b"volumes")
+        self._database = bolt_file.BucketReader(self.data_root / "volumes/metadata.db", b"volumes")
 
     # --- volumes ----------------------------------------------------------------------------------------------------
 
@@ -54,44 +54,52 @@ class EngineFiles:
         """All volumes; also directories the engine would take for volumes though their record is lost."""
         try:
             with self._lock:
-                records, changed = self._database.read(), stamp_of(f"{self.data_root}/volumes")[1]
-                kept = self._volumes
-                if kept is None or kept[0] != id(records) or kept[1] != changed:
-                    kept = (id(records), changed, self._known(records))
-                    self._volumes = kept
-                return kept[2]
+                records, changed = self._database.read(), read_stamp(f"{self.data_root}/volumes")[1]
+                cached = self._volumes
+                if cached is None or cached[0] != id(records) or cached[1] != changed:
+                    cached = (id(records), changed, self._known(records))
+                    self._volumes = cached
+                return cached[2]
         except (OSError, bolt_file.BoltError, ValueError) as error:
             return self._asked(error)
 
     def _known(self, records: Mapping[bytes, bytes]) -> dict[str, Volume]:
-        places = (entry for entry in os.scandir(self.data_root / "volumes") if entry.is_dir(follow_symlinks=False))
-        found = {entry.name: self._unrecorded(entry.name) for entry in places if entry.name.encode() not in records}
-        return {**found, **{key.decode(): _volume(key.decode(), value) for key, value in records.items()}}
+        directories = (entry for entry in os.scandir(self.data_root / "volumes") if entry.is_dir(follow_symlinks=False))
+        unrecorded = {
+            directory.name: self._unrecorded(directory.name)
+            for directory in directories
+            if directory.name.encode() not in records
+        }
+        return {**unrecorded, **{key.decode(): _parse_volume(key.decode(), value) for key, value in records.items()}}
 
     def _unrecorded(self, name: str) -> Volume:
         try:
-            chosen = json.loads((self.data_root / "volumes" / name / "opts.json").read_text())
+            document = json.loads((self.data_root / "volumes" / name / "opts.json").read_text())
         except FileNotFoundError:
             return Volume(name)
-        return Volume(name, options=_opts(chosen))
+        return Volume(name, options=_parse_options_file(document))
 
     def _asked(self, error: Exception) -> Mapping[str, Volume]:
         """The engine itself, where its database cannot be read."""
         try:
-            listed = self.api.get("/volumes")
-        except LookupFailed as second:
-            raise LookupFailed(f"volumes: {error}; {second}") from error
+            answer = self.api.get("/volumes")
+        except LookupFailed as api_error:
+            raise LookupFailed(f"volumes: {error}; {api_error}") from error
         return {
-            one["Name"]: Volume(one["Name"], one["Driver"], one.get("Labels") or {}, one.get("Options") or {})
-            for one in (listed or {}).get("Volumes") or ()
+            volume["Name"]: Volume(
+                volume["Name"], volume["Driver"], volume.get("Labels") or {}, volume.get("Options") or {}
+            )
+            for volume in (answer or {}).get("Volumes") or ()
         }
 
     # --- containers -------------------------------------------------------------------------------------------------
 
     def containers(self, reference: str) -> tuple[Container, ...]:
-        known = self.all_containers()
+        containers = self.all_containers()
         reference = reference.lstrip("/")
-        return tuple(one for one in known if one.id.startswith(reference) or one.name == reference)
+        return tuple(
+            container for container in containers if container.id.startswith(reference) or container.name == reference
+        )
 
     def all_containers(self) -> tuple[Container, ...]:
         """Every container as its files say. Raises LookupFailed."""
@@ -102,50 +110,50 @@ class EngineFiles:
         except OSError as error:
             raise LookupFailed(f"containers: {error}") from error
         with self._lock:
-            self._containers = {name: kept for name, kept in self._containers.items() if name in names}
-            found = [self._container(name) for name in names]
-        return tuple(one for one in found if one is not None)
+            self._containers = {name: cached for name, cached in self._containers.items() if name in names}
+            containers = [self._container(name) for name in names]
+        return tuple(container for container in containers if container is not None)
 
     def _container(self, name: str) -> Container | None:
         files = tuple(f"{self.data_root}/containers/{name}/{file}" for file in ("config.v2.json", "hostconfig.json"))
         try:
-            stamps = stamp_of(files[0]), stamp_of(files[1])
-            kept = self._containers.get(name)
-            if kept and kept[:2] == stamps:
-                return kept[2]
-            made = _made(*(json.loads(Path(file).read_text()) for file in files))
+            stamps = read_stamp(files[0]), read_stamp(files[1])
+            cached = self._containers.get(name)
+            if cached and cached[:2] == stamps:
+                return cached[2]
+            container = _parse_container(*(json.loads(Path(file).read_text()) for file in files))
         except FileNotFoundError:  # being made, or being removed
             return None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise LookupFailed(f"container {name[:12]}: {error}") from error
-        self._containers[name] = (*stamps, made)
-        return made
+        self._containers[name] = (*stamps, container)
+        return container
 
     # --- images, commands, the engine -------------------------------------------------------------------------------
 
     def image(self, reference: str) -> Image | None:
-        kept = self._images.get(reference)  # only ids are kept: a tag moves
-        if kept:
-            return kept
-        found = self.api.image(reference)
-        if found:
+        cached = self._images.get(reference)  # only ids are kept: a tag moves
+        if cached:
+            return cached
+        image = self.api.image(reference)
+        if image:
             if len(self._images) >= KEPT_IMAGES:
                 self._images.clear()
-            self._images[found.id] = found
-        return found
+            self._images[image.id] = image
+        return image
 
     def execution(self, exec_id: str) -> Exec | None:
         return self.api.execution(exec_id)
 
     def network(self, reference: str) -> str:
         if reference not in self._networks:  # only full ids are kept: they are never given twice, nor renamed
-            shown = self.api.network(reference)
-            if shown is None:
+            network = self.api.network(reference)
+            if network is None:
                 return ""
             if len(self._networks) >= KEPT_NETWORKS:
                 self._networks.clear()
-            self._networks[shown[0]] = shown[1]
-            return shown[1]
+            self._networks[network[0]] = network[1]
+            return network[1]
         return self._networks[reference]
 
     def runtimes(self) -> tuple[str, ...]:
@@ -182,24 +190,24 @@ class EngineFiles:
         return host_paths.only_root_changes(path)
 
 
-def _made(config: dict[str, Any], host: dict[str, Any]) -> Container:
+def _parse_container(config: dict[str, Any], host: dict[str, Any]) -> Container:
     """The container of its two files. One that holds what the guard does not know concerns itself alone."""
     try:
-        return recorded(config, host, None)
-    except Refused as error:
+        return parse_engine_files(config, host, None)
+    except Refusal as error:
         name, identity = str(config["Name"]).lstrip("/"), str(config["ID"])
         fault = f"container {name} cannot be judged: {error}"
         return Container(name, "", (), (), "", (), "", (), (), {}, id=identity, fault=fault)
 
 
 @lru_cache(maxsize=KEPT_VOLUMES)
-def _volume(name: str, value: bytes) -> Volume:
-    record = json.loads(value)
+def _parse_volume(name: str, content: bytes) -> Volume:
+    record = json.loads(content)
     return Volume(name, record.get("Driver") or "local", record.get("Labels") or {}, record.get("Options") or {})
 
 
-def _opts(chosen: object) -> dict[str, str]:
+def _parse_options_file(document: object) -> dict[str, str]:
     """The local driver's own file, of keys that other versions write in other case."""
     names = {"mounttype": "type", "mountopts": "o", "mountdevice": "device"}
-    pairs = chosen.items() if isinstance(chosen, dict) else ()
-    return {names[key.casefold()]: str(value) for key, value in pairs if key.casefold() in names and value}
+    pairs = document.items() if isinstance(document, dict) else ()
+    return {names[key.casefold()]: str(content) for key, content in pairs if key.casefold() in names and content}

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ledgerguard.lookups import mount_table
-from ledgerguard.lookups.mount_table import MountPoint, Table
+from ledgerguard.lookups.mount_table import MountPoint, MountTable
 from ledgerguard.refusal import LookupFailed
 
 MAX_LINKS = 40  # as the kernel
@@ -21,23 +21,23 @@ MAX_LINKS = 40  # as the kernel
 
 def submounts(path: str) -> tuple[str, ...]:
     """Mount points strictly below the path. Raises LookupFailed."""
-    return tuple(mount_table.current().below(path))
+    return tuple(mount_table.read_mount_table().below(path))
 
 
 def locations(paths: Iterable[str]) -> tuple[str, ...]:
     """`DEVICE:PATH` of each real path: the same for the same directory, wherever it is mounted. Raises LookupFailed."""
-    table = mount_table.current()
+    table = mount_table.read_mount_table()
     return tuple(location(path, table) for path in paths)
 
 
-def location(path: str, table: Table) -> str:
+def location(path: str, table: MountTable) -> str:
     """The path inside its file system, behind the file system's device."""
-    nearest = holder(path, table)
-    inside = f"{nearest.root}/{path[len(nearest.point) :]}".lstrip("/")  # normpath keeps two slashes at the front
-    return f"{nearest.device}:{posixpath.normpath('/' + inside)}"
+    mount = find_mount(path, table)
+    inside = f"{mount.root}/{path[len(mount.point) :]}".lstrip("/")  # normpath keeps two slashes at the front
+    return f"{mount.device}:{posixpath.normpath('/' + inside)}"
 
 
-def holder(path: str, table: Table) -> MountPoint:
+def find_mount(path: str, table: MountTable) -> MountPoint:
     """The mount that holds the path: the nearest above it, and of several at one point the last. Raises
     LookupFailed."""
     above = path
@@ -50,41 +50,41 @@ def holder(path: str, table: Table) -> MountPoint:
 
 def file_systems(path: str) -> tuple[tuple[str, str], ...]:
     """(mount point, type) of what holds the path, then of each mount strictly below it. Raises LookupFailed."""
-    table = mount_table.current()
-    shown = (holder(path, table), *(table.points[point] for point in table.below(path)))
-    return tuple((one.point, one.kind) for one in shown)
+    table = mount_table.read_mount_table()
+    mounts = (find_mount(path, table), *(table.points[point] for point in table.below(path)))
+    return tuple((mount.point, mount.kind) for mount in mounts)
 
 
 def real_path(path: str) -> str:
     """Where the path leads, as `os.path.realpath` says it, but for a link inside of /proc: that is another one for each
     process, so it is left as it is written, and what is below /proc is not known to be good."""
-    done, left, links = "/", _parts(path), 0
-    while left:
-        part = left.pop()
+    resolved, pending, links_followed = "/", _split_reversed(path), 0
+    while pending:
+        part = pending.pop()
         if part == "..":
-            done = posixpath.dirname(done)
+            resolved = posixpath.dirname(resolved)
             continue
-        there = posixpath.join(done, part)
-        target = _link(there)
+        candidate = posixpath.join(resolved, part)
+        target = _read_link(candidate)
         if target is None:
-            done = there
-        elif done == "/proc" or done.startswith("/proc/"):
-            return posixpath.normpath("/".join((there, *reversed(left))))
+            resolved = candidate
+        elif resolved == "/proc" or resolved.startswith("/proc/"):
+            return posixpath.normpath("/".join((candidate, *reversed(pending))))
         else:
-            links += 1
-            if links > MAX_LINKS:
+            links_followed += 1
+            if links_followed > MAX_LINKS:
                 raise LookupFailed(f"{path}: more than {MAX_LINKS} links")
-            done = "/" if target.startswith("/") else done
-            left += _parts(target)
-    return done
+            resolved = "/" if target.startswith("/") else resolved
+            pending += _split_reversed(target)
+    return resolved
 
 
-def _parts(path: str) -> list[str]:
+def _split_reversed(path: str) -> list[str]:
     """The path's components, the first one last."""
     return [part for part in reversed(path.split("/")) if part not in ("", ".")]
 
 
-def _link(path: str) -> str | None:
+def _read_link(path: str) -> str | None:
     """What the link says; None where there is no link."""
     try:
         return os.readlink(path)  # noqa: PTH115 a Path would fold its dots

@@ -31,13 +31,13 @@ class MountPoint:
     kind: str = ""
 
 
-class Table(tuple[MountPoint, ...]):
+class MountTable(tuple[MountPoint, ...]):
     """The mount points in the kernel's order."""
 
     @cached_property
     def points(self) -> dict[str, MountPoint]:
         """By their path. Walked up from a path: that costs the path's depth and not the number of mounts."""
-        return {one.point: one for one in self}
+        return {mount.point: mount for mount in self}
 
     @cached_property
     def ordered(self) -> list[str]:
@@ -55,43 +55,45 @@ class Table(tuple[MountPoint, ...]):
 
 
 @lru_cache(maxsize=2)
-def table_of(text: bytes) -> Table:
+def parse_mountinfo(text: bytes) -> MountTable:
     """The mount points of a `mountinfo`, as proc(5) describes it; what is mounted over another comes later. The kernel
     escapes blanks, line ends and backslashes and nothing else, so no other byte may end a line or a word."""
     fields = (line.split(b" ") for line in text.split(b"\n") if line)
-    return Table(_mount_point(words) for words in fields)
+    return MountTable(_parse_mount_point(words) for words in fields)
 
 
-def _mount_point(words: list[bytes]) -> MountPoint:
+def _parse_mount_point(words: list[bytes]) -> MountPoint:
     """The type comes after the optional fields, which a lone `-` ends."""
     kind = words[words.index(b"-", 6) + 1]
-    return MountPoint(words[2].decode("ascii"), _plain(words[3]), _plain(words[4]), kind.decode("ascii", "replace"))
+    return MountPoint(
+        words[2].decode("ascii"), _unescape(words[3]), _unescape(words[4]), kind.decode("ascii", "replace")
+    )
 
 
-def _plain(escaped: bytes) -> str:
+def _unescape(escaped: bytes) -> str:
     """A name as os.path has it, UTF-8 or not."""
     return os.fsdecode(_ESCAPED.sub(lambda match: bytes([int(match[1], 8)]), escaped))
 
 
 @dataclass
-class _Kept:
+class _CachedTable:
     """The table as it was read last. The kernel writes 500 mounts in a millisecond or two and a decision asks twenty
     times, so it is read again only when the kernel tells the open file that a mount has changed."""
 
     file: Path | None = None
     descriptor: int = -1
-    table: Table = field(default_factory=Table)
+    table: MountTable = field(default_factory=MountTable)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def read(self, file: Path) -> Table:
+    def read(self, file: Path) -> MountTable:
         with self.lock:
             try:
-                if self.file != file or not _is_kernels(file):
+                if self.file != file or not _is_kernel_file(file):
                     self._open(file)
                 elif not self._changed():
                     return self.table
                 os.lseek(self.descriptor, 0, os.SEEK_SET)
-                self.table = table_of(_all_of(self.descriptor))
+                self.table = parse_mountinfo(_read_all(self.descriptor))
             except BaseException:
                 self.file = None  # half a table is none
                 raise
@@ -110,23 +112,23 @@ class _Kept:
         self.file = file
 
 
-def _is_kernels(file: Path) -> bool:
+def _is_kernel_file(file: Path) -> bool:
     """An ordinary file never says that it has changed."""
     return file.parts[1:2] == ("proc",)
 
 
-def _all_of(descriptor: int) -> bytes:
-    found = bytearray()
+def _read_all(descriptor: int) -> bytes:
+    content = bytearray()
     while chunk := os.read(descriptor, 1 << 16):
-        found += chunk
-    return bytes(found)
+        content += chunk
+    return bytes(content)
 
 
-_kept = _Kept()
+_cached = _CachedTable()
 
 
-def current() -> Table:
+def read_mount_table() -> MountTable:
     try:
-        return _kept.read(MOUNTS)
+        return _cached.read(MOUNTS)
     except (OSError, IndexError, ValueError) as error:
         raise LookupFailed(f"mounts: {error}") from error

@@ -28,7 +28,7 @@ class ProvenBackup:
     age_seconds: float
 
 
-def look(vault_state: Path, backups: Path, max_age_seconds: float) -> ProvenBackup:
+def find_proven_backup(vault_state: Path, backups: Path, max_age_seconds: float) -> ProvenBackup:
     """The newest proven backup, its bytes checked now. Raises NotProven."""
     try:
         state = json.loads(vault_state.read_text())
@@ -37,26 +37,26 @@ def look(vault_state: Path, backups: Path, max_age_seconds: float) -> ProvenBack
         newest = state["newest_proven"]
         if newest is None:
             raise NotProven(f"{vault_state}: no backup is proven")
-        path, wanted, taken = str(newest["path"]), str(newest["sha256"]), _time(str(newest["taken"]))
+        path, expected, taken_at = str(newest["path"]), str(newest["sha256"]), _parse_time(str(newest["taken"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise NotProven(f"{vault_state}: {type(error).__name__}: {error}") from None
     if newest.get("verdict") != "proven":
         raise NotProven(f"{vault_state}: {path} is {newest.get('verdict')!r}")
-    age = (datetime.now(UTC) - taken).total_seconds()
+    age = (datetime.now(UTC) - taken_at).total_seconds()
     if not -300 <= age <= max_age_seconds:
         raise NotProven(f"{path} was taken {age / 3600:.1f} h ago, the limit is {max_age_seconds / 3600:.1f} h")
     file = backups / path
     if backups.resolve() not in file.resolve().parents:
         raise NotProven(f"{path} is not below {backups}")
-    found = _sha256(file)
-    if found != wanted:
-        raise NotProven(f"{file}: sha256 is {found[:16]}..., proven was {wanted[:16]}...")
-    return ProvenBackup(path, wanted, age)
+    actual = _sha256(file)
+    if actual != expected:
+        raise NotProven(f"{file}: sha256 is {actual[:16]}..., proven was {expected[:16]}...")
+    return ProvenBackup(path, expected, age)
 
 
-def _time(text: str) -> datetime:
-    found = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+def _parse_time(text: str) -> datetime:
+    time = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _sha256(file: Path) -> str:

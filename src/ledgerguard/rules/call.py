@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ledgerguard.api.request import Request
-from ledgerguard.rules.policy import Scene
+from ledgerguard.rules.policy import Context
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Call:
     names: Mapping[str, str]
     query: Mapping[str, str]
     body: bytes
-    scene: Scene
+    context: Context
 
     @property
     def name(self) -> str:

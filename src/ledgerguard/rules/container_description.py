@@ -17,15 +17,15 @@ from ledgerguard.model import Container, Image, Mount
 
 Form = dict[str, Json]
 ROUNDS = 2_000  # a value may be a short secret, and declarations are for anybody to read
-ENGINES_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+ENGINE_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Judged as mounts, as networks or for every container; or of no effect on what runs inside.
-_ELSEWHERE = gojson.keys(
+_JUDGED_ELSEWHERE = gojson.split_keys(
     "binds mounts volumesfrom volumedriver autoremove containeridfile consolesize maskedpaths readonlypaths networkmode"
 )
 # The engine's own choice where nobody chose: root's, by daemon.json.
-_OF_THE_ENGINE = frozenset({"logconfig", "runtime", "cgroupnsmode", "ipcmode", "shmsize"})
+_ENGINE_CHOICES = frozenset({"logconfig", "runtime", "cgroupnsmode", "ipcmode", "shmsize"})
 # The engine records them without what the kernel does not support.
-_LIMITS = gojson.keys(
+_LIMITS = gojson.split_keys(
     "memory memoryswap memoryreservation memoryswappiness kernelmemory kernelmemorytcp pidslimit nanocpus cpushares "
     "cpuperiod cpuquota cpurealtimeperiod cpurealtimeruntime cpusetcpus cpusetmems blkioweight oomkilldisable"
 )
@@ -38,39 +38,39 @@ _DEFAULTS: Mapping[str, tuple[Json, ...]] = {
     "memoryswappiness": (-1,),
     "pidslimit": (-1,),
 }
-_CONFIG = (
+_CONFIG_KEYS = (
     "hostname", "domainname", "tty", "openstdin", "stopsignal", "stoptimeout", "macaddress", "networkdisabled", "shell",
 )  # fmt: skip
-_FEWER = frozenset({"tty", "openstdin"})  # a terminal or an input that is declared and not there harms nothing
+_MAY_BE_MISSING = frozenset({"tty", "openstdin"})  # a terminal or an input that is declared and not there harms nothing
 
 
 def _capabilities(value: Json) -> Json:
     return sorted({word.upper().removeprefix("CAP_") for word in gojson.words(value, "capabilities")})
 
 
-def _restart(value: Json) -> Json:
+def _restart_policy(value: Json) -> Json:
     policy = gojson.struct(value, "RestartPolicy")
     name = gojson.text(policy.get("name"), "RestartPolicy.Name")
     return {} if name in ("", "no") else {"name": name, "maximumretrycount": policy.get("maximumretrycount") or 0}
 
 
-def _logs(value: Json) -> Json:
-    chosen = gojson.struct(value, "LogConfig")
-    said = gojson.text_map(chosen.get("config"), "LogConfig.Config")
-    kind = gojson.text(chosen.get("type"), "LogConfig.Type")
-    return {"type": kind, "config": said} if said or kind not in ("", "json-file") else {}
+def _log_config(value: Json) -> Json:
+    log_config = gojson.struct(value, "LogConfig")
+    log_options = gojson.text_map(log_config.get("config"), "LogConfig.Config")
+    kind = gojson.text(log_config.get("type"), "LogConfig.Type")
+    return {"type": kind, "config": log_options} if log_options or kind not in ("", "json-file") else {}
 
 
 def _ports(value: Json) -> Json:
     ports = gojson.mapping(value, "PortBindings")
-    found = {
-        port: [gojson.struct(one, "PortBindings") for one in gojson.items(all_of, port)]
+    bindings = {
+        port: [gojson.struct(binding, "PortBindings") for binding in gojson.items(all_of, port)]
         for port, all_of in ports.items()
     }
     return {
-        port: sorted([_text(one.get("hostip")), _text(one.get("hostport"))] for one in some)
-        for port, some in found.items()
-        if some
+        port: sorted([_text(binding.get("hostip")), _text(binding.get("hostport"))] for binding in entries)
+        for port, entries in bindings.items()
+        if entries
     }
 
 
@@ -79,64 +79,66 @@ def _text(value: Json) -> str:
 
 
 def _tmpfs(value: Json) -> Json:
-    chosen = gojson.text_map(value, "Tmpfs")
-    return {target: sorted(filter(None, words.split(","))) for target, words in chosen.items()}
+    options_by_target = gojson.text_map(value, "Tmpfs")
+    return {target: sorted(filter(None, words.split(","))) for target, words in options_by_target.items()}
 
 
-def _security(value: Json) -> Json:
+def _security_options(value: Json) -> Json:
     words = [word.replace(":", "=", 1) for word in gojson.texts(value, "SecurityOpt")]
     return sorted("no-new-privileges=true" if word == "no-new-privileges" else word for word in words)
 
 
-def _unordered(value: Json) -> Json:
+def _sorted_texts(value: Json) -> Json:
     return sorted(gojson.texts(value, "a list of texts"))
 
 
-_NORMAL: Mapping[str, Callable[[Json], Json]] = {
+_NORMALIZERS: Mapping[str, Callable[[Json], Json]] = {
     "capadd": _capabilities,
     "capdrop": _capabilities,
-    "restartpolicy": _restart,
-    "logconfig": _logs,
+    "restartpolicy": _restart_policy,
+    "logconfig": _log_config,
     "portbindings": _ports,
     "tmpfs": _tmpfs,
-    "securityopt": _security,
-    "extrahosts": _unordered,
-    "groupadd": _unordered,
-    "links": _unordered,
+    "securityopt": _security_options,
+    "extrahosts": _sorted_texts,
+    "groupadd": _sorted_texts,
+    "links": _sorted_texts,
 }
 
 
-def host_form(host: Mapping[str, Json]) -> Form:
+def normalize_host(host: Mapping[str, Json]) -> Form:
     """A host configuration (by folded key) without what is as by default and what is judged elsewhere."""
     form: Form = {}
     for key, value in host.items():
-        if key in _ELSEWHERE or value in NOTHING:
+        if key in _JUDGED_ELSEWHERE or value in NOTHING:
             continue
-        plain = _NORMAL[key](value) if key in _NORMAL else value
-        if plain not in NOTHING and plain not in _DEFAULTS.get(key, ()):
-            form[key] = plain
+        normal = _NORMALIZERS[key](value) if key in _NORMALIZERS else value
+        if normal not in NOTHING and normal not in _DEFAULTS.get(key, ()):
+            form[key] = normal
     if form.get("memoryswap") == 2 * form.get("memory", 0):  # what the engine makes of a limit without one for swap
         form.pop("memoryswap", None)
     mode = gojson.text(host.get("networkmode"), "NetworkMode")
     if mode in ("none", "host") or mode.startswith(("container:", "ns:")):
         form["networkmode"] = mode
-    mounts = [gojson.struct(one, "Mounts") for one in gojson.items(host.get("mounts"), "Mounts")]
-    made = {str(one.get("target")): one.get("tmpfsoptions") or {} for one in filter(_is_tmpfs, mounts)}
-    return {**form, "tmpfsmounts": made} if made else form
+    mounts = [gojson.struct(mount, "Mounts") for mount in gojson.items(host.get("mounts"), "Mounts")]
+    tmpfs_mounts = {str(mount.get("target")): mount.get("tmpfsoptions") or {} for mount in filter(_is_tmpfs, mounts)}
+    return {**form, "tmpfsmounts": tmpfs_mounts} if tmpfs_mounts else form
 
 
-def settings(host: Mapping[str, Json]) -> Form:
+def declarable_host_settings(host: Mapping[str, Json]) -> Form:
     """Of a host configuration (by folded key) all that its form has, as the engine writes it: to be declared."""
-    mounts = [one for one in gojson.items(host.get("mounts"), "Mounts") if _is_tmpfs(gojson.struct(one, "Mounts"))]
-    said = {key: host[key] for key in host_form(host) if key != "tmpfsmounts"}
-    return {**said, "mounts": mounts} if mounts else said
+    mounts = [
+        mount for mount in gojson.items(host.get("mounts"), "Mounts") if _is_tmpfs(gojson.struct(mount, "Mounts"))
+    ]
+    settings = {key: host[key] for key in normalize_host(host) if key != "tmpfsmounts"}
+    return {**settings, "mounts": mounts} if mounts else settings
 
 
 def _is_tmpfs(mount: Mapping[str, Json]) -> bool:
     return bool(mount.get("type") == "tmpfs")
 
 
-def config_form(container: Container, image: Image | None) -> Form:
+def normalize_config(container: Container, image: Image | None) -> Form:
     """What its configuration says beside the program, without what is as by default."""
     form = _without_defaults(container.config)
     if form.get("hostname") == (container.id[:12] or None) or container.host.get("networkmode") == "host":
@@ -146,45 +148,47 @@ def config_form(container: Container, image: Image | None) -> Form:
     return form
 
 
-def declared_form(declared: Mapping[str, Json]) -> Form:
+def normalize_declared_host(declared: Mapping[str, Json]) -> Form:
     """Of a declaration's `host`, whatever the case of its keys."""
-    return host_form(gojson.struct(declared, "host"))
+    return normalize_host(gojson.struct(declared, "host"))
 
 
-def host_fault(container: Container, declared: Mapping[str, Json]) -> str:
+def find_host_fault(container: Container, declared: Mapping[str, Json]) -> str:
     """The first setting that is not as declared; "" if none."""
-    seen, wanted = host_form(container.host), declared_form(declared)
-    for key in sorted({*seen, *wanted}):
-        found, granted = seen.get(key), wanted.get(key)
-        if found == granted or (found is None and key in _OF_THE_ENGINE):
+    actual, declared_form = normalize_host(container.host), normalize_declared_host(declared)
+    for key in sorted({*actual, *declared_form}):
+        present, expected = actual.get(key), declared_form.get(key)
+        if present == expected or (present is None and key in _ENGINE_CHOICES):
             continue
-        if container.made and ((key in _OF_THE_ENGINE and granted is None) or (key in _LIMITS and found in (None, -1))):
+        if container.is_recorded and (
+            (key in _ENGINE_CHOICES and expected is None) or (key in _LIMITS and present in (None, -1))
+        ):
             continue
-        return _told(key, found, granted)
+        return _describe_difference(key, present, expected)
     return ""
 
 
 def _without_defaults(config: Mapping[str, Json]) -> Form:
     """No time to stop is another than none given: with 0 the program is killed at once."""
-    said = {key: config.get(key) for key in _CONFIG}
-    return {key: value for key, value in said.items() if value not in NOTHING or (key, value) == ("stoptimeout", 0)}
+    settings = {key: config.get(key) for key in _CONFIG_KEYS}
+    return {key: value for key, value in settings.items() if value not in NOTHING or (key, value) == ("stoptimeout", 0)}
 
 
-def config_fault(container: Container, declared: Mapping[str, Json], image: Image | None) -> str:
-    seen = config_form(container, image)
-    wanted = _without_defaults(gojson.struct(declared, "config"))
-    if image and wanted.get("stopsignal") == image.stop_signal:
-        wanted.pop("stopsignal")
-    keys = sorted({*seen, *wanted} - (_FEWER - set(seen)))
-    differing = (key for key in keys if seen.get(key) != wanted.get(key))
-    return next((_told(key, seen.get(key), wanted.get(key)) for key in differing), "")
+def find_config_fault(container: Container, declared: Mapping[str, Json], image: Image | None) -> str:
+    actual = normalize_config(container, image)
+    expected = _without_defaults(gojson.struct(declared, "config"))
+    if image and expected.get("stopsignal") == image.stop_signal:
+        expected.pop("stopsignal")
+    keys = sorted({*actual, *expected} - (_MAY_BE_MISSING - set(actual)))
+    differing = (key for key in keys if actual.get(key) != expected.get(key))
+    return next((_describe_difference(key, actual.get(key), expected.get(key)) for key in differing), "")
 
 
-def _told(key: str, found: Json, granted: Json) -> str:
-    return f"{key} {_short(found)}, declared {_short(granted)}"
+def _describe_difference(key: str, actual: Json, expected: Json) -> str:
+    return f"{key} {_shorten(actual)}, declared {_shorten(expected)}"
 
 
-def _short(value: Json) -> str:
+def _shorten(value: Json) -> str:
     text = "nothing" if value is None else str(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
@@ -192,7 +196,7 @@ def _short(value: Json) -> str:
 # --- the environment ------------------------------------------------------------------------------------------------
 
 
-def value_digest(container: str, name: str, value: str) -> str:
+def digest_value(container: str, name: str, value: str) -> str:
     """What a declaration keeps of a variable's value: it may be a secret."""
     return _digest(f"{container}/{name}", value)
 
@@ -202,29 +206,29 @@ def _digest(salt: str, value: str) -> str:
     return hashlib.pbkdf2_hmac("sha256", value.encode(), salt.encode(), ROUNDS).hex()
 
 
-def own_environment(environment: Iterable[str], image: Image | None) -> tuple[str, ...]:
+def environment_beside_image(environment: Iterable[str], image: Image | None) -> tuple[str, ...]:
     """The variables (NAME=VALUE) that are not the image's. The engine adds a PATH where the image has none."""
-    of_image = image.environment if image else ()
-    has_path = any(one.startswith("PATH=") for one in of_image)
-    left_out = {*of_image, *(() if has_path else (ENGINES_PATH,))}
-    return tuple(one for one in environment if one not in left_out)
+    image_variables = image.environment if image else ()
+    has_path = any(variable.startswith("PATH=") for variable in image_variables)
+    inherited = {*image_variables, *(() if has_path else (ENGINE_PATH,))}
+    return tuple(variable for variable in environment if variable not in inherited)
 
 
-def environment_fault(
-    container: str, environment: Iterable[str], values: Mapping[str, str], image: Image | None
+def find_environment_fault(
+    container: str, environment: Iterable[str], digests: Mapping[str, str], image: Image | None
 ) -> str:
     """A variable whose value is not the declared one, or that is missing; "" if none. Of one that is there twice the
     last counts for the engine, and each here."""
-    seen: dict[str, list[str]] = {}
-    for one in environment:
-        name, _, value = one.partition("=")
-        seen.setdefault(name, []).append(value)
-    of_image = dict(one.split("=", 1) for one in (image.environment if image else ()) if "=" in one)
-    for name, digest in sorted(values.items()):
-        given = seen.get(name) or [of_image[key] for key in (name,) if key in of_image]
-        if not given:
+    actual: dict[str, list[str]] = {}
+    for variable in environment:
+        name, _, value = variable.partition("=")
+        actual.setdefault(name, []).append(value)
+    inherited = dict(variable.split("=", 1) for variable in (image.environment if image else ()) if "=" in variable)
+    for name, digest in sorted(digests.items()):
+        contents = actual.get(name) or [inherited[key] for key in (name,) if key in inherited]
+        if not contents:
             return f"environment {name} is missing"
-        if any(value_digest(container, name, value) != digest for value in given):
+        if any(digest_value(container, name, value) != digest for value in contents):
             return f"environment {name} has another value than declared"
     return ""
 
@@ -232,7 +236,7 @@ def environment_fault(
 # --- networks and mounts ----------------------------------------------------------------------------------------------
 
 
-def missing_mount(mounts: Iterable[Mount], targets: Iterable[str]) -> str:
+def find_missing_mount(mounts: Iterable[Mount], targets: Iterable[str]) -> str:
     """The first of the declared targets at which nothing is mounted; "" if none."""
-    taken = {mount.target.rstrip("/") or "/" for mount in mounts}
-    return next((target for target in targets if (target.rstrip("/") or "/") not in taken), "")
+    mounted = {mount.target.rstrip("/") or "/" for mount in mounts}
+    return next((target for target in targets if (target.rstrip("/") or "/") not in mounted), "")

@@ -6,12 +6,20 @@ whatever could not be looked up, is not allowed.
 
 from __future__ import annotations
 
-from ledgerguard.api.request import SAFE_METHODS, Request, json_body, no_form, path_of, query_of, stream_body
+from ledgerguard.api.request import (
+    SAFE_METHODS,
+    Request,
+    parse_query,
+    read_json_body,
+    refuse_form,
+    refuse_form_stream,
+    split_uri,
+)
 from ledgerguard.model import Lookups
-from ledgerguard.refusal import LookupFailed, Refused, Verdict
+from ledgerguard.refusal import LookupFailed, Refusal, Verdict
 from ledgerguard.rules import routes
 from ledgerguard.rules.call import Call
-from ledgerguard.rules.policy import Policy, Scene
+from ledgerguard.rules.policy import Context, Policy
 from ledgerguard.rules.routes import Body, Route
 
 ALLOWED = Verdict(True)
@@ -21,7 +29,7 @@ def decide(request: Request, policy: Policy, lookups: Lookups) -> Verdict:
     """The verdict as *enforce* gives it."""
     try:
         return _judge(request, policy, lookups) or ALLOWED
-    except Refused as refusal:
+    except Refusal as refusal:
         return refusal.verdict
     except LookupFailed as error:
         return Verdict(False, f"could not look up what the engine knows: {error}", "ledgerguard check")
@@ -31,31 +39,31 @@ def decide(request: Request, policy: Policy, lookups: Lookups) -> Verdict:
         )
 
 
-def route_of(request: Request) -> Route | None:
+def find_route(request: Request) -> Route | None:
     """The table's entry for a request, if it is in it."""
     try:
-        found = routes.find(request.method, path_of(request.uri)[0])
-    except Refused:
+        match = routes.find(request.method, split_uri(request.uri)[0])
+    except Refusal:
         return None
-    return found[0] if found else None
+    return match[0] if match else None
 
 
 def _judge(request: Request, policy: Policy, lookups: Lookups) -> Verdict | None:
     """What the audit has to say of a call that is allowed, if anything."""
-    if request.plain_read:
+    if request.is_plain_read:
         return None
-    path, query = path_of(request.uri)
-    found = routes.find(request.method, path)
-    if found is None:
+    path, query = split_uri(request.uri)
+    match = routes.find(request.method, path)
+    if match is None:
         if request.method in SAFE_METHODS and not path.rstrip("/").endswith("attach/ws"):
             return None
-        raise Refused(f"unknown route {request.method[:20]} {path[:100]}", "docs/guard-matrix.md lists what is known")
-    route, names = found
+        raise Refusal(f"unknown route {request.method[:20]} {path[:100]}", "docs/guard-matrix.md lists what is known")
+    route, names = match
     body = b""
     if route.body is Body.JSON:
-        body = json_body(request)
+        body = read_json_body(request)
     elif route.body is Body.NONE:
-        no_form(request)
+        refuse_form(request)
     else:
-        stream_body(request)
-    return route.rule(Call(request, names, query_of(query, route.repeated), body, Scene(policy, lookups)))
+        refuse_form_stream(request)
+    return route.rule(Call(request, names, parse_query(query, route.repeated), body, Context(policy, lookups)))

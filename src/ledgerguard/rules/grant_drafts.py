@@ -20,7 +20,7 @@ class GrantError(ValueError):
     """What keeps a container from being granted, with the value seen."""
 
 
-def grants_of(
+def draft_grants(
     container: Container, image: Image, volumes: Collection[str] = (), patterns: tuple[Pattern, ...] = ()
 ) -> dict[str, Grant]:
     """volume → grant, of the volumes named or of all that the container mounts by name. `patterns`: what may be run
@@ -29,78 +29,87 @@ def grants_of(
     What the container has from its image is left to the image. Of the environment's values digests are kept, as they
     may be secrets. Raises GrantError where there is no volume, or no grant would let the container in.
     """
-    known = [mount for mount in container.mounts if mount.kind == "volume" and mount.source]
-    held = tuple(mount for mount in known if (mount.source in volumes if volumes else mount.named))
-    if not held and not volumes:
+    named_mounts = [mount for mount in container.mounts if mount.kind == "volume" and mount.source]
+    granted_mounts = tuple(mount for mount in named_mounts if (mount.source in volumes if volumes else mount.is_named))
+    if not granted_mounts and not volumes:
         raise GrantError(f"container {container.name}: it mounts no volume by its name, so there is nothing to grant")
-    if missing := sorted(set(volumes) - {mount.source for mount in held}):
-        there = ", ".join(mount.source for mount in known) or "none"
-        raise GrantError(f"container {container.name}: volume {missing[0]} is not mounted (mounted: {there})")
+    if missing := sorted(set(volumes) - {mount.source for mount in granted_mounts}):
+        mounted = ", ".join(mount.source for mount in named_mounts) or "none"
+        raise GrantError(f"container {container.name}: volume {missing[0]} is not mounted (mounted: {mounted})")
     if not NAME.fullmatch(container.name):
         raise GrantError(f"container {container.name!r}: not a name that can be granted")
-    made = {mount.source: _grant(container, image, mount, patterns) for mount in held}
-    grants = {volume: (grant,) for volume, grant in made.items()}
-    fault = grant_matching.grants_fault(container, held, grants, grant_matching.Names({container.image: image}.get))
+    drafts = {mount.source: _draft_grant(container, image, mount, patterns) for mount in granted_mounts}
+    grants = {volume: (grant,) for volume, grant in drafts.items()}
+    fault = grant_matching.find_grants_fault(
+        container, granted_mounts, grants, grant_matching.EngineNames({container.image: image}.get)
+    )
     if fault:
         raise GrantError(f"container {container.name}: no grant lets it hold its volumes: {fault}")
-    return made
+    return drafts
 
 
-def to_data(grant: Grant) -> dict[str, Any]:
+def to_document(grant: Grant) -> dict[str, Any]:
     """The grant as declarations write it, without what is as by default."""
     return {key: value for key, value in asdict(grant).items() if value not in (None, (), False, {})}
 
 
-def _grant(container: Container, image: Image, held: Mount, patterns: tuple[Pattern, ...]) -> Grant:
-    own_entrypoint = container.entrypoint != image.entrypoint
-    values = _values(container, image)
+def _draft_grant(container: Container, image: Image, mount: Mount, patterns: tuple[Pattern, ...]) -> Grant:
+    has_entrypoint = container.entrypoint != image.entrypoint
+    digests = _digest_values(container, image)
     # With an entrypoint of its own nothing of the image's command is left.
-    own_command = container.command != (() if own_entrypoint else image.command)
+    has_command = container.command != (() if has_entrypoint else image.command)
     return Grant(
         container=container.name,
         images=(container.image,),
-        target=held.target,
-        read_only=held.read_only,
-        entrypoint=container.entrypoint if own_entrypoint else None,
-        command=container.command if own_command else None,
+        target=mount.target,
+        read_only=mount.read_only,
+        entrypoint=container.entrypoint if has_entrypoint else None,
+        command=container.command if has_command else None,
         user=container.user if container.user != image.user else None,
         working_dir=container.working_dir if container.working_dir != image.working_dir else None,
         healthcheck=container.healthcheck if container.healthcheck != image.healthcheck else None,
-        environment=tuple(sorted(values)),
-        mounts=_others(container, held),
+        environment=tuple(sorted(digests)),
+        mounts=_companion_mounts(container, mount),
         exec=patterns,
-        host=container_description.settings(container.host),
-        config=container_description.config_form(container, image),
-        values=values,
-        networks=_networks(container),
+        host=container_description.declarable_host_settings(container.host),
+        config=container_description.normalize_config(container, image),
+        values=digests,
+        networks=_declared_networks(container),
     )
 
 
-def _values(container: Container, image: Image) -> dict[str, str]:
-    own = (one.partition("=") for one in container_description.own_environment(container.environment, image))
-    return {name: container_description.value_digest(container.name, name, value) for name, _, value in own}
+def _digest_values(container: Container, image: Image) -> dict[str, str]:
+    variables = (
+        variable.partition("=")
+        for variable in container_description.environment_beside_image(container.environment, image)
+    )
+    return {name: container_description.digest_value(container.name, name, value) for name, _, value in variables}
 
 
-def _networks(container: Container) -> dict[str, tuple[str, ...]]:
+def _declared_networks(container: Container) -> dict[str, tuple[str, ...]]:
     """Of a container in the default network alone none is kept: that is the default."""
     joined = {
-        one.network: one.aliases for one in container.endpoints if one.network not in grant_matching.WITHOUT_NETWORK
+        endpoint.network: endpoint.aliases
+        for endpoint in container.endpoints
+        if endpoint.network not in grant_matching.WITHOUT_NETWORK
     }
     return joined if set(joined) - grant_matching.DEFAULT_NETWORKS else {}
 
 
-def _others(container: Container, held: Mount) -> tuple[OtherMount, ...]:
+def _companion_mounts(container: Container, granted: Mount) -> tuple[OtherMount, ...]:
     """All other mounts: as the engine has them, and as they were asked for, because the next request says it so."""
-    asked = containers.asked_mounts(container.host)
-    spelt = [form for mount in (*container.mounts, *asked) if _other(mount, held) for form in _forms(mount)]
-    return tuple(dict.fromkeys(spelt))
+    requested = containers.parse_mounts(container.host)
+    companions = [
+        form for mount in (*container.mounts, *requested) if _is_companion(mount, granted) for form in _spellings(mount)
+    ]
+    return tuple(dict.fromkeys(companions))
 
 
-def _other(mount: Mount, held: Mount) -> bool:
-    return mount.kind != "tmpfs" and (mount.kind, mount.source) != (held.kind, held.source)
+def _is_companion(mount: Mount, granted: Mount) -> bool:
+    return mount.kind != "tmpfs" and (mount.kind, mount.source) != (granted.kind, granted.source)
 
 
-def _forms(mount: Mount) -> list[OtherMount]:
+def _spellings(mount: Mount) -> list[OtherMount]:
     """An anonymous volume has no name at first; compose hands it on to the next container by its name."""
-    sources = [mount.source] if mount.named else ["", mount.source]
+    sources = [mount.source] if mount.is_named else ["", mount.source]
     return [OtherMount(source, mount.target, mount.read_only) for source in dict.fromkeys(sources)]

@@ -17,7 +17,7 @@ SOCKETS = ("/run/docker.sock", "/run/containerd", "/var/run/docker.sock", "/var/
 ENGINE_SOCKETS = frozenset({"/run/docker.sock", "/var/run/docker.sock"})
 # Whoever may write here is the host: system programs, their configuration, what package managers and the system's first
 # process run, the kernel's files, devices.
-SYSTEM = (
+SYSTEM_AREAS = (
     "/bin", "/boot", "/dev", "/efi", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/nix", "/proc", "/run",
     "/sbin", "/snap", "/sys", "/usr", "/var/cron", "/var/lib/apt", "/var/lib/cloud", "/var/lib/containerd",
     "/var/lib/containers", "/var/lib/dkms", "/var/lib/docker", "/var/lib/dpkg", "/var/lib/kubelet",
@@ -26,71 +26,73 @@ SYSTEM = (
 )  # fmt: skip
 _OF_A_USER = re.compile(r"(?:/var)?/run/user/[0-9]+/.+")
 # Where the kernel, and programs that listen, are met: reading is enough to get from there into the host.
-LIVE = ("/dev", "/proc", "/run", "/tmp", "/var/run")  # noqa: S108 names
+LIVE_AREAS = ("/dev", "/proc", "/run", "/tmp", "/var/run")  # noqa: S108 names
 # Types of file systems that are the kernel itself, wherever they are mounted: not to be written, not to be read, not to
 # be read in *strict*.
-PROCESSES = frozenset({"proc"})
-LIVE_KINDS = PROCESSES | {"devpts", "devtmpfs"}
-KERNELS = LIVE_KINDS | {"binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "efivarfs", "pstore",
-                        "rpc_pipefs", "securityfs", "selinuxfs", "sysfs", "tracefs"}  # fmt: skip
+PROCESS_FILE_SYSTEMS = frozenset({"proc"})
+LIVE_FILE_SYSTEMS = PROCESS_FILE_SYSTEMS | {"devpts", "devtmpfs"}
+KERNEL_FILE_SYSTEMS = LIVE_FILE_SYSTEMS | {
+    "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "efivarfs", "pstore", "rpc_pipefs", "securityfs",
+    "selinuxfs", "sysfs", "tracefs",
+}  # fmt: skip
 # Where *strict* lets containers write at all: below these, for there people keep data and nothing of the system.
-DATA = ("/data", "/media", "/mnt", "/srv")
-HARMLESS = frozenset({"/etc/localtime", "/etc/timezone", "/dev/null", "/dev/shm", "/dev/net/tun"})  # noqa: S108 names
+DATA_AREAS = ("/data", "/media", "/mnt", "/srv")
+HARMLESS_PATHS = frozenset({"/etc/localtime", "/etc/timezone", "/dev/null", "/dev/shm", "/dev/net/tun"})  # noqa: S108 names
 
 
 @dataclass(frozen=True)
-class Places:
+class HostAreas:
     """Where the engine and the guard keep their things."""
 
     data_root: str = "/var/lib/docker"
-    own: tuple[str, ...] = field(default_factory=tuple)
+    guard_directories: tuple[str, ...] = field(default_factory=tuple)
     sockets: tuple[str, ...] = SOCKETS
     engine_sockets: frozenset[str] = ENGINE_SOCKETS
 
     @property
     def system(self) -> tuple[str, ...]:
-        return (*SYSTEM, self.data_root, *self.own)
+        return (*SYSTEM_AREAS, self.data_root, *self.guard_directories)
 
 
-def within(path: str, place: str) -> bool:
-    """Whether `path` is `place` or lies below it."""
-    return path == place or path.startswith(place.rstrip("/") + "/")
+def is_within(path: str, area: str) -> bool:
+    """Whether `path` is `area` or lies below it."""
+    return path == area or path.startswith(area.rstrip("/") + "/")
 
 
-def overlaps(path: str, place: str) -> bool:
+def overlaps(path: str, other: str) -> bool:
     """Whether one holds the other."""
-    return within(path, place) or within(place, path)
+    return is_within(path, other) or is_within(other, path)
 
 
-def opens_root(path: str) -> bool:
+def is_root_login_path(path: str) -> bool:
     """Whether who writes there may sign in as root: keys of ssh, or root's home."""
     return path == "/root" or ".ssh" in path.split("/")
 
 
-def of_a_user(path: str) -> bool:
+def is_in_user_runtime(path: str) -> bool:
     """Whether it is below a person's own run-time directory: sockets of a desktop, of ssh's and gpg's agents."""
     return _OF_A_USER.fullmatch(path) is not None
 
 
-def reached(paths: Iterable[str], place: Iterable[str]) -> str:
-    """The first of `place` that one of `paths` overlaps; "" if none."""
-    spots = tuple(place)
-    return next((spot for path in paths for spot in spots if overlaps(path, spot)), "")
+def find_overlap(paths: Iterable[str], areas: Iterable[str]) -> str:
+    """The first of `areas` that one of `paths` overlaps; "" if none."""
+    candidates = tuple(areas)
+    return next((spot for path in paths for spot in candidates if overlaps(path, spot)), "")
 
 
-def both(path: str, lookups: Lookups) -> tuple[str, str]:
+def resolve(path: str, lookups: Lookups) -> tuple[str, str]:
     """The path as written without its dots, and where it really leads."""
     return posixpath.normpath("/" + path.lstrip("/")), lookups.real_path(path)
 
 
-def located(paths: Iterable[str], lookups: Lookups) -> tuple[str, ...]:
+def with_locations(paths: Iterable[str], lookups: Lookups) -> tuple[str, ...]:
     """The paths, and where each lies in its file system: what is mounted twice has two paths and one location."""
-    spots = tuple(paths)
-    return (*spots, *lookups.locations(spots))
+    all_paths = tuple(paths)
+    return (*all_paths, *lookups.locations(all_paths))
 
 
-def shown(paths: tuple[str, str], mount: Mount, lookups: Lookups) -> tuple[str, ...]:
+def visible_paths(paths: tuple[str, str], mount: Mount, lookups: Lookups) -> tuple[str, ...]:
     """All that a mount of what `both` found would show, located: with what is mounted below it, unless it is not
     recursive."""
     below = lookups.submounts(paths[1]) if mount.recursive else ()
-    return located((*paths, *below), lookups)
+    return with_locations((*paths, *below), lookups)

@@ -11,19 +11,19 @@ from collections.abc import Callable, Iterator, Mapping
 
 from ledgerguard.api import gojson, volume_options
 from ledgerguard.api.gojson import NOTHING, Json
-from ledgerguard.refusal import Refused
+from ledgerguard.refusal import Refusal
 
 
-def _set(words: str) -> frozenset[str]:
+def _split(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-DEFAULT_CAPABILITIES = _set(
+DEFAULT_CAPABILITIES = _split(
     "AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_BIND_SERVICE NET_RAW SETFCAP SETGID SETPCAP SETUID "
     "SYS_CHROOT"
 )
 # Debuggers, VPNs and databases of developers; none of them reaches another container's files.
-STANDARD_CAPABILITIES = DEFAULT_CAPABILITIES | _set(
+STANDARD_CAPABILITIES = DEFAULT_CAPABILITIES | _split(
     "IPC_LOCK LEASE NET_ADMIN PERFMON SYS_NICE SYS_PTRACE SYS_RESOURCE SYS_TIME WAKE_ALARM"
 )
 # None of them is a disk.
@@ -35,11 +35,11 @@ RUNTIMES = frozenset({"", "runc", "io.containerd.runc.v2"})
 # What every engine since 20.10 sets by itself. Without it /proc/sysrq-trigger, /proc/sys or a disk's removal by
 # /proc/scsi are a container's to write.
 READ_ONLY_PATHS = frozenset({"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"})
-MASKED_PATHS = _set(
+MASKED_PATHS = _split(
     "/proc/acpi /proc/asound /proc/kcore /proc/keys /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list "
     "/proc/timer_stats /sys/firmware"
 )
-ANY = _set(
+UNJUDGED_KEYS = _split(
     "binds mounts volumesfrom containeridfile portbindings restartpolicy autoremove consolesize "
     "capdrop cgroupnsmode dns dnsoptions dnssearch extrahosts groupadd links oomscoreadj publishallports "
     "readonlyrootfs shmsize sysctls cpushares memory nanocpus blkioweight blkioweightdevice blkiodevicereadbps "
@@ -53,12 +53,12 @@ Rule = Callable[[Json, str], str]  # value, profile → what is wrong, or ""
 Runtimes = Callable[[], tuple[str, ...]]
 
 
-def leads_away(name: str) -> bool:
+def is_driver_path(name: str) -> bool:
     """Whether a driver's name leads out of the directories, root's own, where the engine looks for its plugin."""
     return name.startswith("/") or ".." in name
 
 
-def _words_of(value: Json, key: str) -> list[str]:
+def _read_words(value: Json, key: str) -> list[str]:
     return list(gojson.words(value, key))
 
 
@@ -66,7 +66,7 @@ def _privileged(value: Json, profile: str) -> str:
     return "privileged" if gojson.flag(value, "Privileged") and profile == "strict" else ""
 
 
-def _pid(value: Json, profile: str) -> str:
+def _pid_mode(value: Json, profile: str) -> str:
     mode = gojson.text(value, "PidMode")
     return "" if not mode or (mode.startswith("container:") and profile == "standard") else f"pid mode {mode!r}"
 
@@ -81,7 +81,7 @@ def _host_namespace(name: str) -> Rule:
     return rule
 
 
-def _network(value: Json, profile: str) -> str:
+def _network_mode(value: Json, profile: str) -> str:
     mode = gojson.text(value, "NetworkMode")
     if mode.startswith(("ns:", "/")) or (mode == "host" and profile == "strict"):
         return f"network mode {mode!r}"
@@ -89,25 +89,25 @@ def _network(value: Json, profile: str) -> str:
 
 
 def _capabilities(value: Json, profile: str) -> str:
-    known = DEFAULT_CAPABILITIES if profile == "strict" else STANDARD_CAPABILITIES
-    wanted = {word.upper().removeprefix("CAP_") for word in _words_of(value, "CapAdd")}
-    return f"capability {sorted(wanted - known)[0]}" if wanted - known else ""
+    allowed = DEFAULT_CAPABILITIES if profile == "strict" else STANDARD_CAPABILITIES
+    requested = {word.upper().removeprefix("CAP_") for word in _read_words(value, "CapAdd")}
+    return f"capability {sorted(requested - allowed)[0]}" if requested - allowed else ""
 
 
 def _devices(value: Json, profile: str) -> str:
-    for one in gojson.items(value, "Devices"):
-        path = gojson.text(gojson.struct(one, "Devices").get("pathonhost"), "PathOnHost")
+    for device in gojson.items(value, "Devices"):
+        path = gojson.text(gojson.struct(device, "Devices").get("pathonhost"), "PathOnHost")
         if profile == "strict" or not STANDARD_DEVICES.fullmatch(path):
             return f"device {path!r}"
     return ""
 
 
-def _empty(name: str) -> Rule:
+def _must_be_empty(name: str) -> Rule:
     """A key that may only be empty."""
     return lambda value, _profile: "" if value in NOTHING else f"{name} {str(value)!r}"
 
 
-def _empty_in_strict(name: str) -> Rule:
+def _must_be_empty_in_strict(name: str) -> Rule:
     return lambda value, profile: f"{name} {str(value)!r}" if value not in NOTHING and profile == "strict" else ""
 
 
@@ -116,8 +116,8 @@ def _runtime(value: Json, profile: str, runtimes: Runtimes) -> str:
     name = gojson.text(value, "Runtime")
     if name in RUNTIMES:
         return ""
-    known = runtimes()
-    return "" if name in (known[:1] if profile == "strict" else known) else f"runtime {name!r}"
+    names = runtimes()
+    return "" if name in (names[:1] if profile == "strict" else names) else f"runtime {name!r}"
 
 
 def _volume_driver(value: Json, _profile: str) -> str:
@@ -126,24 +126,26 @@ def _volume_driver(value: Json, _profile: str) -> str:
     return "" if name == "local" else f"volume driver {name!r}"
 
 
-def _logs(value: Json, profile: str) -> str:
-    chosen = gojson.struct(value, "LogConfig")
-    name = gojson.text(chosen.get("type"), "LogConfig.Type")
-    if leads_away(name):
-        return f"log driver {name!r}, with {chosen.get('config')}"
-    said = gojson.text_map(chosen.get("config"), "LogConfig.Config")
-    local = [f"{key} {text!r}" for key, text in sorted(said.items()) if text.strip().lower().startswith("unix")]
-    return f"log option {', '.join(local)}" if local and profile == "strict" else ""
+def _log_config(value: Json, profile: str) -> str:
+    log_config = gojson.struct(value, "LogConfig")
+    name = gojson.text(log_config.get("type"), "LogConfig.Type")
+    if is_driver_path(name):
+        return f"log driver {name!r}, with {log_config.get('config')}"
+    log_options = gojson.text_map(log_config.get("config"), "LogConfig.Config")
+    local_options = [
+        f"{key} {text!r}" for key, text in sorted(log_options.items()) if text.strip().lower().startswith("unix")
+    ]
+    return f"log option {', '.join(local_options)}" if local_options and profile == "strict" else ""
 
 
 def _tmpfs(value: Json, _profile: str) -> str:
     for words in gojson.text_map(value, "Tmpfs").values():
-        if unknown := volume_options.unknown_of_tmpfs(words.split(",")):
+        if unknown := volume_options.find_unknown_tmpfs_option(words.split(",")):
             return f"tmpfs option {unknown!r}"
     return ""
 
 
-def _security(value: Json, profile: str) -> str:
+def _security_options(value: Json, profile: str) -> str:
     for word in gojson.texts(value, "SecurityOpt"):
         key, _, setting = word.replace(":", "=", 1).partition("=")
         if key == "no-new-privileges" or (key == "apparmor" and setting == "docker-default"):
@@ -154,7 +156,7 @@ def _security(value: Json, profile: str) -> str:
     return ""
 
 
-def _paths(name: str, least: frozenset[str]) -> Rule:
+def _must_contain_paths(name: str, least: frozenset[str]) -> Rule:
     def rule(value: Json, _profile: str) -> str:
         if value is None or least <= set(gojson.texts(value, name)):
             return ""
@@ -163,32 +165,32 @@ def _paths(name: str, least: frozenset[str]) -> Rule:
     return rule
 
 
-TABLE: Mapping[str, Rule] = {
-    "annotations": _empty("Annotations"),  # the runtime's own switches, systemd's properties among them
-    "logconfig": _logs,
+RULES: Mapping[str, Rule] = {
+    "annotations": _must_be_empty("Annotations"),  # the runtime's own switches, systemd's properties among them
+    "logconfig": _log_config,
     "tmpfs": _tmpfs,
     "volumedriver": _volume_driver,
     "privileged": _privileged,
-    "pidmode": _pid,
+    "pidmode": _pid_mode,
     "ipcmode": _host_namespace("IpcMode"),
     "utsmode": _host_namespace("UTSMode"),
     "usernsmode": _host_namespace("UsernsMode"),
-    "networkmode": _network,
+    "networkmode": _network_mode,
     "capadd": _capabilities,
     "devices": _devices,
-    "devicecgrouprules": _empty("DeviceCgroupRules"),
-    "devicerequests": _empty_in_strict("DeviceRequests"),
-    "cgroup": _empty("Cgroup"),
-    "cgroupparent": _empty_in_strict("CgroupParent"),
-    "securityopt": _security,
-    "readonlypaths": _paths("ReadonlyPaths", READ_ONLY_PATHS),
-    "maskedpaths": _paths("MaskedPaths", MASKED_PATHS),
+    "devicecgrouprules": _must_be_empty("DeviceCgroupRules"),
+    "devicerequests": _must_be_empty_in_strict("DeviceRequests"),
+    "cgroup": _must_be_empty("Cgroup"),
+    "cgroupparent": _must_be_empty_in_strict("CgroupParent"),
+    "securityopt": _security_options,
+    "readonlypaths": _must_contain_paths("ReadonlyPaths", READ_ONLY_PATHS),
+    "maskedpaths": _must_contain_paths("MaskedPaths", MASKED_PATHS),
 }
 
-EACH = gojson.keys("capadd devices securityopt tmpfs")
+JUDGED_EACH = gojson.split_keys("capadd devices securityopt tmpfs")
 
 
-def faults(host: Mapping[str, Json], profile: str, runtimes: Runtimes = tuple) -> Iterator[str]:
+def find_faults(host: Mapping[str, Json], profile: str, runtimes: Runtimes = tuple) -> Iterator[str]:
     """Each setting that is not allowed in this profile. `runtimes`: those of the engine, asked only where one is
     named."""
     for key, value in host.items():
@@ -196,40 +198,40 @@ def faults(host: Mapping[str, Json], profile: str, runtimes: Runtimes = tuple) -
             continue
         if key == "runtime":
             yield from filter(None, [_runtime(value, profile, runtimes)])
-        elif key in TABLE:
-            yield from filter(None, (TABLE[key](part, profile) for part in _parts(key, value)))
-        elif key not in ANY:
+        elif key in RULES:
+            yield from filter(None, (RULES[key](part, profile) for part in _split_setting(key, value)))
+        elif key not in UNJUDGED_KEYS:
             yield f"unknown key {key!r} in HostConfig, {value!r}"
 
 
-def _parts(key: str, value: Json) -> list[Json]:
+def _split_setting(key: str, value: Json) -> list[Json]:
     """Each of several on its own: what root allowed one of them is not allowed to the next."""
-    if key in EACH and isinstance(value, list):
-        return [[one] for one in value]
-    if key in EACH and isinstance(value, dict):
-        return [{name: one} for name, one in value.items()]
+    if key in JUDGED_EACH and isinstance(value, list):
+        return [[element] for element in value]
+    if key in JUDGED_EACH and isinstance(value, dict):
+        return [{name: element} for name, element in value.items()]
     return [value]
 
 
-def refusal(wrong: str, profile: str) -> Refused:
-    return Refused(f"host reach ({profile}): {wrong}", "run the container without it")
+def host_refusal(fault: str, profile: str) -> Refusal:
+    return Refusal(f"host reach ({profile}): {fault}", "run the container without it")
 
 
-def check(host: Mapping[str, Json], profile: str) -> None:
+def check_settings(host: Mapping[str, Json], profile: str) -> None:
     """Refuses the first setting that is not allowed in this profile."""
-    for wrong in faults(host, profile):
-        raise refusal(wrong, profile)
+    for fault in find_faults(host, profile):
+        raise host_refusal(fault, profile)
 
 
-def reaches_inside(host: Mapping[str, Json]) -> str:
+def find_remount_power(host: Mapping[str, Json]) -> str:
     """Why a container could make a read-only mount of its own writable again; "" if it cannot."""
     if gojson.flag(host.get("privileged"), "Privileged"):
         return "privileged"
-    added = {word.upper().removeprefix("CAP_") for word in _words_of(host.get("capadd"), "CapAdd")}
+    added = {word.upper().removeprefix("CAP_") for word in _read_words(host.get("capadd"), "CapAdd")}
     return f"capability {sorted(added - DEFAULT_CAPABILITIES)[0]}" if added - DEFAULT_CAPABILITIES else ""
 
 
-def joined(host: Mapping[str, Json]) -> tuple[str, ...]:
+def shared_containers(host: Mapping[str, Json]) -> tuple[str, ...]:
     """Containers whose processes or shared memory this one would share."""
     modes = [gojson.text(host.get(key), key) for key in ("pidmode", "ipcmode")]
     return tuple(mode.removeprefix("container:") for mode in modes if mode.startswith("container:"))

@@ -10,68 +10,70 @@ from collections.abc import Iterable
 
 from ledgerguard.api import gojson
 from ledgerguard.model import Container, Endpoint, Mount
-from ledgerguard.refusal import Refused
+from ledgerguard.refusal import Refusal
 from ledgerguard.rules import grant_matching
-from ledgerguard.rules.policy import Scene
+from ledgerguard.rules.policy import Context
 
-_SHARED = "container:"
+_CONTAINER_MODE = "container:"
 
 
-def check(container: Container, held: tuple[Mount, ...], others: Iterable[Container], scene: Scene) -> None:
-    """Refuses a container that would join such a network otherwise than declared. `others`: those whose network it
+def check_networks(
+    container: Container, protected_mounts: tuple[Mount, ...], peers: Iterable[Container], context: Context
+) -> None:
+    """Refuses a container that would join such a network otherwise than declared. `peers`: those whose network it
     would share."""
-    protected = scene.policy.declarations.networks
+    protected = context.policy.declarations.networks
     if not protected:
         return
-    for other in others:
-        for name in sorted(joined(other.endpoints, scene) & protected):
-            scene.unless_allowed(container, f"network of {other.name}", Refused(
-                f"network {name}: it is a protected stack's, and {other.name} would share it", "docker run without it"
+    for peer in peers:
+        for name in sorted(network_names(peer.endpoints, context) & protected):
+            context.unless_allowed(container, f"network of {peer.name}", Refusal(
+                f"network {name}: it is a protected stack's, and {peer.name} would share it", "docker run without it"
             ))  # fmt: skip
-    check_endpoints(container, held, container.endpoints, scene)
+    check_endpoints(container, protected_mounts, container.endpoints, context)
 
 
 def check_endpoints(
-    container: Container, held: tuple[Mount, ...], endpoints: tuple[Endpoint, ...], scene: Scene
+    container: Container, protected_mounts: tuple[Mount, ...], endpoints: tuple[Endpoint, ...], context: Context
 ) -> None:
-    protected = scene.policy.declarations.networks
-    names = joined(endpoints, scene) & protected
-    if not names:
+    protected = context.policy.declarations.networks
+    joined_names = network_names(endpoints, context) & protected
+    if not joined_names:
         return
-    said = scene.policy.declarations.descriptions_of(container.name)
-    if any(not one.described and container.image in one.images for one in said):
+    descriptions = context.policy.declarations.descriptions_of(container.name)
+    if any(not description.is_described and container.image in description.images for description in descriptions):
         return  # by schema 1, until its stack is deployed again
-    if said:
-        fault = grant_matching.member_fault(container, held, said, scene.names)
+    if descriptions:
+        fault = grant_matching.find_member_fault(container, protected_mounts, descriptions, context.names)
         if fault:
-            raise Refused(
-                f"network {min(names)}: container {container.name} is not as declared: {fault}", "make deploy"
+            raise Refusal(
+                f"network {min(joined_names)}: container {container.name} is not as declared: {fault}", "make deploy"
             )
         return
-    for one in endpoints:
-        name = scene.network(one.network)
+    for endpoint in endpoints:
+        name = context.network(endpoint.network)
         if name not in protected:
             continue
-        scene.unless_allowed(container, f"network {name}", Refused(
+        context.unless_allowed(container, f"network {name}", Refusal(
             f"network {name}: it is a protected stack's, and this container is none of its own", "another network"
         ))  # fmt: skip
-        taken = sorted(set(one.aliases) & _names_of(scene, name))
-        if taken:
-            raise Refused(f"network {name}: the name {taken[0][:64]!r} is one of the stack's own", "another name")
+        taken_names = sorted(set(endpoint.aliases) & _stack_names(context, name))
+        if taken_names:
+            raise Refusal(f"network {name}: the name {taken_names[0][:64]!r} is one of the stack's own", "another name")
 
 
-def joined(endpoints: Iterable[Endpoint], scene: Scene) -> frozenset[str]:
+def network_names(endpoints: Iterable[Endpoint], context: Context) -> frozenset[str]:
     """The networks' names."""
-    return frozenset(scene.network(one.network) for one in endpoints)
+    return frozenset(context.network(endpoint.network) for endpoint in endpoints)
 
 
-def shared(container: Container) -> str:
+def find_shared_network(container: Container) -> str:
     """The container whose network this one would share; "" if none."""
     mode = gojson.text(container.host.get("networkmode"), "NetworkMode")
-    return mode.removeprefix(_SHARED) if mode.startswith(_SHARED) else ""
+    return mode.removeprefix(_CONTAINER_MODE) if mode.startswith(_CONTAINER_MODE) else ""
 
 
-def _names_of(scene: Scene, network: str) -> frozenset[str]:
+def _stack_names(context: Context, network: str) -> frozenset[str]:
     """All names of the stack's own in a network."""
-    own = (one for one in scene.policy.declarations.descriptions if network in one.networks)
-    return frozenset().union(*(one.names for one in own))
+    members = (member for member in context.policy.declarations.descriptions if network in member.networks)
+    return frozenset().union(*(member.names for member in members))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ledgerguard.api import containers, gojson
-from ledgerguard.refusal import Refused, lost
+from ledgerguard.refusal import Refusal, volume_refusal
 from ledgerguard.rules import (
     host_config,
     network_membership,
@@ -23,20 +23,26 @@ def create_network(call: Call) -> None:
     addresses = gojson.struct(body.get("ipam"), "IPAM")
     driver, manager = gojson.text(body.get("driver"), "Driver"), gojson.text(addresses.get("driver"), "IPAM.Driver")
     for name in (driver, manager):
-        if host_config.leads_away(name):
-            raise Refused(f"network driver {name[:60]!r} is a path", "a driver's name")
+        if host_config.is_driver_path(name):
+            raise Refusal(f"network driver {name[:60]!r} is a path", "a driver's name")
 
 
-def connect(call: Call) -> None:
+def connect_network(call: Call) -> None:
     """A container's names in a network are part of what it is there."""
     body = gojson.struct(gojson.parse(call.body), "the body")
-    endpoint = containers.endpoint(call.names["network"], body.get("endpointconfig"))
-    for found in ownership.meant(gojson.text(body.get("container"), "Container"), call.scene):
+    endpoint = containers.parse_endpoint(call.names["network"], body.get("endpointconfig"))
+    for recorded in ownership.find_containers(gojson.text(body.get("container"), "Container"), call.context):
         # Older engines are asked to connect the one that replaces another before it has its final name.
-        container = found if found.running else replace(found, name=ownership.final_name(found.name))
-        held = ownership.protected_mounts(container, call.scene)
-        network_membership.check_endpoints(container, held, (endpoint,), call.scene)
-        wrong = ownership.owner_fault(replace(container, endpoints=(endpoint,)), held, call.scene) if held else ""
-        written = ownership.written_volumes(container, call.scene)
-        if wrong and written:
-            raise lost(written, "mount", f"connecting its owner {container.name}: {wrong}", "make deploy")
+        container = (
+            recorded if recorded.running else replace(recorded, name=ownership.name_after_replacement(recorded.name))
+        )
+        protected_mounts = ownership.find_protected_mounts(container, call.context)
+        network_membership.check_endpoints(container, protected_mounts, (endpoint,), call.context)
+        fault = (
+            ownership.find_owner_fault(replace(container, endpoints=(endpoint,)), protected_mounts, call.context)
+            if protected_mounts
+            else ""
+        )
+        volumes = ownership.find_writable_volumes(container, call.context)
+        if fault and volumes:
+            raise volume_refusal(volumes, "mount", f"connecting its owner {container.name}: {fault}", "make deploy")

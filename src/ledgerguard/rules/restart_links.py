@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 from ledgerguard.api import gojson
 from ledgerguard.model import Container, Mount
-from ledgerguard.refusal import Refused
+from ledgerguard.refusal import Refusal
 from ledgerguard.rules import host_areas
-from ledgerguard.rules.policy import Scene
+from ledgerguard.rules.policy import Context
 
 
 @dataclass(frozen=True)
-class _Bound:
+class _BoundDirectory:
     """A directory of the host in a container: by its names and its location."""
 
     container: Container
@@ -26,51 +26,69 @@ class _Bound:
     spots: tuple[str, ...]
 
 
-def check(container: Container, held: tuple[Mount, ...], scene: Scene) -> None:
+def check_restart_links(container: Container, protected_mounts: tuple[Mount, ...], context: Context) -> None:
     """Refuses it as the one that could, and as the one that would follow."""
-    own = tuple(_bound(container, held, scene))
-    writes, follows = [one for one in own if _writes(one)], [one for one in own if _follows(one, scene)]
-    if not writes and not follows:
+    directories = tuple(_bound_directories(container, protected_mounts, context))
+    writable, followed = (
+        [directory for directory in directories if _is_writable(directory)],
+        [directory for directory in directories if _is_followed(directory, context)],
+    )
+    if not writable and not followed:
         return
-    others = [one for other in _others(container, scene) for one in _bound(other, (), scene)]
-    pairs = [(outer, inner) for outer in writes for inner in (*others, *own) if _follows(inner, scene)]
-    pairs += [(outer, inner) for outer in others if _writes(outer) for inner in follows]
+    other_directories = [
+        directory
+        for other_container in _other_containers(container, context)
+        for directory in _bound_directories(other_container, (), context)
+    ]
+    pairs = [
+        (outer, inner)
+        for outer in writable
+        for inner in (*other_directories, *directories)
+        if _is_followed(inner, context)
+    ]
+    pairs += [(outer, inner) for outer in other_directories if _is_writable(outer) for inner in followed]
     for outer, inner in pairs:
-        if _holds(outer, inner) and not _covered(outer, inner):
-            scene.unless_allowed(container, f"{inner.mount.source} in {outer.mount.source}", Refused(
+        if _contains(outer, inner) and not _is_covered(outer, inner):
+            context.unless_allowed(container, f"{inner.mount.source} in {outer.mount.source}", Refusal(
                 f"{inner.mount.source}: {outer.container.name or 'it'} may put a link in its place, and the restart "
                 f"policy of {inner.container.name or 'it'} would follow it",
                 f"{outer.mount.source} read-only, or --restart=no",
             ))  # fmt: skip
 
 
-def _others(container: Container, scene: Scene) -> Iterable[Container]:
-    return (one for one in scene.lookups.containers("") if one.id != container.id and not one.fault)
+def _other_containers(container: Container, context: Context) -> Iterable[Container]:
+    return (other for other in context.lookups.containers("") if other.id != container.id and not other.fault)
 
 
-def _bound(container: Container, held: tuple[Mount, ...], scene: Scene) -> Iterable[_Bound]:
+def _bound_directories(
+    container: Container, protected_mounts: tuple[Mount, ...], context: Context
+) -> Iterable[_BoundDirectory]:
     for mount in container.mounts:
-        directory = scene.bound_directory(mount)
-        if directory and mount not in held and directory not in host_areas.HARMLESS:
-            yield _Bound(container, mount, host_areas.located(host_areas.both(directory, scene.lookups), scene.lookups))
+        directory = context.bound_directory(mount)
+        if directory and mount not in protected_mounts and directory not in host_areas.HARMLESS_PATHS:
+            yield _BoundDirectory(
+                container,
+                mount,
+                host_areas.with_locations(host_areas.resolve(directory, context.lookups), context.lookups),
+            )
 
 
-def _writes(one: _Bound) -> bool:
-    return not one.mount.read_only
+def _is_writable(directory: _BoundDirectory) -> bool:
+    return not directory.mount.read_only
 
 
-def _follows(one: _Bound, scene: Scene) -> bool:
+def _is_followed(directory: _BoundDirectory, context: Context) -> bool:
     """What is read alone leads to nothing that *standard* keeps from being read."""
-    policy = gojson.struct(one.container.host.get("restartpolicy"), "RestartPolicy")
+    policy = gojson.struct(directory.container.host.get("restartpolicy"), "RestartPolicy")
     restarts = gojson.text(policy.get("name"), "RestartPolicy.Name") not in ("", "no")
-    return restarts and (scene.profile == "strict" or not one.mount.read_only)
+    return restarts and (context.profile == "strict" or not directory.mount.read_only)
 
 
-def _holds(outer: _Bound, inner: _Bound) -> bool:
-    return any(above != below and host_areas.within(below, above) for above in outer.spots for below in inner.spots)
+def _contains(outer: _BoundDirectory, inner: _BoundDirectory) -> bool:
+    return any(above != below and host_areas.is_within(below, above) for above in outer.spots for below in inner.spots)
 
 
-def _covered(outer: _Bound, inner: _Bound) -> bool:
+def _is_covered(outer: _BoundDirectory, inner: _BoundDirectory) -> bool:
     """In one container a mount point cannot be moved away: so where the inner one lies at its own place in the outer
     one, the link cannot be made."""
     if outer.container.name != inner.container.name:

@@ -95,25 +95,41 @@ _JUDGED = (
     Route(
         "POST", "/containers/create", container_rules.create_container, "makes a container", Body.JSON, consumes=False
     ),
-    Route("POST", "/containers/{name}/start", container_rules.start, "starts a container, mounting its volumes"),
-    Route("POST", "/containers/{name}/restart", container_rules.start, "the same"),
-    Route("POST", "/containers/{name}/update", container_rules.update, "changes limits and restart policy", Body.JSON),
-    Route("POST", "/containers/{name}/rename", container_rules.rename, "renames"),
-    Route("POST", "/containers/{name}/attach", container_rules.attach, "joins a container's terminal", Body.STREAM),
-    Route("GET", "/containers/{name}/attach/ws", container_rules.attach, "the same, by web socket", Body.STREAM),
+    Route(
+        "POST", "/containers/{name}/start", container_rules.start_container, "starts a container, mounting its volumes"
+    ),
+    Route("POST", "/containers/{name}/restart", container_rules.start_container, "the same"),
+    Route(
+        "POST",
+        "/containers/{name}/update",
+        container_rules.update_container,
+        "changes limits and restart policy",
+        Body.JSON,
+    ),
+    Route("POST", "/containers/{name}/rename", container_rules.rename_container, "renames"),
+    Route(
+        "POST",
+        "/containers/{name}/attach",
+        container_rules.attach_container,
+        "joins a container's terminal",
+        Body.STREAM,
+    ),
+    Route(
+        "GET", "/containers/{name}/attach/ws", container_rules.attach_container, "the same, by web socket", Body.STREAM
+    ),
     Route(
         "POST",
         "/containers/{name}/exec",
-        exec_rules.exec_create,
+        exec_rules.create_exec,
         "prepares a command inside",
         Body.JSON,
         consumes=False,
     ),
-    Route("POST", "/exec/{name}/start", exec_rules.exec_start, "runs it", Body.STREAM),
-    Route("PUT", "/containers/{name}/archive", container_rules.copy_in, "copies files in", Body.STREAM),
+    Route("POST", "/exec/{name}/start", exec_rules.start_exec, "runs it", Body.STREAM),
+    Route("PUT", "/containers/{name}/archive", container_rules.copy_into_container, "copies files in", Body.STREAM),
     Route("POST", "/networks/create", network_rules.create_network, "makes a network", Body.JSON),
-    Route("POST", "/networks/{network}/connect", network_rules.connect, "connects a container", Body.JSON),
-    Route("POST", "/build", general_rules.build, "builds an image", Body.STREAM, repeated=_OF_A_BUILD),
+    Route("POST", "/networks/{network}/connect", network_rules.connect_network, "connects a container", Body.JSON),
+    Route("POST", "/build", general_rules.build_image, "builds an image", Body.STREAM, repeated=_OF_A_BUILD),
     Route(
         "DELETE",
         "/containers/{name}",
@@ -130,10 +146,10 @@ _REPEATED: Mapping[str, frozenset[str]] = {
 TABLE: tuple[Route, ...] = (
     *_JUDGED,
     *(
-        Route(method, path, general_rules.harmless, does, body, repeated=_REPEATED.get(path, frozenset()))
+        Route(method, path, general_rules.allow, does, body, repeated=_REPEATED.get(path, frozenset()))
         for method, path, does, body in _HARMLESS
     ),
-    *(Route(method, path, general_rules.refused, does, Body.STREAM) for method, path, does in _REFUSED),
+    *(Route(method, path, general_rules.refuse, does, Body.STREAM) for method, path, does in _REFUSED),
 )
 _COMPILED = tuple((route, route.pattern) for route in TABLE)
 

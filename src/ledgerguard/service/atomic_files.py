@@ -11,20 +11,20 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def write_whole(file: Path, text: str, mode: int, *, synced: bool = False) -> None:
-    """`mode` whatever the umask; `synced`: on the disk before it has its name. Raises OSError, and then nothing has
+def write_atomically(file: Path, text: str, mode: int, *, is_synced: bool = False) -> None:
+    """`mode` whatever the umask; `is_synced`: on the disk before it has its name. Raises OSError, and then nothing has
     changed."""
-    aside = file.with_name(f".{file.name}.{os.getpid()}")
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as opened:
             os.fchmod(descriptor, mode)
             opened.write(text)
-            if synced:
+            if is_synced:
                 opened.flush()
                 os.fsync(descriptor)
-        aside.replace(file)
+        temporary.replace(file)
     except OSError:
         with suppress(OSError):
-            aside.unlink()
+            temporary.unlink()
         raise

@@ -22,40 +22,40 @@ from typing import Any
 
 from ledgerguard.refusal import printable
 
-MAX_TEXT, HOOK_SECONDS, HOOKS_WAITING = 400, 30, 100
+MAX_TEXT, HOOK_SECONDS, MAX_PENDING_HOOKS = 400, 30, 100
 SYSLOG_WARNING = "<84>"  # authpriv.warning
 
 
-def now() -> str:
+def timestamp() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def escaped(value: Any) -> Any:
+def escape(content: Any) -> Any:
     """Texts cut and without control characters, inside lists and objects too."""
-    if isinstance(value, str):
-        return printable(value)[:MAX_TEXT]
-    if isinstance(value, list | tuple):
-        return [escaped(item) for item in value]
-    return {key: escaped(item) for key, item in value.items()} if isinstance(value, dict) else value
+    if isinstance(content, str):
+        return printable(content)[:MAX_TEXT]
+    if isinstance(content, list | tuple):
+        return [escape(content) for content in content]
+    return {key: escape(content) for key, content in content.items()} if isinstance(content, dict) else content
 
 
 @dataclass
 class Audit:
-    """Appends to `file`; at `max_bytes` it is put aside, `kept` old ones stay. `hook`: a program given each line."""
+    """Appends to `file`, renames it at `max_bytes`, keeps `generations` old ones. `hook` gets each line."""
 
     file: Path
     max_bytes: int = 5 << 20
-    kept: int = 5
+    generations: int = 5
     hook: tuple[str, ...] = ()
     syslog: str = "/dev/log"
     lost: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _waiting: queue.Queue[bytes] = field(default_factory=lambda: queue.Queue(HOOKS_WAITING))
+    _waiting: queue.Queue[bytes] = field(default_factory=lambda: queue.Queue(MAX_PENDING_HOOKS))
     _worker: threading.Thread | None = None
 
     def write(self, verdict: str, **facts: Any) -> bool:
         """One line; False when it could not be written to the file."""
-        line = (json.dumps(escaped({"time": now(), "verdict": verdict, **facts}), sort_keys=True) + "\n").encode()
+        line = (json.dumps(escape({"time": timestamp(), "verdict": verdict, **facts}), sort_keys=True) + "\n").encode()
         self._tell_syslog(line)
         self._tell_hook(line)
         try:
@@ -78,12 +78,12 @@ class Audit:
                 self._rotate()
                 os.close(descriptor)
                 descriptor = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-            _whole(descriptor, line)
+            _write_all(descriptor, line)
         finally:
             os.close(descriptor)
 
     def _rotate(self) -> None:
-        for number in range(self.kept, 0, -1):
+        for number in range(self.generations, 0, -1):
             older = self.file.with_name(f"{self.file.name}.{number}")
             newer = self.file.with_name(f"{self.file.name}.{number - 1}") if number > 1 else self.file
             if newer.exists():
@@ -113,24 +113,24 @@ class Audit:
             self._waiting.task_done()
 
 
-def _whole(descriptor: int, line: bytes) -> None:
+def _write_all(descriptor: int, line: bytes) -> None:
     """All of a line or nothing: on a full disk part of one would spoil the next one too."""
-    written = os.write(descriptor, line)
-    if written < len(line):
-        os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
+    size = os.write(descriptor, line)
+    if size < len(line):
+        os.ftruncate(descriptor, os.fstat(descriptor).st_size - size)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def lines(file: Path, kept: int = 5) -> Iterator[dict[str, Any]]:
+def read_lines(file: Path, generations: int = 5) -> Iterator[dict[str, Any]]:
     """All lines there are, the oldest first; one that was cut by a crash is left out."""
-    for path in [*(file.with_name(f"{file.name}.{number}") for number in range(kept, 0, -1)), file]:
+    for path in [*(file.with_name(f"{file.name}.{number}") for number in range(generations, 0, -1)), file]:
         if path.exists():
             for line in path.read_text(errors="replace").splitlines():
                 with suppress(ValueError):
                     yield json.loads(line)
 
 
-def chosen(line: Mapping[str, Any], since: float | None, volume: str, verdict: str) -> bool:
+def is_selected(line: Mapping[str, Any], since: float | None, volume: str, verdict: str) -> bool:
     """Whether a line is wanted; `since` is seconds before now."""
     if since is not None:
         at = datetime.fromisoformat(str(line.get("time", "1970-01-01T00:00:00Z")).replace("Z", "+00:00"))

@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ledgerguard.service.atomic_files import write_whole
-from ledgerguard.service.audit import escaped, now
+from ledgerguard.service.atomic_files import write_atomically
+from ledgerguard.service.audit import escape, timestamp
 
 GOOD, BAD, UNKNOWN = "ok", "bad", "could not check"
-FILE = "check.json"
+SUMMARY_FILE = "check.json"
 MAX_FINDINGS = 20  # the guard writes its state each few seconds, and others read it
 
 
@@ -29,48 +29,48 @@ class Finding:
     hint: str = ""
 
 
-def worst(found: Sequence[Finding]) -> str:
+def worst_verdict(findings: Sequence[Finding]) -> str:
     """The verdict of all: bad if one is, and nothing looked at is no good verdict."""
-    verdicts = {one.verdict for one in found}
-    return BAD if BAD in verdicts else UNKNOWN if UNKNOWN in verdicts or not found else GOOD
+    verdicts = {finding.verdict for finding in findings}
+    return BAD if BAD in verdicts else UNKNOWN if UNKNOWN in verdicts or not findings else GOOD
 
 
-def summary(found: Sequence[Finding]) -> dict[str, Any]:
+def summarize(findings: Sequence[Finding]) -> dict[str, Any]:
     """{schema, time, verdict, looked_at, not_well, findings, text}: how many were made, those that are not well, and
     all of it on one line. Texts are escaped."""
-    wrong = [asdict(one) for one in found if one.verdict != GOOD]
-    told = {
+    failed = [asdict(finding) for finding in findings if finding.verdict != GOOD]
+    summary = {
         "schema": 1,
-        "time": now(),
-        "verdict": worst(found),
-        "looked_at": len(found),
-        "not_well": len(wrong),
-        "findings": wrong[:MAX_FINDINGS],
-        "text": _text(worst(found), len(found), wrong),
+        "time": timestamp(),
+        "verdict": worst_verdict(findings),
+        "looked_at": len(findings),
+        "not_well": len(failed),
+        "findings": failed[:MAX_FINDINGS],
+        "text": _summary_text(worst_verdict(findings), len(findings), failed),
     }
-    return dict(escaped(told))
+    return dict(escape(summary))
 
 
-def _text(verdict: str, looked_at: int, wrong: Sequence[dict[str, str]]) -> str:
+def _summary_text(verdict: str, looked_at: int, failed: Sequence[dict[str, str]]) -> str:
     """The verdict, and what was found first."""
-    if not wrong:
+    if not failed:
         return f"{verdict}: {looked_at} findings"
-    more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-    return f"{verdict}: {wrong[0]['id']}: {wrong[0]['what']}{more}"
+    more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+    return f"{verdict}: {failed[0]['id']}: {failed[0]['what']}{more}"
 
 
-def keep(place: Path, kept: dict[str, Any]) -> None:
+def save_summary(directory: Path, summary: dict[str, Any]) -> None:
     """Whole or not at all. Raises OSError."""
-    write_whole(place / FILE, json.dumps(kept, indent=1, sort_keys=True) + "\n", 0o600)
+    write_atomically(directory / SUMMARY_FILE, json.dumps(summary, indent=1, sort_keys=True) + "\n", 0o600)
 
 
-def read(place: Path) -> dict[str, Any] | None:
+def load_summary(directory: Path) -> dict[str, Any] | None:
     """The last one; None where nothing was checked yet. One that cannot be read is no good verdict."""
-    file = place / FILE
+    file = directory / SUMMARY_FILE
     try:
-        found = json.loads(file.read_text())
-        return {key: found[key] for key in ("schema", "time", "verdict", "looked_at", "not_well", "findings", "text")}
+        summary = json.loads(file.read_text())
+        return {key: summary[key] for key in ("schema", "time", "verdict", "looked_at", "not_well", "findings", "text")}
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError) as error:
-        return summary([Finding("kept", UNKNOWN, f"{file}: {error}", "ledgerguard check --existing")])
+        return summarize([Finding("kept", UNKNOWN, f"{file}: {error}", "ledgerguard check --existing")])

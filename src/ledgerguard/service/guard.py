@@ -17,15 +17,15 @@ from typing import Any
 from ledgerguard import __version__
 from ledgerguard.api.request import Request
 from ledgerguard.declarations.model import Declarations
-from ledgerguard.lookups.declarations_file import Watched
+from ledgerguard.lookups.declarations_file import DeclarationsFile
 from ledgerguard.model import Lookups
 from ledgerguard.refusal import LookupFailed, Verdict
-from ledgerguard.rules.decision import ALLOWED, decide, route_of
-from ledgerguard.rules.host_areas import Places
+from ledgerguard.rules.decision import ALLOWED, decide, find_route
+from ledgerguard.rules.host_areas import HostAreas
 from ledgerguard.rules.policy import Policy
 from ledgerguard.service import findings
-from ledgerguard.service.audit import Audit, escaped, now
-from ledgerguard.service.unlocks import Unlocks
+from ledgerguard.service.audit import Audit, escape, timestamp
+from ledgerguard.service.unlocks import Unlock, Unlocks
 
 Decide = Callable[[Request, Policy, Lookups], Verdict]
 
@@ -38,15 +38,15 @@ class Guard:
     the one file it is, and its command line."""
 
     lookups: Lookups
-    watched: Watched
+    watched: DeclarationsFile
     unlocks: Unlocks
     audit: Audit
-    places: Places = field(default_factory=Places)
+    areas: HostAreas = field(default_factory=HostAreas)
     mode: str = "enforce"
     profile: str = "standard"
     decide: Decide = decide
     counts: Counter[str] = field(default_factory=Counter)
-    started: str = field(default_factory=now)
+    started: str = field(default_factory=timestamp)
     program: str = ""
     arguments: tuple[str, ...] = ()
     last_refusal: dict[str, Any] | None = None
@@ -54,7 +54,7 @@ class Guard:
 
     def judge(self, request: Request) -> Verdict:
         """What the engine is told; raises nothing."""
-        if self.mode == "off" or request.plain_read:  # on the spot: also those the guard itself makes
+        if self.mode == "off" or request.is_plain_read:  # on the spot: also those the guard itself makes
             self.counts["allowed"] += 1
             return ALLOWED
         verdict = self._decided(request)
@@ -71,7 +71,7 @@ class Guard:
 
     def _decided(self, request: Request, unlocked: frozenset[str] = frozenset()) -> Verdict:
         try:
-            policy = Policy(self.watched.read(), self.profile, self.places, unlocked)
+            policy = Policy(self.watched.read(), self.profile, self.areas, unlocked)
             return self.decide(request, policy, self.lookups)
         except LookupFailed as error:
             return Verdict(False, f"the declarations cannot be read: {error}", "ledgerguard declare FILE")
@@ -82,22 +82,22 @@ class Guard:
         """Whether every volume concerned is unlocked for this operation. Used up where the route carries it out."""
         if not verdict.volumes or not verdict.operation or self.mode != "enforce":
             return False
-        wanted = [self.unlocks.find(volume, verdict.operation) for volume in verdict.volumes]
-        if not all(wanted) or not self._decided(request, frozenset(verdict.volumes)).allow:
+        unlocks = [self.unlocks.find(volume, verdict.operation) for volume in verdict.volumes]
+        if not all(unlocks) or not self._decided(request, frozenset(verdict.volumes)).allow:
             return False  # something else is wrong with it too
-        route = route_of(request)
+        route = find_route(request)
         if route is None or not self._note("unlocked", request, verdict):
             return False
         if route.consumes:
-            taken = [self.unlocks.take(volume, verdict.operation) for volume in verdict.volumes]
-            return all(taken)
+            used = [self.unlocks.take(volume, verdict.operation) for volume in verdict.volumes]
+            return all(used)
         return True
 
     def _told(self, request: Request, verdict: Verdict) -> Verdict:
         if verdict.allow:
             self.counts["allowed"] += 1
             if verdict.operation:  # what was let through and has to be known later
-                self.audit.write(verdict.operation, **_facts(request, verdict))
+                self.audit.write(verdict.operation, **_audit_facts(request, verdict))
             return verdict
         self._note(self._refused, request, verdict)
         return verdict if self.mode == "enforce" else ALLOWED
@@ -106,37 +106,39 @@ class Guard:
     def _refused(self) -> str:
         return "refused" if self.mode == "enforce" else "would-refuse"
 
-    def _note(self, what: str, request: Request, verdict: Verdict) -> bool:
-        return self.audit.write(what, **self._remember(what, request, verdict))
+    def _note(self, event: str, request: Request, verdict: Verdict) -> bool:
+        return self.audit.write(event, **self._remember(event, request, verdict))
 
-    def _remember(self, what: str, request: Request, verdict: Verdict) -> dict[str, Any]:
-        self.counts[what] += 1
-        facts = _facts(request, verdict)
-        self.last_refusal = escaped({"time": now(), "verdict": what, **facts})
+    def _remember(self, event: str, request: Request, verdict: Verdict) -> dict[str, Any]:
+        self.counts[event] += 1
+        facts = _audit_facts(request, verdict)
+        self.last_refusal = escape({"time": timestamp(), "verdict": event, **facts})
         return facts
 
     def status(self) -> dict[str, Any]:
         """What others may believe of the guard; every text is escaped."""
         try:
-            known, wrong = self.watched.read(), ""
+            declarations, fault = self.watched.read(), ""
         except LookupFailed as error:
-            known, wrong = Declarations(), str(error)
-        profile = Policy(known, self.profile).profile
-        found = {
-            "schema": 1, "version": __version__, "pid": os.getpid(), "started": self.started, "updated": now(),
+            declarations, fault = Declarations(), str(error)
+        profile = Policy(declarations, self.profile).profile
+        status = {
+            "schema": 1, "version": __version__, "pid": os.getpid(), "started": self.started, "updated": timestamp(),
             "program": self.program, "arguments": list(self.arguments),
-            "mode": self.mode, "profile": profile, "declared": sorted(known.volumes), "fault": wrong,
+            "mode": self.mode, "profile": profile, "declared": sorted(declarations.volumes), "fault": fault,
             "decisions": dict(self.counts), "last_refusal": self.last_refusal, "audit_lines_lost": self.audit.lost,
-            "check": findings.read(self.state_dir) if self.state_dir else None,
-            "unlocks": [
-                {"volume": one.volume, "operation": one.operation, "seconds_left": int(one.expires - time.time())}
-                for one in self.unlocks.all()
-            ],
+            "check": findings.load_summary(self.state_dir) if self.state_dir else None,
+            "unlocks": [_unlock_facts(unlock) for unlock in self.unlocks.all()],
         }  # fmt: skip
-        return dict(escaped(found))
+        return dict(escape(status))
 
 
-def _facts(request: Request, verdict: Verdict) -> dict[str, Any]:
+def _unlock_facts(unlock: Unlock) -> dict[str, Any]:
+    seconds_left = int(unlock.expires - time.time())
+    return {"volume": unlock.volume, "operation": unlock.operation, "seconds_left": seconds_left}
+
+
+def _audit_facts(request: Request, verdict: Verdict) -> dict[str, Any]:
     return {
         "method": request.method,
         "uri": request.uri,

@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from ledgerguard.declarations.model import DeclarationError
-from ledgerguard.lookups.declarations_file import load
-from ledgerguard.lookups.engine_api import call
+from ledgerguard.lookups.declarations_file import load_declarations
+from ledgerguard.lookups.engine_api import send_request
 from ledgerguard.model import PROTECT, Container
-from ledgerguard.refusal import LookupFailed, Refused, printable
+from ledgerguard.refusal import LookupFailed, Refusal, printable
 from ledgerguard.rules import ownership
-from ledgerguard.rules.policy import Policy, Scene
+from ledgerguard.rules.policy import Context, Policy
 from ledgerguard.service import audit, findings, server
-from ledgerguard.service.daemon import Settings, guard_of
-from ledgerguard.service.findings import BAD, GOOD, UNKNOWN, Finding, worst
+from ledgerguard.service.daemon import Settings, build_guard
+from ledgerguard.service.findings import BAD, GOOD, UNKNOWN, Finding, worst_verdict
 
 CANARY, CANARY_TEXT = "ledgerguard-canary", "attacked on purpose by ledgerguard check; it has to survive\n"
 CALL_SECONDS = 30.0
@@ -33,36 +33,41 @@ SYSTEMD = Path("/run/systemd/system")
 RUNBOOK = "docs/runbooks/guard-down.md"
 
 
-def check(settings: Settings, daemon_json: Path, existing: bool) -> list[Finding]:
+def run_checks(settings: Settings, daemon_json: Path, existing: bool) -> list[Finding]:
     """`settings.mode` is the mode it is meant to have."""
-    found = [*_running(settings), *_attacked(settings), *_configured(settings, daemon_json), *_owned(settings)]
-    found += _volumes(settings)
-    return found + (list(_containers(settings)) if existing else [])
+    results = [
+        *_check_running(settings),
+        *_check_canary(settings),
+        *_check_daemon_json(settings, daemon_json),
+        *_check_file_owners(settings),
+    ]
+    results += _check_volumes(settings)
+    return results + (list(_check_containers(settings)) if existing else [])
 
 
-def exit_code(found: list[Finding]) -> int:
+def exit_code(results: list[Finding]) -> int:
     """0 holds, 1 something is bad, 2 something could not be checked."""
-    return {GOOD: 0, BAD: 1}.get(worst(found), 2)
+    return {GOOD: 0, BAD: 1}.get(worst_verdict(results), 2)
 
 
-def keep(settings: Settings, found: list[Finding]) -> list[Finding]:
+def save_verdict(settings: Settings, results: list[Finding]) -> list[Finding]:
     """Keeps the verdict for the guard's status, tells audit and hook; a finding where that could not be done."""
-    told = findings.summary(found)
+    summary = findings.summarize(results)
     log = audit.Audit(settings.audit_file, hook=settings.hook)
-    facts = {key: told[key] for key in ("looked_at", "not_well", "findings")}
-    noted = log.write("checked", outcome=told["verdict"], reason=told["text"], **facts)
+    facts = {key: summary[key] for key in ("looked_at", "not_well", "findings")}
+    is_logged = log.write("checked", outcome=summary["verdict"], reason=summary["text"], **facts)
     log.finish()
-    failed = [] if noted else [_not_kept(settings.audit_file, "cannot be written")]
+    failed = [] if is_logged else [_unsaved(settings.audit_file, "cannot be written")]
     try:
-        findings.keep(settings.state_dir, told)
+        findings.save_summary(settings.state_dir, summary)
     except OSError as error:
-        failed.append(_not_kept(settings.state_dir, str(error.strerror)))
+        failed.append(_unsaved(settings.state_dir, str(error.strerror)))
     return failed
 
 
-def _not_kept(place: Path, why: str) -> Finding:
+def _unsaved(path: Path, why: str) -> Finding:
     return Finding(
-        "kept", UNKNOWN, f"{place}: the verdict is not kept: {why}", f"df {place}; ledgerguard check --existing"
+        "kept", UNKNOWN, f"{path}: the verdict is not kept: {why}", f"df {path}; ledgerguard check --existing"
     )
 
 
@@ -74,18 +79,18 @@ def service_hint(verb: str) -> str:
 def wait_for_engine(engine: Path, seconds: float) -> None:
     """Until it answers, whatever that is, or lets a caller wait: what that means is for `check` to say."""
     end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0:
+    while (seconds_left := end - time.monotonic()) > 0:
         try:
-            call(str(engine), left, "GET", "/_ping")
+            send_request(str(engine), seconds_left, "GET", "/_ping")
             return
         except OSError:
-            time.sleep(min(0.2, left))
+            time.sleep(min(0.2, seconds_left))
 
 
 # --- is it there, and does it refuse? ---------------------------------------------------------------------------------
 
 
-def _running(settings: Settings) -> Iterator[Finding]:
+def _check_running(settings: Settings) -> Iterator[Finding]:
     hint = f"{service_hint('restart')}; the engine starts only while its guard answers; {RUNBOOK}"
     try:
         status = server.ask_status(settings.socket)
@@ -93,28 +98,30 @@ def _running(settings: Settings) -> Iterator[Finding]:
         yield Finding("guard-answers", BAD, f"{settings.socket}: {error}", hint)
         return
     yield Finding("guard-answers", GOOD, f"process {status.get('pid')}, started {status.get('started')}")
-    mode, wanted = status.get("mode"), settings.mode
-    told = f"mode {mode}" + ("" if mode == wanted else f", expected {wanted}")
-    yield Finding("mode", GOOD if mode == wanted else BAD, told, "" if mode == wanted else f"serve --mode {wanted}")
-    if missed := status.get("audit_lines_lost"):
-        what = f"{settings.audit_file}: {missed} lines could not be written since {status.get('started')}"
-        yield Finding("audit", BAD, what, f"df {settings.audit_file.parent}; then {service_hint('restart')}")
+    mode, expected = status.get("mode"), settings.mode
+    text = f"mode {mode}" + ("" if mode == expected else f", expected {expected}")
+    yield Finding(
+        "mode", GOOD if mode == expected else BAD, text, "" if mode == expected else f"serve --mode {expected}"
+    )
+    if lines_lost := status.get("audit_lines_lost"):
+        text2 = f"{settings.audit_file}: {lines_lost} lines could not be written since {status.get('started')}"
+        yield Finding("audit", BAD, text2, f"df {settings.audit_file.parent}; then {service_hint('restart')}")
     if status.get("fault"):
         yield Finding("declarations", BAD, str(status["fault"]), "ledgerguard declare FILE")
 
 
-def _attacked(settings: Settings) -> Iterator[Finding]:
+def _check_canary(settings: Settings) -> Iterator[Finding]:
     """Deletes the canary through the engine. Only a refusal, and the canary's file still there, is good; of a guard
     that is meant to observe, a line of the audit; one that is off is not attacked."""
     if settings.mode == "off":
         yield Finding("canary", GOOD, "not attacked: the guard is meant to be off, and protects nothing")
         return
-    with _alone(settings.state_dir):
-        yield from _attack(settings)
+    with _exclusive(settings.state_dir):
+        yield from _attack_canary(settings)
 
 
 @contextmanager
-def _alone(state_dir: Path) -> Iterator[None]:
+def _exclusive(state_dir: Path) -> Iterator[None]:
     """One attack at a time: where the guard observes, two would take the canary from each other, and both be told."""
     try:
         descriptor = os.open(state_dir / "check.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -128,135 +135,141 @@ def _alone(state_dir: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _attack(settings: Settings) -> Iterator[Finding]:
+def _attack_canary(settings: Settings) -> Iterator[Finding]:
     hint = f'{RUNBOOK}, "The engine works without its guard"'
     file = settings.data_root / "volumes" / CANARY / "_data" / "canary"
     try:
-        made = _canary(settings)
-        if made[0] not in (200, 201):
+        creation = _create_canary(settings)
+        if creation[0] not in (200, 201):
             yield Finding(
                 "canary",
                 UNKNOWN,
-                f"it cannot be made: {made[0]} {made[1][:200]}",
-                "ledgerguard audit" if made[0] < 500 else RUNBOOK,
+                f"it cannot be made: {creation[0]} {creation[1][:200]}",
+                "ledgerguard audit" if creation[0] < 500 else RUNBOOK,
             )
             return
         file.write_text(CANARY_TEXT)
-        before = len(_observed(settings))
-        status, text = _call(settings, "DELETE", f"/volumes/{CANARY}")
+        lines_before = len(_observed_lines(settings))
+        status, text = _call_engine(settings, "DELETE", f"/volumes/{CANARY}")
     except OSError as error:
         yield Finding(
             "canary", UNKNOWN, f"the engine at {settings.engine} does not answer: {error}", f"docker info; {RUNBOOK}"
         )
         return
-    there = file.exists() and file.read_text() == CANARY_TEXT
+    survived = file.exists() and file.read_text() == CANARY_TEXT
     if settings.mode == "observe" and status == 204:
-        seen = len(_observed(settings)) > before
-        told = "its removal was let through and written down" if seen else "NOT ACTIVE: its removal was not seen"
-        yield Finding("canary", GOOD if seen else BAD, told, "" if seen else hint)
-    elif status == 403 and settings.socket.stem in text and there:
+        was_observed = len(_observed_lines(settings)) > lines_before
+        text = (
+            "its removal was let through and written down" if was_observed else "NOT ACTIVE: its removal was not seen"
+        )
+        yield Finding("canary", GOOD if was_observed else BAD, text, "" if was_observed else hint)
+    elif status == 403 and settings.socket.stem in text and survived:
         yield Finding("canary", GOOD, "its removal was refused and its file is there")
-    elif there:
+    elif survived:
         yield Finding("canary", UNKNOWN, f"its removal was answered {status} {text[:160]!r}, not by a refusal of ours")
     else:
         yield Finding("canary", BAD, f"NOT ACTIVE: the engine removed a protected volume ({status})", hint)
 
 
-def _canary(settings: Settings) -> tuple[int, str]:
+def _create_canary(settings: Settings) -> tuple[int, str]:
     """Makes the canary where it is not there. One whose label the engine has lost nobody protects, so it is made anew:
     its removal would look like a guard that is not active."""
-    wanted = {"Name": CANARY, "Labels": {PROTECT: "true"}}
-    status, text = _call(settings, "POST", "/volumes/create", wanted)
+    document = {"Name": CANARY, "Labels": {PROTECT: "true"}}
+    status, text = _call_engine(settings, "POST", "/volumes/create", document)
     try:
-        lost = status in (200, 201) and PROTECT not in (json.loads(text).get("Labels", wanted["Labels"]) or {})
+        is_unlabelled = status in (200, 201) and PROTECT not in (
+            json.loads(text).get("Labels", document["Labels"]) or {}
+        )
     except (ValueError, AttributeError):
-        lost = False
-    if not lost:
+        is_unlabelled = False
+    if not is_unlabelled:
         return status, text
-    _call(settings, "DELETE", f"/volumes/{CANARY}")
-    return _call(settings, "POST", "/volumes/create", wanted)
+    _call_engine(settings, "DELETE", f"/volumes/{CANARY}")
+    return _call_engine(settings, "POST", "/volumes/create", document)
 
 
-def _observed(settings: Settings) -> list[dict[str, Any]]:
-    found = audit.lines(settings.audit_file)
-    return [line for line in found if line.get("verdict") == "would-refuse" and CANARY in line.get("volumes", [])]
+def _observed_lines(settings: Settings) -> list[dict[str, Any]]:
+    lines = audit.read_lines(settings.audit_file)
+    return [line for line in lines if line.get("verdict") == "would-refuse" and CANARY in line.get("volumes", [])]
 
 
-def _call(settings: Settings, method: str, path: str, body: Any = None) -> tuple[int, str]:
+def _call_engine(settings: Settings, method: str, path: str, body: Any = None) -> tuple[int, str]:
     text = json.dumps(body).encode() if body is not None else b""
-    status, answer = call(str(settings.engine), CALL_SECONDS, method, path, text)
+    status, answer = send_request(str(settings.engine), CALL_SECONDS, method, path, text)
     return status, printable(answer[:4096].decode(errors="replace").strip())
 
 
 # --- what stands in files ---------------------------------------------------------------------------------------------
 
 
-def _configured(settings: Settings, daemon_json: Path) -> Iterator[Finding]:
+def _check_daemon_json(settings: Settings, daemon_json: Path) -> Iterator[Finding]:
     """The engine is not asked: it lists the plugins it was started with, whatever a reload changed."""
     name = settings.socket.stem
     hint = f'"authorization-plugins": ["{name}"] in {daemon_json}, then reload the engine'
     try:
         plugins = json.loads(daemon_json.read_text()).get("authorization-plugins", [])
-        found = name in plugins
-        yield Finding("daemon.json", GOOD if found else BAD, f"authorization-plugins {plugins}", "" if found else hint)
+        is_listed = name in plugins
+        yield Finding(
+            "daemon.json", GOOD if is_listed else BAD, f"authorization-plugins {plugins}", "" if is_listed else hint
+        )
     except (OSError, ValueError, AttributeError) as error:
         yield Finding("daemon.json", BAD, f"{daemon_json}: {error}", hint)
 
 
-def _owned(settings: Settings) -> Iterator[Finding]:
+def _check_file_owners(settings: Settings) -> Iterator[Finding]:
     """Whoever else may write these may let anything through."""
-    wanted = [settings.config, settings.config.parent, settings.state_dir, settings.socket, settings.socket.parent]
-    bad = 0
-    for path in wanted:
+    paths = [settings.config, settings.config.parent, settings.state_dir, settings.socket, settings.socket.parent]
+    failures = 0
+    for path in paths:
         try:
             status = path.stat()
         except FileNotFoundError:
             if path not in (settings.config, settings.config.parent):  # nothing declared is no fault
-                bad += 1
+                failures += 1
                 yield Finding("owner", BAD, f"{path} is not there", "ledgerguard serve makes it")
             continue
-        loose = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-        if status.st_uid != os.geteuid() or loose:
-            bad += 1
-            told = f"{path}: owner {status.st_uid}, mode {stat.S_IMODE(status.st_mode):04o}"
-            yield Finding("owner", BAD, told, f"chown root {path}; chmod go-w {path}")
-    if not bad:
-        yield Finding("owner", GOOD, f"{len(wanted)} files and directories looked at")
+        is_writable = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        if status.st_uid != os.geteuid() or is_writable:
+            failures += 1
+            text = f"{path}: owner {status.st_uid}, mode {stat.S_IMODE(status.st_mode):04o}"
+            yield Finding("owner", BAD, text, f"chown root {path}; chmod go-w {path}")
+    if not failures:
+        yield Finding("owner", GOOD, f"{len(paths)} files and directories looked at")
 
 
 # --- volumes and containers -------------------------------------------------------------------------------------------
 
 
-def _scene(settings: Settings) -> Scene:
-    guard = guard_of(settings)
-    return Scene(Policy(load(settings.config), settings.profile, guard.places), guard.lookups)
+def _build_context(settings: Settings) -> Context:
+    guard = build_guard(settings)
+    return Context(Policy(load_declarations(settings.config), settings.profile, guard.areas), guard.lookups)
 
 
-def _volumes(settings: Settings) -> Iterator[Finding]:
-    """Declared volumes that lost their record, label, options or directory."""
+def _check_volumes(settings: Settings) -> Iterator[Finding]:
+    """DeclaredVolume volumes that lost their record, label, options or directory."""
     try:
-        scene = _scene(settings)
-        known = scene.volumes
+        context = _build_context(settings)
+        volumes = context.volumes
     except (LookupFailed, DeclarationError, OSError) as error:
         yield Finding("volumes", UNKNOWN, str(error), "ledgerguard declare FILE")
         return
-    for name, declared in sorted(scene.policy.declarations.volumes.items()):
-        volume = known.get(name)
+    for name, declared in sorted(context.policy.declarations.volumes.items()):
+        volume = volumes.get(name)
         if volume is None:
             yield Finding("volume", BAD, f"{name}: the engine has no record of it", "make deploy")
         elif dict(volume.labels) != dict(declared.labels) or dict(volume.options) != dict(declared.options):
-            found = f"labels {dict(volume.labels)}, options {dict(volume.options)}"
+            actual = f"labels {dict(volume.labels)}, options {dict(volume.options)}"
             yield Finding(
-                "volume", BAD, printable(f"{name}: not as declared: {found}"), "docs/runbooks, recreate-volume"
+                "volume", BAD, printable(f"{name}: not as declared: {actual}"), "docs/runbooks, recreate-volume"
             )
         elif declared.device and not Path(declared.device).is_dir():
             yield Finding("volume", BAD, f"{name}: its directory {declared.device} is not there", "mount its disk")
         else:
             yield Finding("volume", GOOD, f"{name}: as declared")
-    yield from _undescribed(scene)
+    yield from _check_schema(context)
 
 
-def _way_out(container: Container, refusal: Refused) -> str:
+def _container_hint(container: Container, refusal: Refusal) -> str:
     """It may be somebody's database: what lets it be comes first, and nobody is sent to stop it."""
     name = container.name
     if refusal.verdict.volumes:
@@ -264,37 +277,43 @@ def _way_out(container: Container, refusal: Refused) -> str:
     return f"docker inspect {name}; {refusal.verdict.safe}"
 
 
-def _undescribed(scene: Scene) -> Iterator[Finding]:
+def _check_schema(context: Context) -> Iterator[Finding]:
     """Declarations of before host settings, networks and values were compared: they go on as they did."""
-    old = sorted({one.container for one in scene.policy.declarations.descriptions if not one.described})
-    if old:
-        told = f"{', '.join(old)}: declared by schema 1, so host settings, networks and values are not compared"
-        yield Finding("described", GOOD, printable(told), "make deploy (its next run declares them)")
+    outdated = sorted(
+        {
+            description.container
+            for description in context.policy.declarations.descriptions
+            if not description.is_described
+        }
+    )
+    if outdated:
+        text = f"{', '.join(outdated)}: declared by schema 1, so host settings, networks and values are not compared"
+        yield Finding("described", GOOD, printable(text), "make deploy (its next run declares them)")
 
 
-def _containers(settings: Settings) -> Iterator[Finding]:
+def _check_containers(settings: Settings) -> Iterator[Finding]:
     """Containers that a restart policy may have brought back without any request. A guard that is not meant to refuse
     lets them be: they are told, and no fault."""
-    guard = guard_of(settings)
+    guard = build_guard(settings)
     try:
-        scene = Scene(Policy(load(settings.config), settings.profile, guard.places), guard.lookups)
-        everything = guard.lookups.containers("")
+        context = Context(Policy(load_declarations(settings.config), settings.profile, guard.areas), guard.lookups)
+        containers = guard.lookups.containers("")
     except (LookupFailed, DeclarationError, OSError) as error:
         yield Finding("existing", UNKNOWN, str(error))
         return
-    wrong = 0
-    for container in everything:
+    failures = 0
+    for container in containers:
         try:
-            ownership.check(container, scene, to_be_created=False)
-        except Refused as refusal:
+            ownership.check_container(container, context, to_be_created=False)
+        except Refusal as refusal:
             state = "running" if container.running else "stopped"
-            told = printable(f"{container.name} ({state}): {refusal.verdict.reason}")
+            text = printable(f"{container.name} ({state}): {refusal.verdict.reason}")
             if settings.mode != "enforce":
-                yield Finding("existing", GOOD, f"would be refused: {told}")
+                yield Finding("existing", GOOD, f"would be refused: {text}")
                 continue
-            wrong += 1
-            yield Finding("existing", BAD, told, _way_out(container, refusal))
+            failures += 1
+            yield Finding("existing", BAD, text, _container_hint(container, refusal))
         except LookupFailed as error:
             yield Finding("existing", UNKNOWN, f"{container.name}: {error}")
-    if not wrong:
-        yield Finding("existing", GOOD, f"{len(everything)} containers looked at")
+    if not failures:
+        yield Finding("existing", GOOD, f"{len(containers)} containers looked at")

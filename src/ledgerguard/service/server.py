@@ -46,7 +46,7 @@ class _Closed(Exception):
 
 
 @lru_cache(maxsize=KEPT_HEADS)
-def head_of(head: bytes) -> tuple[str, int]:
+def parse_head(head: bytes) -> tuple[str, int]:
     """The path a request's head names, and the length of its body. Raises ValueError for one that says it otherwise."""
     first, *lines = head.split(b"\r\n")
     words = first.split(b" ")
@@ -57,16 +57,16 @@ def head_of(head: bytes) -> tuple[str, int]:
     return words[1].decode("latin-1"), int(length)
 
 
-def message_of(body: bytes) -> Request:
+def parse_message(body: bytes) -> Request:
     """The request inside an AuthZReq message. Raises ValueError."""
-    data = json.loads(body)
-    raw = data.get("RequestBody") or ""
-    headers = data.get("RequestHeaders") or {}
-    if not (isinstance(data.get("RequestMethod"), str) and isinstance(data.get("RequestUri"), str)):
+    message = json.loads(body)
+    raw = message.get("RequestBody") or ""
+    headers = message.get("RequestHeaders") or {}
+    if not (isinstance(message.get("RequestMethod"), str) and isinstance(message.get("RequestUri"), str)):
         raise ValueError("no method or URI")
     return Request(
-        data["RequestMethod"],
-        data["RequestUri"],
+        message["RequestMethod"],
+        message["RequestUri"],
         {str(name).casefold(): str(value) for name, value in headers.items()},
         base64.b64decode(raw, validate=True) if raw else b"",
     )
@@ -128,14 +128,14 @@ class Connection:
                 self._skip(length)
                 verdict = Verdict(False, f"a message of {length} bytes is not read")
             else:
-                verdict = self._in_time(message_of(self._take(length)))
+                verdict = self._in_time(parse_message(self._take(length)))
         except (OSError, _Closed):
             raise
         except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error) as error:
             verdict = Verdict(False, f"the engine's message cannot be read: {error}")
         except Exception as error:  # a mistake of ours must not let anything through
             verdict = Verdict(False, f"the guard failed: {type(error).__name__}: {error}")
-        return _told(verdict)
+        return _encode_verdict(verdict)
 
     def _in_time(self, request: Request) -> Verdict:
         """The guard's verdict; _Closed where its place was taken by `_late`."""
@@ -150,7 +150,7 @@ class Connection:
         """Answers in another thread what this one still thinks about, and closes: nobody may wait here any more."""
         verdict = self.guard.late(request, self.deadlines.seconds)
         with suppress(OSError):
-            self._send(_told(verdict), last=True)
+            self._send(_encode_verdict(verdict), last=True)
             self.plain.shutdown(socket.SHUT_RDWR)
 
     # --- reading ----------------------------------------------------------------------------------------------------
@@ -170,16 +170,16 @@ class Connection:
         head = bytes(self._buffer[:end])
         del self._buffer[: end + 4]
         try:
-            return head_of(head)
+            return parse_head(head)
         except ValueError:
             raise _Closed from None  # the engine takes a closed connection for an error, and so refuses
 
     def _take(self, length: int) -> bytes:
         while len(self._buffer) < length:
             self._fill()
-        taken = bytes(self._buffer[:length])
+        content = bytes(self._buffer[:length])
         del self._buffer[:length]
-        return taken
+        return content
 
     def _skip(self, length: int) -> None:
         while length > len(self._buffer):
@@ -189,7 +189,7 @@ class Connection:
         del self._buffer[:length]
 
 
-def _told(verdict: Verdict) -> bytes:
+def _encode_verdict(verdict: Verdict) -> bytes:
     return YES if verdict.allow else json.dumps({"Allow": False, "Msg": verdict.line}).encode()
 
 
@@ -203,14 +203,14 @@ def listen(path: Path) -> socket.socket:
             if probe.connect_ex(str(path)) == 0:
                 raise OSError(f"{path}: another guard answers there")
         path.unlink()
-    made = socket.socket(socket.AF_UNIX)
-    before = os.umask(0o177)
+    server_socket = socket.socket(socket.AF_UNIX)
+    umask = os.umask(0o177)
     try:
-        made.bind(str(path))
+        server_socket.bind(str(path))
     finally:
-        os.umask(before)
-    made.listen(128)
-    return made
+        os.umask(umask)
+    server_socket.listen(128)
+    return server_socket
 
 
 @dataclass
@@ -250,19 +250,19 @@ class Server:
         """Until nobody waits for an answer. A connection in use ends with its next answer, a quiet one at once."""
         end = time.monotonic() + DRAIN_SECONDS
         while self._open and time.monotonic() < end:
-            for one in tuple(self._open.values()):
-                if one.quiet(QUIET_SECONDS):
+            for connection in tuple(self._open.values()):
+                if connection.quiet(QUIET_SECONDS):
                     with suppress(OSError):  # closed meanwhile
-                        one.plain.shutdown(socket.SHUT_RDWR)
+                        connection.plain.shutdown(socket.SHUT_RDWR)
             time.sleep(0.01)  # bounded by DRAIN_SECONDS
 
     def _serve(self, accepted: socket.socket) -> None:
-        one = Connection(accepted, self.guard, self.deadlines, self.stop)
-        self._open[id(one)] = one
+        connection = Connection(accepted, self.guard, self.deadlines, self.stop)
+        self._open[id(connection)] = connection
         try:
-            one.serve()
+            connection.serve()
         finally:
-            del self._open[id(one)]
+            del self._open[id(connection)]
             self._places.release()
 
 
@@ -272,13 +272,13 @@ def ask_status(path: Path, seconds: float = 5.0) -> dict[str, Any]:
         plain.settimeout(seconds)
         plain.connect(str(path))
         plain.sendall(f"POST {STATUS} HTTP/1.1\r\nContent-Length: 0\r\n\r\n".encode())
-        found = b""
-        while b"\r\n\r\n" not in found:
+        answer = b""
+        while b"\r\n\r\n" not in answer:
             chunk = plain.recv(CHUNK)
             if not chunk:
                 raise ValueError("closed without an answer")
-            found += chunk
-        head, _, body = found.partition(b"\r\n\r\n")
+            answer += chunk
+        head, _, body = answer.partition(b"\r\n\r\n")
         length = next(
             int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")
         )
@@ -290,9 +290,9 @@ def ask_status(path: Path, seconds: float = 5.0) -> dict[str, Any]:
     return status
 
 
-def notify(message: str) -> None:
+def notify_systemd(message: str) -> None:
     """Tells systemd, where it asked to be told."""
-    place = os.environ.get("NOTIFY_SOCKET", "")
-    if place:
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if address:
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as plain:
-            plain.sendto(message.encode(), "\0" + place[1:] if place.startswith("@") else place)
+            plain.sendto(message.encode(), "\0" + address[1:] if address.startswith("@") else address)

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ledgerguard.refusal import OPERATIONS
-from ledgerguard.service.atomic_files import write_whole
+from ledgerguard.service.atomic_files import write_atomically
 
 MAX_SECONDS = 3600
 _SPAN = re.compile(r"([0-9]+)(s|m|h)")
@@ -37,13 +37,13 @@ class Unlock:
     evidence: str = ""
 
 
-def seconds_of(span: str) -> int:
+def parse_span(span: str) -> int:
     """Seconds of 30s, 5m or 1h."""
     match = _SPAN.fullmatch(span)
-    found = int(match[1]) * _UNITS[match[2]] if match else 0
-    if not 0 < found <= MAX_SECONDS:
+    seconds = int(match[1]) * _UNITS[match[2]] if match else 0
+    if not 0 < seconds <= MAX_SECONDS:
         raise UnlockError(f"--for {span!r}: expected something like 5m, at most 1h")
-    return found
+    return seconds
 
 
 @dataclass(frozen=True)
@@ -59,43 +59,43 @@ class Unlocks:
         if unlock.operation not in OPERATIONS:
             raise UnlockError(f"--operation {unlock.operation!r}: expected one of {', '.join(OPERATIONS)}")
         self.place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_whole(self._file(unlock.volume, unlock.operation), json.dumps(asdict(unlock)), 0o600)
+        write_atomically(self._file(unlock.volume, unlock.operation), json.dumps(asdict(unlock)), 0o600)
 
     def find(self, volume: str, operation: str) -> Unlock | None:
         """The unlock if it is there and has not expired."""
-        return _read(self._file(volume, operation))
+        return _read_unlock(self._file(volume, operation))
 
     def take(self, volume: str, operation: str) -> Unlock | None:
         """The same, used up by this call."""
         file = self._file(volume, operation)
-        taken = file.with_name(f".taken.{os.getpid()}.{time.monotonic_ns()}")
+        claimed = file.with_name(f".taken.{os.getpid()}.{time.monotonic_ns()}")
         try:
-            file.rename(taken)
+            file.rename(claimed)
         except OSError:
             return None
         try:
-            return _read(taken)
+            return _read_unlock(claimed)
         finally:
             with suppress(OSError):
-                taken.unlink()
+                claimed.unlink()
 
     def all(self) -> list[Unlock]:
         files = sorted(self.place.glob("*.json")) if self.place.exists() else []
-        return [found for file in files if not file.name.startswith(".") and (found := _read(file))]
+        return [unlock for file in files if not file.name.startswith(".") and (unlock := _read_unlock(file))]
 
     def clear(self, volume: str = "") -> int:
         """Removes all, or one volume's; the number removed."""
-        wanted = [one for one in self.all() if volume in ("", one.volume)]
-        for one in wanted:
-            self._file(one.volume, one.operation).unlink(missing_ok=True)
-        return len(wanted)
+        selected = [unlock for unlock in self.all() if volume in ("", unlock.volume)]
+        for unlock in selected:
+            self._file(unlock.volume, unlock.operation).unlink(missing_ok=True)
+        return len(selected)
 
 
-def _read(file: Path) -> Unlock | None:
+def _read_unlock(file: Path) -> Unlock | None:
     """None for what cannot be read or has expired; the clock may have been set back, so too far ahead counts as bad."""
     try:
-        found = Unlock(**json.loads(file.read_text()))
-        left = float(found.expires) - time.time()
+        unlock = Unlock(**json.loads(file.read_text()))
+        seconds_left = float(unlock.expires) - time.time()
     except (OSError, ValueError, TypeError):
         return None
-    return found if 0 < left <= MAX_SECONDS else None
+    return unlock if 0 < seconds_left <= MAX_SECONDS else None

@@ -119,7 +119,7 @@ def test_a_tidied_command_line_means_the_same(line: str) -> None:
     command = read(line)
     again = read_command(command.argv()[1:])
     assert again is not None
-    assert (again.path, again.given, again.words) == (command.path, command.given, command.words)
+    assert (again.path, again.options, again.words) == (command.path, command.options, command.words)
 
 
 WORDS = st.lists(st.sampled_from([

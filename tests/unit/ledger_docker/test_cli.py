@@ -280,7 +280,7 @@ def test_an_interrupted_look_ends_as_a_shell_expects(became: list[list[str]], mo
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(docker_cli, "_first_word", interrupted)
+    monkeypatch.setattr(docker_cli, "_judge_first", interrupted)
     assert docker_cli.main(["stop", "web"]) == 130
     assert became == []
 

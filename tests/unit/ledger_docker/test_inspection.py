@@ -9,14 +9,14 @@ import pytest
 
 from ledger_docker.arguments import read_command
 from ledger_docker.inspection import (
-    Looker,
+    Inspector,
     container_facts,
     prune_filters,
     read_declarations,
     read_project,
     volume_of,
 )
-from ledger_docker.judgement import Seen
+from ledger_docker.judgement import Inspection
 
 
 def test_a_projects_own_volumes_are_those_that_are_not_external() -> None:
@@ -94,10 +94,10 @@ def docker(folder: Path, **changes: str) -> str:
     return str(program)
 
 
-def look(folder: Path, line: str, declared: dict[str, str] | None = None, **changes: str) -> Seen:
+def look(folder: Path, line: str, declared: dict[str, str] | None = None, **changes: str) -> Inspection:
     command = read_command(line.split())
     assert command is not None
-    return Looker(docker(folder, **changes), declared or {}).look(command)
+    return Inspector(docker(folder, **changes), declared or {}).look(command)
 
 
 def test_a_prune_looks_at_every_protected_volume_and_the_api(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ NO_FILE = {"config_--format_json": "!no configuration file provided: not found"}
 
 def test_a_project_without_a_file_is_known_by_its_name_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COMPOSE_PROJECT_NAME", raising=False)
-    assert look(tmp_path, "compose down -v", **NO_FILE) == Seen()  # compose says so itself
+    assert look(tmp_path, "compose down -v", **NO_FILE) == Inspection()  # compose says so itself
     for line in ("compose -p shop down -v", "compose down -v"):
         assert [volume.name for volume in look(tmp_path, line, **NO_FILE).volumes] == ["kept", "labelled"]
         assert "label=com.docker.compose.project=shop" in (tmp_path / "docker.calls").read_text()
@@ -144,7 +144,7 @@ def test_a_look_that_fails_says_why(tmp_path: Path, line: str, changes: dict[str
 def test_a_docker_that_cannot_be_run_says_why(tmp_path: Path) -> None:
     command = read_command(["volume", "rm", "x"])
     assert command is not None
-    assert "No such file" in Looker(str(tmp_path / "none"), {}).look(command).failed
+    assert "No such file" in Inspector(str(tmp_path / "none"), {}).look(command).failed
 
 
 def test_a_volume_that_is_not_there_is_dockers_to_complain_about(tmp_path: Path) -> None:
@@ -164,5 +164,5 @@ def test_declared_volumes_count_where_the_engine_is_silent(tmp_path: Path) -> No
 
 
 def test_a_command_without_containers_or_volumes_looks_at_nothing(tmp_path: Path) -> None:
-    assert look(tmp_path, "swarm leave") == Seen()
+    assert look(tmp_path, "swarm leave") == Inspection()
     assert not (tmp_path / "docker.calls").exists()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger_docker.arguments import Command, read_command
-from ledger_docker.judgement import ALLOW, ASK, REFUSE, Seen, Verdict, Volume, asked_word, judge, takes
+from ledger_docker.judgement import ALLOW, ASK, REFUSE, Inspection, Verdict, Volume, asked_word, filters_match, judge
 
 LABELS = {"com.ledgerflow.protect": "true", "com.ledgerflow.environment": "prod"}
 DB = Volume("ledger_prod_db_data", LABELS, "/srv/ledger/prod/db_data")
@@ -27,7 +27,7 @@ def command(line: str) -> Command:
 def judged(line: str, *volumes: Volume, environment: str = "", **seen: object) -> Verdict:
     given = command(line)
     filters = tuple(given.values("filter"))
-    return judge(given, Seen(**{"volumes": volumes, "filters": filters, "api": NEW, **seen}), environment)  # type: ignore[arg-type]
+    return judge(given, Inspection(**{"volumes": volumes, "filters": filters, "api": NEW, **seen}), environment)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("line", [
@@ -172,4 +172,4 @@ def test_no_way_to_write_volume_rm_is_let_through(engine: Parts, beside: list[st
     (("label=a", "label=b"), False),
 ])  # fmt: skip
 def test_filters_are_matched_as_the_engine_matches_them(filters: tuple[str, ...], taken: bool) -> None:
-    assert takes(filters, {"a": "1"}) is taken
+    assert filters_match(filters, {"a": "1"}) is taken

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ledgerguard.api.request import Request
-from ledgerguard.declarations.model import Declarations, Declared, Grant, OtherMount, Pattern
+from ledgerguard.declarations.model import Declarations, DeclaredVolume, Grant, OtherMount, Pattern
 from ledgerguard.model import PROTECT, Container, Exec, Image, Mount, Volume
 from ledgerguard.refusal import LookupFailed
-from ledgerguard.rules.host_areas import Places
+from ledgerguard.rules.host_areas import HostAreas
 from ledgerguard.rules.policy import Policy
 
 IMAGE, OTHER_IMAGE = "sha256:" + "a" * 64, "sha256:" + "b" * 64
@@ -28,7 +28,7 @@ GRANT = Grant(
     environment=("PGDATA",), mounts=(OtherMount(CONFIG, "/config", True),),
     exec=(Pattern(("pg_isready",)), Pattern(("psql", "-c", "*"), user="65534"), Pattern(("pg_dump", "**"))),
 )  # fmt: skip
-DECLARED = Declared(VOLUME, "dev", options=OPTIONS, labels=LABELS, grants=(GRANT,))
+DECLARED = DeclaredVolume(VOLUME, "dev", options=OPTIONS, labels=LABELS, grants=(GRANT,))
 
 
 def mount(source: str, target: str = "/x", read_only: bool = False, **more: Any) -> Mount:
@@ -154,7 +154,7 @@ def host() -> Known:
             container(READER_ID, "reader", mount(VOLUME, read_only=True)),
             container(PLAIN_ID, "plain", mount(PLAIN)),
             container("7" * 64, "binder", mount(f"{DEVICE}/data")),
-            container("9" * 64, "nameless", mount(LABELLED, named=False)),
+            container("9" * 64, "nameless", mount(LABELLED, is_named=False)),
         ],
         {IMAGE: image, "ledgerflow/postgres:1": image, OTHER_IMAGE: Image(OTHER_IMAGE), "alpine": Image(OTHER_IMAGE)},
         {
@@ -168,7 +168,7 @@ def host() -> Known:
 
 
 def policy(profile: str = "standard") -> Policy:
-    return Policy(Declarations({VOLUME: DECLARED}), profile, Places(own=("/etc/ledgerguard",)))
+    return Policy(Declarations({VOLUME: DECLARED}), profile, HostAreas(guard_directories=("/etc/ledgerguard",)))
 
 
 def request(method: str, uri: str, body: Any = None, **headers: str) -> Request:

@@ -20,7 +20,7 @@ import pytest
 from ledgerguard import __version__, cli
 from ledgerguard.declarations.merging import to_json
 from ledgerguard.declarations.model import Declarations
-from ledgerguard.lookups.declarations_file import load
+from ledgerguard.lookups.declarations_file import load_declarations
 from ledgerguard.model import PROTECT
 from ledgerguard.service import self_check
 from ledgerguard.service.audit import Audit
@@ -77,7 +77,7 @@ def test_what_is_declared_is_merged_and_noted(place: Path, capsys: pytest.Captur
     file = place / "new.json"
     file.write_text(json.dumps({"schema": 1, "volumes": {"new": {"environment": "dev"}}}))
     assert run(place, "declare", str(file)) == 0
-    assert set(load(place / "volumes.json").volumes) == {VOLUME, "new"}
+    assert set(load_declarations(place / "volumes.json").volumes) == {VOLUME, "new"}
     assert (place / "volumes.json").stat().st_mode & 0o777 == 0o644
     assert run(place, "audit", "--verdict", "declared", "--json") == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["volumes"] == ["new"]
@@ -91,7 +91,7 @@ def test_several_files_are_declared_as_one_and_a_second_time_nothing_changes(
     granted = {"container": "web", "images": ["sha256:" + "1" * 64], "target": "/x"}
     two.write_text(json.dumps({"schema": 1, "volumes": {"new": {"environment": "dev", "grants": [granted]}}}))
     assert run(place, "declare", str(one), str(two)) == 0
-    new = load(place / "volumes.json").volumes["new"]
+    new = load_declarations(place / "volumes.json").volumes["new"]
     assert (new.labels, [grant.container for grant in new.grants]) == ({"a": "b"}, ["web"])
     before = (place / "volumes.json").stat()
     folder = place / "declarations"
@@ -108,7 +108,7 @@ def test_what_is_declared_no_longer_is_said_and_noted(place: Path, capsys: pytes
     file.write_text(json.dumps({"schema": 1, "volumes": {"new": {"environment": "dev"}}}))
     assert run(place, "declare", str(file), "--only") == 0
     assert f"no longer declared: {VOLUME}" in capsys.readouterr().out
-    assert set(load(place / "volumes.json").volumes) == {"new"}
+    assert set(load_declarations(place / "volumes.json").volumes) == {"new"}
     assert run(place, "audit", "--json") == 0
     assert json.loads(capsys.readouterr().out)["no_longer"] == [VOLUME]
 
@@ -249,8 +249,8 @@ def test_the_vaults_places_follow_from_the_volumes_stack(place: Path) -> None:
     given = cli._parser().parse_args(
         ["unlock", VOLUME, "--operation=exec", "--reason=x", "--for=1m", f"--config={place}/volumes.json"]
     )
-    declared = load(place / "volumes.json").volumes[VOLUME]
-    assert cli._vault_places(given, declared) == ("/etc/ledgerflow/s-dev/state/vault.json", "/srv/b/data")
+    declared = load_declarations(place / "volumes.json").volumes[VOLUME]
+    assert cli._vault_paths(given, declared) == ("/etc/ledgerflow/s-dev/state/vault.json", "/srv/b/data")
 
 
 # --- audit and status -------------------------------------------------------------------------------------------------

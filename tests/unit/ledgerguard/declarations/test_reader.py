@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from ledgerguard.declarations import reader
-from ledgerguard.declarations.merging import joined, merged, to_json
+from ledgerguard.declarations.merging import join_documents, merge_into, to_json
 from ledgerguard.declarations.model import Allowance, DeclarationError, Declarations, Pattern
-from ledgerguard.declarations.reader import read
-from ledgerguard.lookups.declarations_file import load
+from ledgerguard.declarations.reader import parse_declarations
+from ledgerguard.lookups.declarations_file import load_declarations
 from tests.unit.ledgerguard.fakes import DECLARED, GRANT, IMAGE, VOLUME
 
 SCHEMA = Path(__file__).resolve().parents[4] / "docs/guard-declarations.schema.json"
@@ -33,7 +33,7 @@ def grant(**changed: Any) -> dict[str, Any]:
 
 def test_what_is_written_is_read_again() -> None:
     known = Declarations({VOLUME: DECLARED})
-    assert read(to_json(known)) == known
+    assert parse_declarations(to_json(known)) == known
 
 
 def test_what_is_written_holds_to_the_published_schema() -> None:
@@ -82,7 +82,7 @@ def test_what_is_written_holds_to_the_published_schema() -> None:
 )
 def test_a_fault_is_named_with_its_place_and_value(text: str, where: str) -> None:
     with pytest.raises(DeclarationError) as raised:
-        read(text)
+        parse_declarations(text)
     assert where in str(raised.value)
 
 
@@ -90,37 +90,37 @@ def test_images_beyond_the_last_five_versions_retire() -> None:
     known = Declarations({VOLUME: DECLARED})
     for letter in "bcdefg":
         newer = replace(DECLARED, grants=(replace(GRANT, images=(image(letter),)),))
-        known = merged(known, Declarations({VOLUME: newer}))
+        known = merge_into(known, Declarations({VOLUME: newer}))
     assert known.volumes[VOLUME].grants[0].images == tuple(image(letter) for letter in "gfedc")
 
 
 def test_declaring_one_volume_leaves_the_others() -> None:
-    both = merged(Declarations({VOLUME: DECLARED}), Declarations({"other": replace(DECLARED, name="other")}))
+    both = merge_into(Declarations({VOLUME: DECLARED}), Declarations({"other": replace(DECLARED, name="other")}))
     assert set(both.volumes) == {VOLUME, "other"}
 
 
 def test_a_file_that_is_not_there_declares_nothing_and_a_bad_one_names_itself(tmp_path: Path) -> None:
     file = tmp_path / "volumes.json"
-    assert load(file) == Declarations()
+    assert load_declarations(file) == Declarations()
     file.write_text("{")
     with pytest.raises(DeclarationError, match=str(file)):
-        load(file)
+        load_declarations(file)
 
 
 def test_the_published_schema_names_every_key_that_is_read() -> None:
     schema = json.loads(SCHEMA.read_text())
     volume = schema["properties"]["volumes"]["additionalProperties"]
-    assert set(volume["properties"]) == reader._DECLARED
+    assert set(volume["properties"]) == reader._VOLUME_KEYS
     grant = schema["$defs"]["grant"]["properties"]
-    assert set(grant) == reader._GRANT
+    assert set(grant) == reader._GRANT_KEYS
     assert set(grant["exec"]["items"]["properties"]) == set(Pattern.__dataclass_fields__)
     beside = schema["properties"]
-    assert set(beside["members"]["items"]["properties"]) == reader._GRANT - {"target"}
+    assert set(beside["members"]["items"]["properties"]) == reader._GRANT_KEYS - {"target"}
     assert set(beside["exceptions"]["items"]["properties"]) == set(Allowance.__dataclass_fields__)
 
 
 def read_all(*volumes: dict[str, Any]) -> Declarations:
-    return joined([read(document(**one)) for one in volumes])
+    return join_documents([parse_declarations(document(**one)) for one in volumes])
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (1, 2, 0)])

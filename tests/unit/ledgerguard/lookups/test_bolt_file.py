@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ledgerguard.lookups import bolt_file
-from ledgerguard.lookups.bolt_file import BRANCH, BUCKET, LEAF, MAGIC, META, BoltError, Reader, fnv1a
+from ledgerguard.lookups.bolt_file import BRANCH, BUCKET, LEAF, MAGIC, META, BoltError, BucketReader, fnv1a
 
 SIZE = 4096
 BUCKET_NAME = b"volumes"
@@ -58,10 +58,10 @@ def database(items: dict[bytes, bytes], size: int = SIZE, first: int = 4, second
 ITEMS = {b"a": b"1", b"b": b"2" * 9000, b"c": b"", b"d": b"4"}
 
 
-def reader(tmp_path: Path, content: bytes) -> Reader:
+def reader(tmp_path: Path, content: bytes) -> BucketReader:
     file = tmp_path / "metadata.db"
     file.write_bytes(content)
-    return Reader(file, BUCKET_NAME)
+    return BucketReader(file, BUCKET_NAME)
 
 
 @pytest.mark.parametrize("size", [1024, 4096, 65536])
@@ -123,7 +123,7 @@ def test_no_byte_that_is_changed_raises_anything_else(tmp_path: Path) -> None:
 
 def test_a_file_that_changes_while_it_is_read_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = reader(tmp_path, database(ITEMS))
-    after, plain, calls = database({b"z": b"9"}, second=7), bolt_file.entries, []
+    after, plain, calls = database({b"z": b"9"}, second=7), bolt_file.read_entries, []
 
     def slowly(*arguments: object) -> object:
         found = list(plain(*arguments))  # type: ignore[arg-type]
@@ -132,7 +132,7 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(tmp_path: Path, monk
         calls.append(1)
         return iter(found)
 
-    monkeypatch.setattr(bolt_file, "entries", slowly)
+    monkeypatch.setattr(bolt_file, "read_entries", slowly)
     assert made.read() == {b"z": b"9"}
     assert len(calls) == 2
 

@@ -101,9 +101,9 @@ def test_a_container_is_read_with_its_mounts(root: Path) -> None:
     (found,) = files(root).containers("web")
     assert (found.id, found.image, found.running, found.entrypoint, found.user) == (ID, "sha256:1", True, ("/e",), "5")
     mounts = {mount.target: mount for mount in found.mounts}
-    assert (mounts["/v"].source, mounts["/v"].read_only, mounts["/v"].named) == ("v", False, True)
+    assert (mounts["/v"].source, mounts["/v"].read_only, mounts["/v"].is_named) == ("v", False, True)
     assert (mounts["/b"].kind, mounts["/b"].read_only, mounts["/b"].propagates) == ("bind", True, True)
-    assert not mounts["/a"].named
+    assert not mounts["/a"].is_named
     assert files(root).containers(ID[:3]) == files(root).containers("/web") == (found,)
     assert files(root).containers("nobody") == ()
 

@@ -19,10 +19,10 @@ from ledgerguard.lookups.host_paths import (
     real_path,
     submounts,
 )
-from ledgerguard.lookups.mount_table import Table, table_of
+from ledgerguard.lookups.mount_table import MountTable, parse_mountinfo
 from ledgerguard.refusal import LookupFailed
 
-TABLE = table_of(
+TABLE = parse_mountinfo(
     b"27 1 254:0 / / rw - ext4 /dev/vda rw\n"
     b"30 27 0:21 / /proc rw shared:5 - proc proc rw\n"
     b"40 27 254:1 / /mnt/disk rw - ext4 /dev/vdb rw\n"
@@ -54,14 +54,14 @@ def test_a_directory_has_one_location_wherever_it_is_mounted(path: str, expected
 
 def test_only_the_kernels_own_characters_end_a_line_or_a_word() -> None:
     """What is mounted may be named by anybody who makes a volume."""
-    table = table_of(b"1 0 8:1 / / rw - x x rw\n2 1 8:2 /a\x0bb\x0c\r\xc2\x85 /m rw - tmpfs a\x0bb\rc rw\n")
+    table = parse_mountinfo(b"1 0 8:1 / / rw - x x rw\n2 1 8:2 /a\x0bb\x0c\r\xc2\x85 /m rw - tmpfs a\x0bb\rc rw\n")
     assert [one.point for one in table] == ["/", "/m"]
     assert location("/m/x", table) == "8:2:/a\x0bb\x0c\r\x85/x"
 
 
 def test_a_table_that_holds_no_place_for_a_path_is_a_failure() -> None:
     with pytest.raises(LookupFailed, match="below none"):
-        location("/srv", Table(TABLE[1:2]))
+        location("/srv", MountTable(TABLE[1:2]))
 
 
 def test_paths_of_this_host_have_locations_too(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_what_is_below_a_path_is_found_in_order_and_nothing_beside_it() -> None:
     lines = [
         b"1 0 8:1 / %s rw - x x rw" % point for point in (b"/", b"/m/b", b"/m", b"/ma", b"/m/a/c", b"/m/a", b"/m-")
     ]
-    table = table_of(b"\n".join(lines))
+    table = parse_mountinfo(b"\n".join(lines))
     assert list(table.below("/m")) == ["/m/a", "/m/a/c", "/m/b"]
     assert list(table.below("/m/a/")) == ["/m/a/c"]
     assert list(table.below("/none")) == []
@@ -146,7 +146,7 @@ def test_what_is_below_a_path_is_found_in_order_and_nothing_beside_it() -> None:
 
 def test_the_type_of_a_file_system_comes_after_the_optional_fields() -> None:
     line = b"30 27 0:21 / /proc rw,nosuid shared:5 master:1 - proc - rw\n31 27 8:1 /- /- rw - ext4 /dev/x rw\n"
-    assert [(one.point, one.kind) for one in table_of(line)] == [("/proc", "proc"), ("/-", "ext4")]
+    assert [(one.point, one.kind) for one in parse_mountinfo(line)] == [("/proc", "proc"), ("/-", "ext4")]
 
 
 def test_file_systems_are_those_that_hold_a_path_and_those_below_it(
@@ -174,8 +174,8 @@ def test_the_kernels_table_is_read_again_when_a_mount_has_changed_and_only_then(
     script = (
         "import subprocess, sys\n"
         "from ledgerguard.lookups import host_paths as paths, mount_table\n"
-        "place, reads, read = sys.argv[1], [], mount_table._all_of\n"
-        "mount_table._all_of = lambda descriptor: reads.append(1) or read(descriptor)\n"
+        "place, reads, read = sys.argv[1], [], mount_table._read_all\n"
+        "mount_table._read_all = lambda descriptor: reads.append(1) or read(descriptor)\n"
         "before = [paths.submounts(place) for _ in range(3)]\n"
         "subprocess.run(['mount', '-t', 'tmpfs', 'tmpfs', place + '/m'], check=True)\n"
         "during = [paths.submounts(place) for _ in range(3)]\n"

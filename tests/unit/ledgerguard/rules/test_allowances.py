@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from ledgerguard.declarations.merging import joined, merged, to_json
+from ledgerguard.declarations.merging import join_documents, merge_into, to_json
 from ledgerguard.declarations.model import Allowance, Declarations
-from ledgerguard.lookups.declarations_file import load
+from ledgerguard.lookups.declarations_file import load_declarations
 from ledgerguard.model import Container
-from ledgerguard.refusal import Refused, lost
-from ledgerguard.rules.policy import Policy, Scene
+from ledgerguard.refusal import Refusal, volume_refusal
+from ledgerguard.rules.policy import Context, Policy
 from ledgerguard.service import self_check
 from tests.unit.ledgerguard.fakes import DECLARED, GRANT, IMAGE, OTHER_IMAGE, VOLUME, host
 from tests.unit.ledgerguard.stub_engine import stub_engine
@@ -35,16 +35,16 @@ def allow(place: Path, *arguments: str) -> int:
 
 
 def exceptions(place: Path) -> tuple[Allowance, ...]:
-    return load(place / "volumes.json").exceptions
+    return load_declarations(place / "volumes.json").exceptions
 
 
 def test_things_of_one_container_come_together_and_nothing_else_changes(place: Path) -> None:
-    before = load(place / "volumes.json")
+    before = load_declarations(place / "volumes.json")
     assert allow(place, "traefik", "traefik", THING) == 0
     assert allow(place, "traefik", "traefik", "pid mode host") == 0
     assert allow(place, "traefik", "traefik", THING) == 0
     assert exceptions(place) == (Allowance("traefik", (IMAGE,), (THING, "pid mode host")),)
-    assert replace(load(place / "volumes.json"), exceptions=()) == before
+    assert replace(load_declarations(place / "volumes.json"), exceptions=()) == before
 
 
 def test_another_image_is_another_exception_and_all_of_a_container_is_taken_back(place: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_deploy_keeps_exceptions_and_so_does_one_that_declares_itself_only() -
     exception = Allowance("traefik", (IMAGE,), (THING,))
     known = Declarations({VOLUME: DECLARED}, frozenset({"old"}), (replace(GRANT, target="", host={}),), (exception,))
     new = Declarations({"other": replace(DECLARED, name="other")}, frozenset({"new"}))
-    both, only = merged(known, new), merged(known, new, only=True)
+    both, only = merge_into(known, new), merge_into(known, new, only=True)
     assert both.exceptions == only.exceptions == (exception,)
     assert (set(both.volumes), both.networks, len(both.members)) == ({VOLUME, "other"}, {"old", "new"}, 1)
     assert (set(only.volumes), only.networks, only.members) == ({"other"}, {"new"}, ())
@@ -89,25 +89,29 @@ def test_what_is_written_is_read_again_with_members_networks_and_exceptions() ->
         (replace(described, container="member", target=""),),
         (Allowance("traefik", (IMAGE,), (THING,)),),
     )
-    from ledgerguard.declarations.reader import read
+    from ledgerguard.declarations.reader import parse_declarations
 
-    found = read(to_json(known))
+    found = parse_declarations(to_json(known))
     assert found.volumes[VOLUME].grants[0] == described
     # Schema 1 said nothing of terminals: what it granted is granted with them until it is declared again.
     assert {one.tty for one in found.volumes[VOLUME].grants[1].exec} == {False}
     assert found == known
-    assert joined([found]) == known
+    assert join_documents([found]) == known
 
 
 def test_what_schema_1_granted_has_terminals_until_it_is_declared_again() -> None:
-    from ledgerguard.declarations.reader import read
+    from ledgerguard.declarations.reader import parse_declarations
 
     grant = {"container": "c", "images": [IMAGE], "target": "/x", "exec": [{"argv": ["a"]}]}
     (old,) = (
-        read(json.dumps({"schema": 1, "volumes": {"v": {"environment": "dev", "grants": [grant]}}})).volumes["v"].grants
+        parse_declarations(json.dumps({"schema": 1, "volumes": {"v": {"environment": "dev", "grants": [grant]}}}))
+        .volumes["v"]
+        .grants
     )
     (new,) = (
-        read(json.dumps({"schema": 2, "volumes": {"v": {"environment": "dev", "grants": [grant]}}})).volumes["v"].grants
+        parse_declarations(json.dumps({"schema": 2, "volumes": {"v": {"environment": "dev", "grants": [grant]}}}))
+        .volumes["v"]
+        .grants
     )
     assert (old.host, old.exec[0].tty, old.exec[0].input) == (None, True, True)
     assert (new.host, new.exec[0].tty, new.exec[0].input) == ({}, False, False)
@@ -115,17 +119,19 @@ def test_what_schema_1_granted_has_terminals_until_it_is_declared_again() -> Non
 
 def test_check_names_what_is_declared_by_schema_1_and_it_is_no_fault() -> None:
     def told(declarations: Declarations) -> list[Any]:
-        return list(self_check._undescribed(Scene(Policy(declarations), host())))
+        return list(self_check._check_schema(Context(Policy(declarations), host())))
 
     (finding,) = told(Declarations({VOLUME: DECLARED}))
     assert (finding.verdict, GRANT.container in finding.what) == ("ok", True)
     assert told(Declarations({VOLUME: replace(DECLARED, grants=(replace(GRANT, host={}),))})) == []
 
 
-@pytest.mark.parametrize("refusal", [lost(("v",), "mount", "x"), Refused("x", "ledgerguard allow wordpress-db i 'y'")])
-def test_check_never_suggests_to_stop_somebodys_database(refusal: Refused) -> None:
+@pytest.mark.parametrize(
+    "refusal", [volume_refusal(("v",), "mount", "x"), Refusal("x", "ledgerguard allow wordpress-db i 'y'")]
+)
+def test_check_never_suggests_to_stop_somebodys_database(refusal: Refusal) -> None:
     made = Container("wordpress-db", "i", (), (), "", (), "", (), (), {})
-    hint = self_check._way_out(made, refusal)
+    hint = self_check._container_hint(made, refusal)
     assert "stop" not in hint
     assert "docker rm" not in hint
     assert ("ledgerguard grant wordpress-db" if refusal.verdict.volumes else "ledgerguard allow wordpress-db") in hint

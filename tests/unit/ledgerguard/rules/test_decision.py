@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from ledgerguard.api.containers import recorded
+from ledgerguard.api.containers import parse_engine_files
 from ledgerguard.api.request import Request
-from ledgerguard.declarations.model import Declarations, Declared, Grant, OtherMount
+from ledgerguard.declarations.model import Declarations, DeclaredVolume, Grant, OtherMount
 from ledgerguard.model import Image, Volume
 from ledgerguard.rules.decision import decide
 from ledgerguard.rules.host_config import MASKED_PATHS
@@ -614,7 +614,7 @@ def test_the_container_it_made_is_not_started_either() -> None:
     for options, allowed in ((None, True), ({"ReadOnlyNonRecursive": True}, False)):
         kept = {**point, "Spec": {"Source": "/mnt", "BindOptions": options}}
         config = {"ID": "6" * 64, "Name": "/old", "Config": {}, "State": {}, "MountPoints": {"/x": kept}}
-        known.all_containers = [recorded(config, {"Binds": ["/mnt:/x:ro"]}, None)]
+        known.all_containers = [parse_engine_files(config, {"Binds": ["/mnt:/x:ro"]}, None)]
         assert verdicts(start, known) == (allowed, allowed)
 
 
@@ -626,7 +626,7 @@ def test_where_the_engine_makes_a_mount_a_receiver_it_is_judged_by_its_path() ->
     for path in ("/", "/var/lib/docker", "/var/lib/docker/volumes", "/var/lib/docker/containers", "/var"):
         point = {"Type": "bind", "Source": path, "Destination": "/x", "RW": False, "Propagation": "rslave", "Spec": {}}
         config = {"ID": "6" * 64, "Name": "/reads", "Config": {}, "State": {}, "MountPoints": {"/x": point}}
-        known.all_containers = [recorded(config, {"Binds": [f"{path}:/x:ro"]}, None)]
+        known.all_containers = [parse_engine_files(config, {"Binds": [f"{path}:/x:ro"]}, None)]
         found[path] = verdicts(start, known)
     assert found == {
         "/": (True, False),
@@ -737,7 +737,10 @@ def test_the_vault_writes_its_own_volume_and_reads_the_databases() -> None:
     known.volumes_by_name["backups"] = Volume("backups", labels=LABELS)
     common = {"container": "vault", "images": (IMAGE,), "mounts": (OtherMount("socket", "/run/postgresql"),)}
     reads, writes = Grant(**common, target="/db", read_only=True), Grant(**common, target="/backups")
-    volumes = {VOLUME: replace(DECLARED, grants=(reads,)), "backups": Declared("backups", "dev", grants=(writes,))}
+    volumes = {
+        VOLUME: replace(DECLARED, grants=(reads,)),
+        "backups": DeclaredVolume("backups", "dev", grants=(writes,)),
+    }
     chosen = replace(policy("strict"), declarations=Declarations(volumes))
     binds = [f"{VOLUME}:/db:ro", "backups:/backups", "socket:/run/postgresql"]
 
@@ -755,7 +758,7 @@ def test_anonymous_protected_volumes_are_not_removed_with_their_container() -> N
     known = host()
     name = "f" * 64
     known.volumes_by_name[name] = Volume(name, labels=LABELS)
-    known.all_containers.append(container("6" * 64, "anonymous", mount(name, named=False)))
+    known.all_containers.append(container("6" * 64, "anonymous", mount(name, is_named=False)))
     assert verdicts(request("DELETE", "/containers/anonymous?v=1&force=1"), known) == (False, False)
     assert verdicts(request("DELETE", "/containers/anonymous?force=1"), known) == (True, True)
 
@@ -764,7 +767,7 @@ def test_a_container_with_rm_does_not_borrow_an_anonymous_protected_volume() -> 
     known = host()
     name = "f" * 64
     known.volumes_by_name[name] = Volume(name, labels=LABELS)
-    borrowed = mount(name, read_only=True, named=False)
+    borrowed = mount(name, read_only=True, is_named=False)
     known.all_containers.append(container("6" * 64, "anonymous", borrowed))
     known.all_containers.append(container("8" * 64, "borrows", borrowed, host={"autoremove": True}))
     assert verdicts(create({"VolumesFrom": ["anonymous:ro"], "AutoRemove": True}), known) == (False, False)

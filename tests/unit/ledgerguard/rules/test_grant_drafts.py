@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 
 from ledgerguard.api import containers
-from ledgerguard.declarations.model import Declarations, Declared, Grant, OtherMount, Pattern
-from ledgerguard.declarations.reader import read
-from ledgerguard.lookups.engine_api import image_of
+from ledgerguard.declarations.model import Declarations, DeclaredVolume, Grant, OtherMount, Pattern
+from ledgerguard.declarations.reader import parse_declarations
+from ledgerguard.lookups.engine_api import parse_image
 from ledgerguard.model import PROTECT, Container, Image, Volume
-from ledgerguard.refusal import Refused
+from ledgerguard.refusal import Refusal
 from ledgerguard.rules import ownership
-from ledgerguard.rules.grant_drafts import GrantError, grants_of, to_data
-from ledgerguard.rules.policy import Policy, Scene
+from ledgerguard.rules.grant_drafts import GrantError, draft_grants, to_document
+from ledgerguard.rules.policy import Context, Policy
 from tests.unit.ledgerguard.fakes import Known
 
 RECORDED: dict[str, Any] = json.loads((Path(__file__).parents[1] / "containers.json").read_text())
@@ -35,36 +35,36 @@ REFUSED = {
 
 
 def shown(name: str) -> Container:
-    return containers.inspected(RECORDED["containers"][name]["inspect"])
+    return containers.parse_inspect(RECORDED["containers"][name]["inspect"])
 
 
 def image(name: str) -> Image:
-    return image_of(RECORDED["images"][RECORDED["containers"][name]["inspect"]["Image"]])
+    return parse_image(RECORDED["images"][RECORDED["containers"][name]["inspect"]["Image"]])
 
 
 def granted(name: str) -> dict[str, Grant]:
-    return grants_of(shown(name), image(name))
+    return draft_grants(shown(name), image(name))
 
 
-def host_with(grants: dict[str, Grant], name: str) -> Scene:
-    declared = {volume: Declared(volume, "dev", grants=(grant,)) for volume, grant in grants.items()}
+def host_with(grants: dict[str, Grant], name: str) -> Context:
+    declared = {volume: DeclaredVolume(volume, "dev", grants=(grant,)) for volume, grant in grants.items()}
     volumes = {volume: Volume(volume, labels={PROTECT: "true"}) for volume in ("backups", "scratch")}
     known = Known(volumes, images={image(name).id: image(name)})
-    return Scene(Policy(Declarations(declared)), known)
+    return Context(Policy(Declarations(declared)), known)
 
 
 def judge(container: Container, grants: dict[str, Grant], name: str, *, created: bool) -> None:
-    ownership.check(container, host_with(grants, name), to_be_created=created)
+    ownership.check_container(container, host_with(grants, name), to_be_created=created)
 
 
 def asked_for(name: str) -> Container:
     body = json.dumps(RECORDED["containers"][name]["request"]).encode()
-    return containers.created(name, body, lambda _reference, _mounts: image(name))
+    return containers.parse_create_request(name, body, lambda _reference, _mounts: image(name))
 
 
 def on_disk(name: str) -> Container:
     files = RECORDED["containers"][name]
-    return containers.recorded(files["config.v2.json"], files["hostconfig.json"], None)
+    return containers.parse_engine_files(files["config.v2.json"], files["hostconfig.json"], None)
 
 
 @pytest.mark.parametrize("name", [*GRANTED, *REFUSED, "without-a-volume"])
@@ -83,7 +83,7 @@ def test_the_granted_container_may_be_made_and_started(name: str) -> None:
 @pytest.mark.parametrize("name", [one for one in GRANTED if one != "reader"])
 def test_without_its_grant_it_may_not(name: str) -> None:
     for container, created in ((asked_for(name), True), (on_disk(name), False)):
-        with pytest.raises(Refused, match="no grant names this container"):
+        with pytest.raises(Refusal, match="no grant names this container"):
             judge(container, {}, name, created=created)
 
 
@@ -102,14 +102,14 @@ def test_without_its_grant_it_may_not(name: str) -> None:
 )
 @pytest.mark.parametrize("name", ["owner", "as-its-image", "odd"])
 def test_a_container_that_differs_in_one_thing_may_not(name: str, change: dict[str, Any]) -> None:
-    with pytest.raises(Refused, match="may not write to it"):
+    with pytest.raises(Refusal, match="may not write to it"):
         judge(replace(on_disk(name), **change), granted(name), name, created=False)
 
 
 def test_what_the_image_says_is_left_to_the_image() -> None:
     (grant,) = granted("as-its-image").values()
     wanted = {"container": "as-its-image", "images": (image("as-its-image").id,), "target": "/backups"}
-    assert to_data(grant) == wanted
+    assert to_document(grant) == wanted
 
 
 def test_an_entrypoint_of_its_own_leaves_nothing_of_the_images_command() -> None:
@@ -120,14 +120,14 @@ def test_an_entrypoint_of_its_own_leaves_nothing_of_the_images_command() -> None
 
 
 def test_names_of_the_environment_are_kept_and_no_values() -> None:
-    text = json.dumps({name: to_data(one) for name, one in granted("odd").items()})
+    text = json.dumps({name: to_document(one) for name, one in granted("odd").items()})
     assert granted("odd")["backups"].environment == ("CHOSEN", "PATH")
     assert "a value" not in text
 
 
 def test_other_mounts_are_kept_as_they_are_and_as_they_were_asked_for() -> None:
     mounts = granted("odd")["backups"].mounts
-    anonymous = next(one.source for one in shown("odd").mounts if not one.named and one.kind == "volume")
+    anonymous = next(one.source for one in shown("odd").mounts if not one.is_named and one.kind == "volume")
     assert set(mounts) == {
         OtherMount("/etc/hosts", "/h", True),
         OtherMount("/etc/hostname/../hosts", "/h", True),
@@ -140,15 +140,15 @@ def test_other_mounts_are_kept_as_they_are_and_as_they_were_asked_for() -> None:
 
 
 def test_an_anonymous_volume_is_granted_only_when_it_is_named() -> None:
-    anonymous = next(one.source for one in shown("odd").mounts if not one.named and one.kind == "volume")
+    anonymous = next(one.source for one in shown("odd").mounts if not one.is_named and one.kind == "volume")
     assert set(granted("odd")) == {"backups", "scratch"}
-    only = grants_of(shown("odd"), image("odd"), [anonymous])
+    only = draft_grants(shown("odd"), image("odd"), [anonymous])
     assert {name: one.target for name, one in only.items()} == {anonymous: "/anonymous"}
 
 
 def test_patterns_are_taken_over() -> None:
     patterns = (Pattern(("pg_isready", "**")),)
-    assert {one.exec for one in grants_of(shown("owner"), image("owner"), (), patterns).values()} == {patterns}
+    assert {one.exec for one in draft_grants(shown("owner"), image("owner"), (), patterns).values()} == {patterns}
 
 
 @pytest.mark.parametrize(("name", "reason"), REFUSED.items())
@@ -159,7 +159,7 @@ def test_what_no_grant_could_let_in_is_said(name: str, reason: str) -> None:
 
 def test_a_volume_that_is_not_mounted_is_said_with_those_that_are() -> None:
     with pytest.raises(GrantError, match=r"volume media is not mounted \(mounted: backups, scratch\)"):
-        grants_of(shown("owner"), image("owner"), ["media"])
+        draft_grants(shown("owner"), image("owner"), ["media"])
     with pytest.raises(GrantError, match="it mounts no volume by its name"):
         granted("without-a-volume")
 
@@ -167,6 +167,6 @@ def test_a_volume_that_is_not_mounted_is_said_with_those_that_are() -> None:
 @pytest.mark.parametrize("name", GRANTED)
 def test_a_grant_is_written_as_declarations_are_read(name: str) -> None:
     grants = granted(name)
-    volumes = {volume: {"environment": "dev", "grants": [to_data(one)]} for volume, one in grants.items()}
-    found = read(json.dumps({"schema": 2, "volumes": volumes})).volumes
+    volumes = {volume: {"environment": "dev", "grants": [to_document(one)]} for volume, one in grants.items()}
+    found = parse_declarations(json.dumps({"schema": 2, "volumes": volumes})).volumes
     assert {volume: one.grants for volume, one in found.items()} == {volume: (one,) for volume, one in grants.items()}

@@ -19,7 +19,7 @@ from ledgerguard.declarations import reader
 from ledgerguard.model import Container, Endpoint, Exec, Image, Mount, Volume
 from ledgerguard.refusal import LookupFailed
 from ledgerguard.rules.decision import decide
-from ledgerguard.rules.host_areas import ENGINE_SOCKETS, SOCKETS, Places
+from ledgerguard.rules.host_areas import ENGINE_SOCKETS, SOCKETS, HostAreas
 from ledgerguard.rules.policy import Policy
 
 DATA = json.loads((Path(__file__).parents[1] / "requests.json").read_text())
@@ -104,11 +104,11 @@ class Replayed:
         return bool(self._get("only_root_changes", path))
 
 
-KNOWN = reader.read(json.dumps(DATA["declarations"]))
+KNOWN = reader.parse_declarations(json.dumps(DATA["declarations"]))
 ENGINE = "/srv/test/docker.sock"
-PLACES = Places(
+PLACES = HostAreas(
     data_root="/srv/test/data",
-    own=("/srv/test/etc", "/srv/test/state", "/srv/test/log"),
+    guard_directories=("/srv/test/etc", "/srv/test/state", "/srv/test/log"),
     sockets=(*SOCKETS, ENGINE),
     engine_sockets=ENGINE_SOCKETS | {ENGINE},
 )

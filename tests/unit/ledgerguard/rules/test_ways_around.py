@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ledgerguard.api.request import Request
-from ledgerguard.declarations.model import Allowance, Declarations, Declared, Grant, OtherMount, Pattern
+from ledgerguard.declarations.model import Allowance, Declarations, DeclaredVolume, Grant, OtherMount, Pattern
 from ledgerguard.model import PROTECT, Container, Exec, Mount, Volume
 from ledgerguard.refusal import Verdict
 from ledgerguard.rules import exec_patterns
@@ -107,7 +107,7 @@ def test_each_command_that_starts_in_an_owner_is_told_to_the_audit_and_none_else
      "postgresql://x": False, "a:b": False, "a/b": False, "ledger\n": False}.items(),
 )  # fmt: skip
 def test_a_name_is_a_name_and_no_server(word: str, fits: bool) -> None:
-    assert exec_patterns.words_fit(("psql", word), ("psql", "{name}")) is fits
+    assert exec_patterns.words_match(("psql", word), ("psql", "{name}")) is fits
 
 
 def test_the_commands_are_those_of_the_version_that_runs() -> None:
@@ -458,7 +458,7 @@ def test_an_owner_differs_in_nothing_from_its_grant(change: dict[str, Any], faul
 
 
 def test_declared_volumes_of_nobody_have_no_owner() -> None:
-    declared = Declarations({VOLUME: Declared(VOLUME, "dev")})
+    declared = Declarations({VOLUME: DeclaredVolume(VOLUME, "dev")})
     start = request("POST", f"/containers/{GRANT.container}/start")
     assert "no grant names this container" in decide(start, Policy(declared), host()).reason
 
@@ -467,7 +467,7 @@ def test_declared_volumes_of_nobody_have_no_owner() -> None:
     ("mounts", "fault"),
     [
         ((mount(VOLUME, TARGET, propagates=True), mount(CONFIG, "/config", True)), "shared propagation"),
-        ((mount(VOLUME, TARGET, odd="mode 'z'"), mount(CONFIG, "/config", True)), "mode 'z'"),
+        ((mount(VOLUME, TARGET, unsupported="mode 'z'"), mount(CONFIG, "/config", True)), "mode 'z'"),
         (
             (mount(VOLUME, TARGET), mount(CONFIG, "/config")),
             "mount /etc/ledgerflow/ledger-dev/postgres/config at /config",
@@ -496,7 +496,7 @@ def test_volumes_of_continuous_integration_are_disposable_unless_they_are_declar
     known.volumes_by_name["made"] = Volume("made", labels=labels)
     for asked in (request("DELETE", "/volumes/made"), create({"Binds": ["made:/x"]})):
         assert verdicts(asked, known) == (not kept, not kept)
-    declared = replace(policy().declarations, volumes={"made": Declared("made", "ci")})
+    declared = replace(policy().declarations, volumes={"made": DeclaredVolume("made", "ci")})
     assert verdicts(request("DELETE", "/volumes/made"), known, declared) == NEITHER
 
 

@@ -13,12 +13,12 @@ import pytest
 
 from ledgerguard.declarations.merging import to_json
 from ledgerguard.declarations.model import Declarations
-from ledgerguard.lookups.declarations_file import Watched
+from ledgerguard.lookups.declarations_file import DeclarationsFile
 from ledgerguard.refusal import LookupFailed, Verdict
 from ledgerguard.service import audit
 from ledgerguard.service.audit import Audit
 from ledgerguard.service.guard import Guard
-from ledgerguard.service.unlocks import Unlock, UnlockError, Unlocks, seconds_of
+from ledgerguard.service.unlocks import Unlock, UnlockError, Unlocks, parse_span
 from tests.unit.ledgerguard.fakes import DECLARED, LABELLED, PLAIN, VOLUME, host, request
 
 REMOVE, HARMLESS = request("DELETE", f"/volumes/{VOLUME}"), request("DELETE", f"/volumes/{PLAIN}")
@@ -29,11 +29,11 @@ def made(tmp_path: Path, **more: Any) -> Guard:
     file.write_text(to_json(Declarations({VOLUME: DECLARED})))
     file.chmod(0o644)
     log = Audit(tmp_path / "audit.jsonl", syslog=str(tmp_path / "none"))
-    return Guard(host(), Watched(file), Unlocks(tmp_path / "unlocks"), log, **more)
+    return Guard(host(), DeclarationsFile(file), Unlocks(tmp_path / "unlocks"), log, **more)
 
 
 def told(tmp_path: Path) -> list[dict[str, Any]]:
-    return list(audit.lines(tmp_path / "audit.jsonl"))
+    return list(audit.read_lines(tmp_path / "audit.jsonl"))
 
 
 def unlock(tmp_path: Path, volume: str = VOLUME, operation: str = "remove", seconds: float = 60) -> None:
@@ -164,30 +164,30 @@ def test_declarations_that_broke_or_went_or_belong_to_others_refuse_everything_b
 def test_declarations_in_a_place_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(LookupFailed):
-        Watched(tmp_path / "file" / "volumes.json").read()
-    assert Watched(tmp_path / "none.json").read() == Declarations()
+        DeclarationsFile(tmp_path / "file" / "volumes.json").read()
+    assert DeclarationsFile(tmp_path / "none.json").read() == Declarations()
 
 
 # --- audit ------------------------------------------------------------------------------------------------------------
 
 
 def test_the_audit_is_rotated_and_read_in_order(tmp_path: Path) -> None:
-    log = Audit(tmp_path / "a", max_bytes=300, kept=2, syslog=str(tmp_path / "none"))
+    log = Audit(tmp_path / "a", max_bytes=300, generations=2, syslog=str(tmp_path / "none"))
     for number in range(12):
         assert log.write("refused", reason=f"number {number}", volumes=["v"])
-    kept = [line["reason"] for line in audit.lines(tmp_path / "a", 2)]
+    kept = [line["reason"] for line in audit.read_lines(tmp_path / "a", 2)]
     assert kept == [f"number {number}" for number in range(12 - len(kept), 12)]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "a.1", "a.2"]
     assert all(path.stat().st_size <= 300 for path in tmp_path.iterdir())
 
 
 def test_lines_are_chosen_by_time_volume_and_verdict() -> None:
-    line = {"time": audit.now(), "volumes": ["v"], "verdict": "refused"}
-    assert audit.chosen(line, 60, "v", "refused")
-    assert audit.chosen(line, None, "", "")
-    assert not audit.chosen({**line, "time": "2020-01-01T00:00:00.000Z"}, 60, "", "")
-    assert not audit.chosen(line, None, "w", "")
-    assert not audit.chosen(line, None, "", "unlock")
+    line = {"time": audit.timestamp(), "volumes": ["v"], "verdict": "refused"}
+    assert audit.is_selected(line, 60, "v", "refused")
+    assert audit.is_selected(line, None, "", "")
+    assert not audit.is_selected({**line, "time": "2020-01-01T00:00:00.000Z"}, 60, "", "")
+    assert not audit.is_selected(line, None, "w", "")
+    assert not audit.is_selected(line, None, "", "unlock")
 
 
 def test_the_hook_gets_each_line_and_a_missing_one_does_no_harm(tmp_path: Path) -> None:
@@ -216,13 +216,13 @@ def test_syslog_gets_the_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("span", "seconds"), [("30s", 30), ("5m", 300), ("1h", 3600)])
 def test_spans(span: str, seconds: int) -> None:
-    assert seconds_of(span) == seconds
+    assert parse_span(span) == seconds
 
 
 @pytest.mark.parametrize("span", ["", "5", "0m", "2h", "-5m", "5d", "m"])
 def test_other_spans_are_refused(span: str) -> None:
     with pytest.raises(UnlockError):
-        seconds_of(span)
+        parse_span(span)
 
 
 def test_unlocks_are_listed_taken_back_and_of_known_operations(tmp_path: Path) -> None:

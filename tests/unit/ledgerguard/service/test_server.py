@@ -21,7 +21,7 @@ import pytest
 from ledgerguard.refusal import Verdict
 from ledgerguard.rules.decision import decide
 from ledgerguard.service import daemon, server
-from ledgerguard.service.daemon import Settings, guard_of, write_state
+from ledgerguard.service.daemon import Settings, build_guard, write_state
 from ledgerguard.service.deadlines import Deadlines
 from ledgerguard.service.server import Server, ask_status, listen
 from tests.unit.ledgerguard.fakes import PLAIN, VOLUME
@@ -207,7 +207,7 @@ def test_an_error_of_ours_is_a_refusal(tmp_path: Path, monkeypatch: pytest.Monke
     def wrong(_body: bytes) -> None:
         raise ZeroDivisionError("ours")
 
-    monkeypatch.setattr(server, "message_of", wrong)
+    monkeypatch.setattr(server, "parse_message", wrong)
     with running(tmp_path) as path, client(path) as plain:
         assert "ZeroDivisionError" in post(plain, "/AuthZPlugin.AuthZReq", b"{}")["Msg"]
 
@@ -279,7 +279,7 @@ def test_systemds_socket_is_taken_and_told(tmp_path: Path, monkeypatch: pytest.M
             assert taken.getsockname() == str(tmp_path / "s")
         manager.bind(str(tmp_path / "n"))
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "n"))
-        server.notify("READY=1")
+        server.notify_systemd("READY=1")
         assert manager.recv(100) == b"READY=1"
 
 
@@ -311,8 +311,8 @@ def test_serving_writes_its_state_and_ends_when_told(tmp_path: Path, monkeypatch
 
 
 def test_the_watchdog_is_fed_only_while_the_guard_refuses_what_it_must(tmp_path: Path) -> None:
-    one = guard_of(settings(tmp_path))
-    assert daemon._alive(one)
+    one = build_guard(settings(tmp_path))
+    assert daemon._is_alive(one)
     write_state(one, settings(tmp_path))  # no directory: nothing is raised
 
 
