@@ -1,7 +1,6 @@
-"""From a container, as the engine shows it, to the grants that let exactly this container hold its volumes. Pure.
+"""Drafts the grants that let exactly one container, as the engine shows it, hold its volumes. Pure.
 
-A module of its own because it is the judge's question turned round: `holding` compares a container with its grants, and
-what is made here is tried on `holding` before anybody declares it.
+A module of its own because it is `grant_matching` the other way round: a draft is tried there before it is returned.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Whether a container is what was declared: an owner of all that it holds, or a member of a stack.
 
 A module of its own because holding a volume, joining a network and running a command ask the same of a container, and
-`granting` tries on it what it made. Pure but for the look-ups.
+`grant_drafts` tries its drafts on it. Pure but for the look-ups.
 """
 
 from __future__ import annotations
