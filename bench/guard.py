@@ -26,7 +26,7 @@ from pathlib import Path
 from bench import figures
 from bench.figures import Demand
 from scripts import marked
-from tests.guard.own import SYSTEM_PYTHON, GuardedEngine, own_engine
+from tests.guard.guarded_engine import SYSTEM_PYTHON, GuardedEngine, guarded_engine
 from tests.guard.world import OTHER, VICTIM, World
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -111,7 +111,7 @@ def measure() -> tuple[list[Cost], dict[str, Load], float]:
     only_yes = (SYSTEM_PYTHON, "-I", str(ROOT / "bench/answering_plugin.py"))
     with ExitStack() as stack:
         plugins: dict[str, tuple[str, ...]] = {"": (), "standard": (), "only yes": only_yes}
-        worlds = [World(stack.enter_context(own_engine("26.1", name, runner))) for name, runner in plugins.items()]
+        worlds = [World(stack.enter_context(guarded_engine("26.1", name, runner))) for name, runner in plugins.items()]
         clients = []
         for world in worlds:
             world.prepare()

@@ -89,10 +89,10 @@ class Inspector:
         if process.returncode == 0:
             project = read_project(process.stdout)
             # With a name and no file compose goes by the labels of what is there, and not by a file it finds.
-            by_label = (
-                self._of_project(command.docker, project_name) if project_name and not command.values("file") else ()
-            )
-            return replace(project, volumes=tuple({*project.volumes, *by_label}))
+            if project_name and not command.values("file"):
+                labelled = self._of_project(command.docker, project_name)
+                return replace(project, volumes=tuple({*project.volumes, *labelled}))
+            return project
         if "no configuration file" in process.stderr.lower():
             return Project(project_name, self._of_project(command.docker, project_name)) if project_name else None
         raise InspectionError(f"docker compose config: {_last_line(process.stderr)}")
@@ -136,8 +136,8 @@ class Inspector:
         missing = [line for line in process.stderr.splitlines() if line.strip() and "no such" not in line.lower()]
         if process.returncode != 0 and (missing or not process.stderr.strip()):
             raise InspectionError(f"docker {kind} inspect: {_last_line(process.stderr)}")
-        documents = _parse_json(process.stdout or "[]")
-        return [document for document in documents if isinstance(document, dict)] if isinstance(documents, list) else []
+        documents = _as_list(_parse_json(process.stdout or "[]"))
+        return [document for document in documents if isinstance(document, dict)]
 
     def _api(self, docker: Options) -> tuple[int, ...]:
         """The version of the API that will be spoken; empty where it is not told."""
@@ -163,37 +163,41 @@ class Inspector:
 
 def read_project(text: str) -> Project:
     """A project as `docker compose config --format json` writes it."""
-    document = _parse_json(text)
-    project = document if isinstance(document, dict) else {}
-    volumes = project.get("volumes") or {}
-    own_volumes = {key: volume or {} for key, volume in volumes.items() if not (volume or {}).get("external")}
-    services = (project.get("services") or {}).values()
+    project = _as_object(_parse_json(text))
+    name = str(project.get("name", ""))
+    volumes = {key: _as_object(volume) for key, volume in _as_object(project.get("volumes")).items()}
+    services = _as_object(project.get("services")).values()
+    labels = [_as_object(_as_object(service).get("labels")) for service in services]
     return Project(
-        name=str(project.get("name", "")),
-        volumes=tuple(
-            str(volume.get("name") or f"{project.get('name', '')}_{key}") for key, volume in own_volumes.items()
-        ),
-        environments=frozenset(
-            str(service["labels"][ENVIRONMENT])
-            for service in services
-            if ENVIRONMENT in ((service or {}).get("labels") or {})
-        ),
+        name=name,
+        volumes=tuple(_volume_name(name, key, volume) for key, volume in volumes.items() if not volume.get("external")),
+        environments=frozenset(str(mapping[ENVIRONMENT]) for mapping in labels if ENVIRONMENT in mapping),
     )
+
+
+def _volume_name(project: str, key: str, volume: Mapping[str, Any]) -> str:
+    return str(volume.get("name") or f"{project}_{key}")
+
+
+def _as_object(document: Any) -> dict[str, Any]:
+    """The object itself; an empty one for null and for anything else."""
+    return document if isinstance(document, dict) else {}
 
 
 def container_facts(document: Mapping[str, Any]) -> dict[str, Any]:
     """Labels, and the names of mounted volumes, of a container as the engine's inspect tells it."""
     mounts = document.get("Mounts") or []
+    names = [mount.get("Name") for mount in mounts if mount.get("Type") == "volume"]
     return {
-        "labels": (document.get("Config") or {}).get("Labels") or {},
-        "volumes": [str(mount.get("Name")) for mount in mounts if mount.get("Type") == "volume" and mount.get("Name")],
+        "labels": _as_object(_as_object(document.get("Config")).get("Labels")),
+        "volumes": [str(name) for name in names if name],
     }
 
 
 def volume_of(document: Mapping[str, Any]) -> Volume:
     """A volume as the engine's inspect tells it."""
-    labels = {str(key): str(text) for key, text in (document.get("Labels") or {}).items()}
-    return Volume(str(document["Name"]), labels, str((document.get("Options") or {}).get("device", "")))
+    labels = {str(key): str(text) for key, text in _as_object(document.get("Labels")).items()}
+    return Volume(str(document["Name"]), labels, str(_as_object(document.get("Options")).get("device", "")))
 
 
 def prune_filters(command: Command) -> tuple[str, ...]:
@@ -219,15 +223,16 @@ def read_declarations(path: Path) -> dict[str, str]:
         raise ValueError(f"{path}: {error.strerror}") from error
     except ValueError as error:
         raise ValueError(f"{path}: not JSON: {error}") from error
-    volumes = document.get("volumes") if isinstance(document, dict) else None
+    volumes = _as_object(document).get("volumes")
     if isinstance(volumes, list):
         volumes = {str(volume.get("name")): volume for volume in volumes if isinstance(volume, dict)}
     if not isinstance(volumes, dict):
         raise ValueError(f"{path}: no volumes in it")
-    return {
-        str(name): str(volume.get("environment", "unknown")) if isinstance(volume, dict) else "unknown"
-        for name, volume in volumes.items()
-    }
+    return {str(name): str(_as_object(volume).get("environment", "unknown")) for name, volume in volumes.items()}
+
+
+def _as_list(document: Any) -> list[Any]:
+    return document if isinstance(document, list) else []
 
 
 def _parse_json(text: str) -> Any:

@@ -158,17 +158,17 @@ def main(argv: list[str]) -> int:
     if "serve" in argv[:2]:  # before it stands the installed guard's archive, which the other commands are run from
         return serve(argv[argv.index("serve") :])
     from tests.guard.attempts import ATTEMPTS, TWINS
-    from tests.guard.judging import outcome
-    from tests.guard.own import own_engine, zipped
+    from tests.guard.guarded_engine import guarded_engine, pack_guard
+    from tests.guard.outcomes import judge_attempt
     from tests.guard.world import World
 
-    archive = zipped()
-    with own_engine("26.1", "standard", (sys.executable, str(Path(__file__)), str(archive))) as engine:
+    archive = pack_guard()
+    with guarded_engine("26.1", "standard", (sys.executable, str(Path(__file__)), str(archive))) as engine:
         world = World(engine)
         world.prepare()
         for one in (*ATTEMPTS, *TWINS):
             if one.only in ("", "26.1"):
-                outcome(one, world)
+                judge_attempt(one, world)
         lines = (engine.place / "state/requests.jsonl").read_text().splitlines()
         found = collect(str(engine.place), world.declaration({}), lines)
     Path(argv[0]).write_text(written(found))

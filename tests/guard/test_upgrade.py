@@ -16,7 +16,7 @@ import pytest
 
 from filter_plugins.declarations import network_declarations, service_declarations
 from filter_plugins.service import compose_project
-from tests.guard.own import has_old_engine, own_engine
+from tests.guard.guarded_engine import guarded_engine, has_old_engine
 from tests.guard.world import PROTECT, World
 from tests.unit.filter_plugins.test_compose_requests import SERVICES, STACK, as_schema_1, described
 
@@ -78,7 +78,7 @@ class Stack:
 @pytest.fixture(scope="module", params=["26.1", *(["20.10"] if has_old_engine() else [])])
 def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     """20.10 is asked to connect to one network after the other, where 26.1 is told all at once."""
-    with own_engine(request.param, "strict") as engine:
+    with guarded_engine(request.param, "strict") as engine:
         made = Stack(World(engine))
         yield made
         shutil.rmtree(made.place)

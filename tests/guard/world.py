@@ -21,7 +21,7 @@ from typing import Any
 
 import docker
 
-from tests.guard.own import GuardedEngine
+from tests.guard.guarded_engine import GuardedEngine
 
 PROTECT = "com.ledgerflow.protect"
 VICTIM, BACKED, ANONYMOUS, OTHER = "victim", "backed", "holder-of-anonymous", "other"
@@ -205,7 +205,7 @@ class World:
 
     @contextmanager
     def granted(self, **more: Any) -> Iterator[None]:
-        """DeclaredVolume with a grant more, by volume, for as long as it lasts."""
+        """The volume is declared with a grant more, by volume, for as long as it lasts."""
         self.declare(**more)
         try:
             yield

@@ -92,25 +92,25 @@ def parse_engine_files(config_v2: Mapping[str, Json], hostconfig: Mapping[str, J
     )
 
 
-def _parse_mount_point(target: str, point: Mapping[str, Json], requested: Mount | None) -> Mount:
+def _parse_mount_point(target: str, point: Mapping[str, Json], request: Mount | None) -> Mount:
     kind = gojson.text(point.get("type"), "Type") or ("volume" if point.get("name") else "bind")
     spec = gojson.struct(point.get("spec"), "Spec")
     bind = gojson.struct(spec.get("bindoptions"), "Spec.BindOptions")
-    propagation = gojson.text(point.get("propagation"), "Propagation")
+    propagates = gojson.text(point.get("propagation"), "Propagation") in _SHARED
+    requested = request or Mount(kind, "", target, propagates=propagates)
     return Mount(
         kind=kind,
         source=gojson.text(point.get("name" if kind == "volume" else "source"), "Source"),
         target=gojson.text(point.get("destination"), "Destination") or target,
         read_only=not gojson.flag(point.get("rw"), "RW"),
         # An old API's create request leaves only here that what is below stays writable.
-        complete=(requested.complete if requested else True)
-        and not gojson.flag(bind.get("readonlynonrecursive"), "Spec"),
-        recursive=requested.recursive if requested else True,
+        complete=requested.complete and not gojson.flag(bind.get("readonlynonrecursive"), "Spec"),
+        recursive=requested.recursive,
         # The engine makes whatever overlaps its own directory a receiver; that is judged by the path.
-        propagates=requested.propagates if requested else propagation in _SHARED,
+        propagates=requested.propagates,
         is_named=bool(gojson.text(spec.get("source"), "Spec.Source")),
         driver=gojson.text(point.get("driver"), "Driver"),
-        unsupported=requested.unsupported if requested else "",
+        unsupported=requested.unsupported,
     )
 
 

@@ -48,58 +48,47 @@ def _deeper_than(value: Json, limit: int) -> bool:
     """Level by level: Python's own limit differs between versions."""
     level = [value]
     for _ in range(limit):
-        inner = [
-            list(child.values()) if isinstance(child, dict) else child
-            for child in level
-            if isinstance(child, dict | list)
-        ]
-        level = [child for items_of in inner for child in items_of]
+        level = [child for container in level for child in _children(container)]
     return bool(level)
 
 
+def _children(value: Json) -> list[Json]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
+
+
+def _empty_or_refuse(value: Json, field: str, empty: Any, expected: str) -> Any:
+    """What stands for null, as in Go; refuses a value of another type."""
+    if value is not None:
+        raise Refusal(f"{field}: expected {expected}, found {type(value).__name__}")
+    return empty
+
+
 def struct(value: Json, field: str) -> dict[str, Json]:
-    """The object's fields by folded key; null is an empty object, as in Go."""
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise Refusal(f"{field}: expected an object, found {type(value).__name__}")
-    folded = {key.casefold(): content for key, content in value.items()}
-    if len(folded) != len(value):
+    """The object's fields by folded key; null is an empty object."""
+    fields = mapping(value, field)
+    folded = {key.casefold(): content for key, content in fields.items()}
+    if len(folded) != len(fields):
         raise Refusal(f"{field}: a key is there twice, in different case", "send each key once")
     return folded
 
 
 def mapping(value: Json, field: str) -> dict[str, Json]:
     """A Go map: its keys stay as they are."""
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise Refusal(f"{field}: expected an object, found {type(value).__name__}")
-    return value
+    return value if isinstance(value, dict) else dict(_empty_or_refuse(value, field, {}, "an object"))
 
 
 def text(value: Json, field: str) -> str:
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise Refusal(f"{field}: expected text, found {type(value).__name__}")
-    return value
+    return value if isinstance(value, str) else str(_empty_or_refuse(value, field, "", "text"))
 
 
 def flag(value: Json, field: str) -> bool:
-    if value is None:
-        return False
-    if not isinstance(value, bool):
-        raise Refusal(f"{field}: expected true or false, found {type(value).__name__}")
-    return value
+    return value if isinstance(value, bool) else bool(_empty_or_refuse(value, field, False, "true or false"))
 
 
 def items(value: Json, field: str) -> list[Json]:
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise Refusal(f"{field}: expected a list, found {type(value).__name__}")
-    return value
+    return value if isinstance(value, list) else list(_empty_or_refuse(value, field, [], "a list"))
 
 
 def texts(value: Json, field: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from ledgerguard.declarations.model import (
     NAME,
@@ -25,10 +25,8 @@ from ledgerguard.declarations.model import (
 )
 from ledgerguard.model import PROFILES
 
+T = TypeVar("T")
 IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
-
-
-# --- reading ----------------------------------------------------------------------------------------------------------
 
 
 def _error(path: str, problem: str) -> DeclarationError:
@@ -45,16 +43,18 @@ def _object(value: Any, path: str, known_keys: set[str], required_keys: set[str]
     return value
 
 
-def _text(value: Any, path: str) -> str:
-    if not isinstance(value, str):
-        raise _error(path, f"expected text, found {value!r}")
+def _typed(value: Any, path: str, kind: type[T], expected: str) -> T:
+    if not isinstance(value, kind):
+        raise _error(path, f"expected {expected}, found {value!r}")
     return value
 
 
+def _text(value: Any, path: str) -> str:
+    return _typed(value, path, str, "text")
+
+
 def _texts(value: Any, path: str) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise _error(path, f"expected a list of texts, found {value!r}")
-    return tuple(_text(element, path) for element in value)
+    return tuple(_text(element, path) for element in _typed(value, path, list, "a list of texts"))
 
 
 def _maybe_text(value: Any, path: str) -> str | None:
@@ -66,15 +66,12 @@ def _maybe_texts(value: Any, path: str) -> tuple[str, ...] | None:
 
 
 def _map(value: Any, path: str) -> dict[str, str]:
-    if not isinstance(value, dict):
-        raise _error(path, f"expected an object of texts, found {value!r}")
-    return {key: _text(content, f"{path}.{key}") for key, content in value.items()}
+    texts = _typed(value, path, dict, "an object of texts")
+    return {key: _text(content, f"{path}.{key}") for key, content in texts.items()}
 
 
 def _bool(value: Any, path: str) -> bool:
-    if not isinstance(value, bool):
-        raise _error(path, f"expected true or false, found {value!r}")
-    return value
+    return _typed(value, path, bool, "true or false")
 
 
 def _absolute(value: Any, path: str) -> str:

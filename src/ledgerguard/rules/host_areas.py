@@ -80,6 +80,17 @@ def find_overlap(paths: Iterable[str], areas: Iterable[str]) -> str:
     return next((spot for path in paths for spot in candidates if overlaps(path, spot)), "")
 
 
+def find_holder(paths: Iterable[str], areas: Iterable[str]) -> str:
+    """The first of `areas` that holds one of `paths`; "" if none."""
+    candidates = tuple(paths)
+    return next((area for area in areas for path in candidates if is_within(path, area)), "")
+
+
+def find_within(holder: str, paths: Iterable[str]) -> str:
+    """The first of `paths` that `holder` holds; "" if none."""
+    return next((path for path in paths if is_within(path, holder)), "")
+
+
 def resolve(path: str, lookups: Lookups) -> tuple[str, str]:
     """The path as written without its dots, and where it really leads."""
     return posixpath.normpath("/" + path.lstrip("/")), lookups.real_path(path)

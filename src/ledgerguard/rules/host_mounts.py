@@ -20,11 +20,21 @@ def check_host_path(path: str, mount: Mount, context: Context, may_reach_all: bo
     paths = host_areas.resolve(path, context.lookups)
     _check_missing_source(path, paths, context, may_reach_all)
     # SELinux's `z` relabels what it only reads.
-    if mount.read_only and not mount.unsupported and (may_reach_all or not mount.propagates):
-        if not may_reach_all:
-            _check_readable(path, paths, mount, context)
+    only_reads = mount.read_only and not mount.unsupported
+    if only_reads and may_reach_all:
+        return
+    if only_reads and not mount.propagates:
+        _check_readable(path, paths, mount, context)
         return
     visible = host_areas.visible_paths(paths, mount, context.lookups)
+    _check_protected_paths(path, visible, context)
+    if not may_reach_all:
+        _check_file_systems(path, paths, mount, context, host_areas.KERNEL_FILE_SYSTEMS)
+        check_writable = _check_writable_in_strict if context.is_strict else _check_writable_in_standard
+        check_writable(path, paths, visible, context)
+
+
+def _check_protected_paths(path: str, visible: tuple[str, ...], context: Context) -> None:
     protected = context.protected_paths()
     hit = host_areas.find_overlap(visible, protected)
     if hit:
@@ -32,24 +42,33 @@ def check_host_path(path: str, mount: Mount, context: Context, may_reach_all: bo
         raise volume_refusal(
             (protected[hit],), "mount", f"{path} reaches its directory{detail}", f"-v {protected[hit]}:/x:ro"
         )
-    if may_reach_all:
-        return
-    areas = context.policy.areas
-    _check_file_systems(path, paths, mount, context, host_areas.KERNEL_FILE_SYSTEMS)
-    if context.profile == "standard" and all(map(host_areas.is_in_user_runtime, paths)):
-        return
-    if context.profile == "standard" and set(paths) <= {*areas.engine_sockets, *host_areas.HARMLESS_PATHS}:
-        return
+
+
+def _check_writable_in_standard(path: str, paths: tuple[str, str], visible: tuple[str, ...], context: Context) -> None:
+    """Developers' tools may write the engine's socket and a user's own run-time directory."""
+    harmless = {*context.policy.areas.engine_sockets, *host_areas.HARMLESS_PATHS}
+    if not set(paths) <= harmless and not all(map(host_areas.is_in_user_runtime, paths)):
+        _check_system(path, paths, visible, context, "/home or /srv")
+
+
+def _check_writable_in_strict(path: str, paths: tuple[str, str], visible: tuple[str, ...], context: Context) -> None:
+    if not set(paths) <= host_areas.HARMLESS_PATHS:
+        _check_system(path, paths, visible, context, "/srv")
+        _check_data_directory(path, paths, context)
+
+
+def _check_system(path: str, paths: tuple[str, str], visible: tuple[str, ...], context: Context, safe: str) -> None:
+    """Refuses what leads to root's login, to the system, or to the configuration of owners."""
     login_path = next(filter(host_areas.is_root_login_path, paths), "")
-    system = host_areas.with_locations((*areas.system, *context.owners_files()), context.lookups)
-    hit = login_path or host_areas.find_overlap(visible, system)
-    if hit and not (context.profile == "strict" and set(paths) <= host_areas.HARMLESS_PATHS):
-        safe = "/srv" if context.profile == "strict" else "/home or /srv"
+    hit = login_path or host_areas.find_overlap(visible, _system_areas(context))
+    if hit:
         raise Refusal(
             f"host reach: a writable mount of {path} reaches {hit}", f"mount it read-only, or a directory below {safe}"
         )
-    if context.profile == "strict" and not set(paths) <= host_areas.HARMLESS_PATHS:
-        _check_data_directory(path, paths, context)
+
+
+def _system_areas(context: Context) -> tuple[str, ...]:
+    return host_areas.with_locations((*context.policy.areas.system, *context.owners_files()), context.lookups)
 
 
 def _check_missing_source(path: str, paths: tuple[str, str], context: Context, may_reach_all: bool) -> None:
@@ -59,15 +78,14 @@ def _check_missing_source(path: str, paths: tuple[str, str], context: Context, m
         return
     protected = context.protected_paths()
     locations = host_areas.with_locations(paths, context.lookups)
-    hit = next((area for area in protected for location in locations if host_areas.is_within(location, area)), "")
+    hit = host_areas.find_holder(locations, protected)
     if hit:
         raise volume_refusal(
             (protected[hit],), "mount", f"{path} is not there, and the engine would make it in its directory"
         )
-    if may_reach_all or (context.profile == "standard" and all(map(host_areas.is_in_user_runtime, paths))):
+    if may_reach_all or (not context.is_strict and all(map(host_areas.is_in_user_runtime, paths))):
         return
-    system = host_areas.with_locations((*context.policy.areas.system, *context.owners_files()), context.lookups)
-    hit = next((area for area in system for location in locations if host_areas.is_within(location, area)), "")
+    hit = host_areas.find_holder(locations, _system_areas(context))
     if hit:
         raise Refusal(f"host reach: {path} is not there, and the engine would make it in {hit}", f"mkdir {path} first")
 
@@ -84,7 +102,7 @@ def _check_file_systems(
 
 def _check_data_directory(path: str, paths: tuple[str, str], context: Context) -> None:
     """In strict: what is known to be a place of data, and cannot be turned into another."""
-    if any(not any(host_areas.is_within(checked, area) for area in host_areas.DATA_AREAS) for checked in paths):
+    if not all(host_areas.find_holder((checked,), host_areas.DATA_AREAS) for checked in paths):
         raise Refusal(
             f"host reach (strict): {path} is not below {', '.join(host_areas.DATA_AREAS)}",
             "mount it read-only, or a volume",
@@ -101,46 +119,45 @@ def _check_readable(path: str, paths: tuple[str, str], mount: Mount, context: Co
         return
     areas = context.policy.areas
     locations = host_areas.with_locations(paths, context.lookups)
-    socket_areas = host_areas.with_locations(areas.sockets, context.lookups)
-    sockets = [socket for location in locations for socket in socket_areas if host_areas.is_within(location, socket)]
-    if sockets and (context.profile == "strict" or not set(paths) <= areas.engine_sockets):
+    sockets = host_areas.with_locations(areas.sockets, context.lookups)
+    may_read_sockets = not context.is_strict and set(paths) <= areas.engine_sockets
+    if not may_read_sockets and host_areas.find_holder(locations, sockets):
         raise Refusal(f"host reach: {path} is a socket's place, read-only or not")
-    if context.profile == "strict":
-        engine_areas = host_areas.with_locations((areas.data_root,), context.lookups)
-        contained = [
-            area
-            for location in locations
-            for area in (*socket_areas, *engine_areas)
-            if host_areas.is_within(area, location)
-        ]
-        if contained:
-            raise Refusal(f"host reach (strict): {path} holds {contained[0]}", "mount only what is needed")
-        logs = host_areas.with_locations((f"{areas.data_root}/containers",), context.lookups)
-        if host_areas.find_overlap(locations, engine_areas) and not host_areas.find_overlap(
-            locations, logs
-        ):  # containers' own files, sockets among them
-            raise Refusal(f"host reach (strict): {path} is the engine's own", "mount only what is needed")
+    if context.is_strict:
+        _check_engine_areas(path, locations, sockets, context)
     _check_live_areas(path, paths, mount, context)
     _check_later_mounts(path, paths, mount, context)
     if mount.recursive and not (mount.complete and context.lookups.recursive_read_only()):
         _check_submounts(path, paths, context)
 
 
+def _check_engine_areas(path: str, locations: tuple[str, ...], sockets: tuple[str, ...], context: Context) -> None:
+    """In strict nobody reads what holds the engine's sockets or directory. Its containers' own files may be read."""
+    data_root = context.policy.areas.data_root
+    engine_areas = host_areas.with_locations((data_root,), context.lookups)
+    for location in locations:
+        contained = host_areas.find_within(location, (*sockets, *engine_areas))
+        if contained:
+            raise Refusal(f"host reach (strict): {path} holds {contained}", "mount only what is needed")
+    container_areas = host_areas.with_locations((f"{data_root}/containers",), context.lookups)
+    if host_areas.find_overlap(locations, engine_areas) and not host_areas.find_overlap(locations, container_areas):
+        raise Refusal(f"host reach (strict): {path} is the engine's own", "mount only what is needed")
+
+
 def _check_live_areas(path: str, paths: tuple[str, str], mount: Mount, context: Context) -> None:
     """Reading /proc is enough to enter the file systems of other processes, and reading a socket's place to use it. Of
     `/` nothing is promised in standard, where it may be read."""
-    in_standard = () if paths[1] == "/" else ("/proc",)
-    closed = host_areas.LIVE_AREAS if context.profile == "strict" else in_standard
-    hit = host_areas.find_overlap(
-        host_areas.with_locations(paths, context.lookups), host_areas.with_locations(closed, context.lookups)
-    )
+    if paths[1] == "/" and not context.is_strict:
+        return
+    closed = host_areas.LIVE_AREAS if context.is_strict else ("/proc",)
+    kinds = host_areas.LIVE_FILE_SYSTEMS if context.is_strict else host_areas.PROCESS_FILE_SYSTEMS
+    locations = host_areas.with_locations(paths, context.lookups)
+    hit = host_areas.find_overlap(locations, host_areas.with_locations(closed, context.lookups))
     if hit:
         raise Refusal(
             f"host reach ({context.profile}): {path} reaches {hit}, read-only or not", "mount only what is needed"
         )
-    if context.profile == "strict" or paths[1] != "/":
-        kinds = host_areas.LIVE_FILE_SYSTEMS if context.profile == "strict" else host_areas.PROCESS_FILE_SYSTEMS
-        _check_file_systems(path, paths, mount, context, kinds)
+    _check_file_systems(path, paths, mount, context, kinds)
 
 
 def _check_later_mounts(path: str, paths: tuple[str, str], mount: Mount, context: Context) -> None:

@@ -49,6 +49,10 @@ class Context:
         return self.policy.profile
 
     @property
+    def is_strict(self) -> bool:
+        return self.policy.profile == "strict"
+
+    @property
     def volumes(self) -> Mapping[str, Volume]:
         if "volumes" not in self._cache:
             self._cache["volumes"] = self.lookups.volumes()

@@ -31,6 +31,7 @@ CANARY, CANARY_TEXT = "ledgerguard-canary", "attacked on purpose by ledgerguard 
 CALL_SECONDS = 30.0
 SYSTEMD = Path("/run/systemd/system")
 RUNBOOK = "docs/runbooks/guard-down.md"
+UNGUARDED_HINT = f'{RUNBOOK}, "The engine works without its guard"'
 
 
 def run_checks(settings: Settings, daemon_json: Path, existing: bool) -> list[Finding]:
@@ -99,13 +100,13 @@ def _check_running(settings: Settings) -> Iterator[Finding]:
         return
     yield Finding("guard-answers", GOOD, f"process {status.get('pid')}, started {status.get('started')}")
     mode, expected = status.get("mode"), settings.mode
-    text = f"mode {mode}" + ("" if mode == expected else f", expected {expected}")
-    yield Finding(
-        "mode", GOOD if mode == expected else BAD, text, "" if mode == expected else f"serve --mode {expected}"
-    )
+    if mode == expected:
+        yield Finding("mode", GOOD, f"mode {mode}")
+    else:
+        yield Finding("mode", BAD, f"mode {mode}, expected {expected}", f"serve --mode {expected}")
     if lines_lost := status.get("audit_lines_lost"):
-        text2 = f"{settings.audit_file}: {lines_lost} lines could not be written since {status.get('started')}"
-        yield Finding("audit", BAD, text2, f"df {settings.audit_file.parent}; then {service_hint('restart')}")
+        problem = f"{settings.audit_file}: {lines_lost} lines could not be written since {status.get('started')}"
+        yield Finding("audit", BAD, problem, f"df {settings.audit_file.parent}; then {service_hint('restart')}")
     if status.get("fault"):
         yield Finding("declarations", BAD, str(status["fault"]), "ledgerguard declare FILE")
 
@@ -136,39 +137,40 @@ def _exclusive(state_dir: Path) -> Iterator[None]:
 
 
 def _attack_canary(settings: Settings) -> Iterator[Finding]:
-    hint = f'{RUNBOOK}, "The engine works without its guard"'
     file = settings.data_root / "volumes" / CANARY / "_data" / "canary"
     try:
-        creation = _create_canary(settings)
-        if creation[0] not in (200, 201):
-            yield Finding(
-                "canary",
-                UNKNOWN,
-                f"it cannot be made: {creation[0]} {creation[1][:200]}",
-                "ledgerguard audit" if creation[0] < 500 else RUNBOOK,
-            )
+        status, text = _create_canary(settings)
+        if status not in (200, 201):
+            hint = "ledgerguard audit" if status < 500 else RUNBOOK
+            yield Finding("canary", UNKNOWN, f"it cannot be made: {status} {text[:200]}", hint)
             return
         file.write_text(CANARY_TEXT)
         lines_before = len(_observed_lines(settings))
         status, text = _call_engine(settings, "DELETE", f"/volumes/{CANARY}")
     except OSError as error:
-        yield Finding(
-            "canary", UNKNOWN, f"the engine at {settings.engine} does not answer: {error}", f"docker info; {RUNBOOK}"
-        )
+        problem = f"the engine at {settings.engine} does not answer: {error}"
+        yield Finding("canary", UNKNOWN, problem, f"docker info; {RUNBOOK}")
         return
-    survived = file.exists() and file.read_text() == CANARY_TEXT
     if settings.mode == "observe" and status == 204:
-        was_observed = len(_observed_lines(settings)) > lines_before
-        text = (
-            "its removal was let through and written down" if was_observed else "NOT ACTIVE: its removal was not seen"
-        )
-        yield Finding("canary", GOOD if was_observed else BAD, text, "" if was_observed else hint)
-    elif status == 403 and settings.socket.stem in text and survived:
-        yield Finding("canary", GOOD, "its removal was refused and its file is there")
-    elif survived:
-        yield Finding("canary", UNKNOWN, f"its removal was answered {status} {text[:160]!r}, not by a refusal of ours")
+        yield _observed_removal(len(_observed_lines(settings)) > lines_before)
     else:
-        yield Finding("canary", BAD, f"NOT ACTIVE: the engine removed a protected volume ({status})", hint)
+        is_intact = file.exists() and file.read_text() == CANARY_TEXT
+        yield _removal_answer(status, text, is_intact, settings.socket.stem)
+
+
+def _observed_removal(is_logged: bool) -> Finding:
+    if is_logged:
+        return Finding("canary", GOOD, "its removal was let through and written down")
+    return Finding("canary", BAD, "NOT ACTIVE: its removal was not seen", UNGUARDED_HINT)
+
+
+def _removal_answer(status: int, text: str, is_intact: bool, plugin: str) -> Finding:
+    """What the engine's answer to the canary's removal means."""
+    if not is_intact:
+        return Finding("canary", BAD, f"NOT ACTIVE: the engine removed a protected volume ({status})", UNGUARDED_HINT)
+    if status == 403 and plugin in text:
+        return Finding("canary", GOOD, "its removal was refused and its file is there")
+    return Finding("canary", UNKNOWN, f"its removal was answered {status} {text[:160]!r}, not by a refusal of ours")
 
 
 def _create_canary(settings: Settings) -> tuple[int, str]:
@@ -176,16 +178,18 @@ def _create_canary(settings: Settings) -> tuple[int, str]:
     its removal would look like a guard that is not active."""
     document = {"Name": CANARY, "Labels": {PROTECT: "true"}}
     status, text = _call_engine(settings, "POST", "/volumes/create", document)
-    try:
-        is_unlabelled = status in (200, 201) and PROTECT not in (
-            json.loads(text).get("Labels", document["Labels"]) or {}
-        )
-    except (ValueError, AttributeError):
-        is_unlabelled = False
-    if not is_unlabelled:
+    if status not in (200, 201) or not _is_unlabelled(text):
         return status, text
     _call_engine(settings, "DELETE", f"/volumes/{CANARY}")
     return _call_engine(settings, "POST", "/volumes/create", document)
+
+
+def _is_unlabelled(answer: str) -> bool:
+    """Whether the engine's record of the canary has lost the protecting label."""
+    try:
+        return PROTECT not in (json.loads(answer).get("Labels", {PROTECT: "true"}) or {})
+    except (ValueError, AttributeError):
+        return False
 
 
 def _observed_lines(settings: Settings) -> list[dict[str, Any]]:
@@ -209,11 +213,13 @@ def _check_daemon_json(settings: Settings, daemon_json: Path) -> Iterator[Findin
     try:
         plugins = json.loads(daemon_json.read_text()).get("authorization-plugins", [])
         is_listed = name in plugins
-        yield Finding(
-            "daemon.json", GOOD if is_listed else BAD, f"authorization-plugins {plugins}", "" if is_listed else hint
-        )
     except (OSError, ValueError, AttributeError) as error:
         yield Finding("daemon.json", BAD, f"{daemon_json}: {error}", hint)
+        return
+    if is_listed:
+        yield Finding("daemon.json", GOOD, f"authorization-plugins {plugins}")
+    else:
+        yield Finding("daemon.json", BAD, f"authorization-plugins {plugins}", hint)
 
 
 def _check_file_owners(settings: Settings) -> Iterator[Finding]:
@@ -246,7 +252,7 @@ def _build_context(settings: Settings) -> Context:
 
 
 def _check_volumes(settings: Settings) -> Iterator[Finding]:
-    """DeclaredVolume volumes that lost their record, label, options or directory."""
+    """Declared volumes that lost their record, label, options or directory."""
     try:
         context = _build_context(settings)
         volumes = context.volumes

@@ -26,7 +26,7 @@ from ledgerguard.refusal import Refusal, Verdict
 from ledgerguard.rules import ownership
 from ledgerguard.rules.decision import decide
 from ledgerguard.rules.policy import Context, Policy
-from tests.unit.ledgerguard.fakes import Known, request
+from tests.unit.ledgerguard.fakes import FakeLookups, request
 
 RECORDED: dict[str, Any] = json.loads(Path(__file__).with_name("compose_requests.json").read_text())
 STACK = {
@@ -140,7 +140,7 @@ def declared(version: str, *names: str) -> Declarations:
     return join_documents([parse_declarations(json.dumps(one)) for one in (*documents(version, *names), networks)])
 
 
-def host(version: str) -> Known:
+def host(version: str) -> FakeLookups:
     protected = ("db_data", "media", "caddy_data", "backups")
     volumes = {
         f"ledger_dev_{name}": Volume(f"ledger_dev_{name}", labels={"com.ledgerflow.protect": "true"})
@@ -149,7 +149,9 @@ def host(version: str) -> Known:
     volumes["ledger_dev_scratch"] = Volume("ledger_dev_scratch")
     image = Image(RECORDED[version]["image"], (), ("sleep", "100000"))
     all_containers = [on_disk(version, name) for name in SERVICES if RECORDED[version]["services"][name]["recorded"]]
-    return Known(volumes, all_containers, {image.id: image, "tiny": image}, networks=RECORDED[version]["networks"])
+    return FakeLookups(
+        volumes, all_containers, {image.id: image, "tiny": image}, networks=RECORDED[version]["networks"]
+    )
 
 
 def on_disk(version: str, name: str) -> Container:
@@ -163,7 +165,8 @@ def container_name(name: str) -> str:
 
 def created(
     version: str, name: str, change: Callable[[dict[str, Any]], None] = lambda _body: None, *,
-    profile: str = "strict", known: Known | None = None, declarations: Declarations | None = None, named: str = "",
+    profile: str = "strict", known: FakeLookups | None = None, declarations: Declarations | None = None,
+    named: str = "",
 ) -> Verdict:  # fmt: skip
     body = json.loads(json.dumps(RECORDED[version]["services"][name]["request"]))
     change(body)

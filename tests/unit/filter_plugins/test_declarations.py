@@ -32,7 +32,7 @@ from ledgerguard.refusal import Refusal
 from ledgerguard.rules import container_description, exec_patterns, ownership
 from ledgerguard.rules.policy import Context, Policy
 from tests.unit.filter_plugins.test_service import STACK, description
-from tests.unit.ledgerguard.fakes import Known
+from tests.unit.ledgerguard.fakes import FakeLookups
 
 IMAGE = "sha256:" + "c" * 64
 INSPECT: dict[str, Any] = {
@@ -119,7 +119,7 @@ def context(*documents: dict[str, Any]) -> Context:
         name: Volume(name, one.driver, dict(one.labels), dict(one.options)) for name, one in found.volumes.items()
     }
     volumes["ledger_dev_scratch"] = Volume("ledger_dev_scratch")
-    return Context(Policy(found), Known(volumes, images={IMAGE: parse_image(INSPECT)}))
+    return Context(Policy(found), FakeLookups(volumes, images={IMAGE: parse_image(INSPECT)}))
 
 
 @pytest.mark.parametrize("name", DESCRIPTIONS)

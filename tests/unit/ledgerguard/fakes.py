@@ -57,7 +57,7 @@ OWNER = container(
 
 
 @dataclass
-class Known:
+class FakeLookups:
     """Look-ups of a made-up host; `broken` makes every one of them fail."""
 
     volumes_by_name: dict[str, Volume] = field(default_factory=dict)
@@ -142,11 +142,11 @@ class Known:
         return not path.startswith(self.swappable)
 
 
-def host() -> Known:
+def host() -> FakeLookups:
     """The owner's volume and container, a volume protected by its label alone, foreigners, plain things."""
     image = Image(IMAGE, ("docker-entrypoint",), ("postgres",), "", ("PATH=/bin",))
     volumes = [Volume(VOLUME, labels=LABELS, options=OPTIONS), Volume(LABELLED, labels=LABELS), Volume(PLAIN)]
-    return Known(
+    return FakeLookups(
         {one.name: one for one in volumes},
         [
             OWNER,

@@ -30,7 +30,7 @@ from tests.unit.ledgerguard.fakes import (
     PLAIN,
     TARGET,
     VOLUME,
-    Known,
+    FakeLookups,
     container,
     host,
     mount,
@@ -42,7 +42,7 @@ BOTH = ("standard", "strict")
 SAFE_FILTER = '{"label!":{"com.ledgerflow.protect":true}}'
 
 
-def verdicts(wanted: Request, known: Known | None = None) -> tuple[bool, bool]:
+def verdicts(wanted: Request, known: FakeLookups | None = None) -> tuple[bool, bool]:
     """(allowed in standard, allowed in strict)."""
     found = [decide(wanted, policy(profile), known or host()) for profile in BOTH]
     assert all(one.allow or one.reason for one in found), "a refusal without a reason"
@@ -465,7 +465,7 @@ def test_when_nothing_can_be_looked_up_it_is_still_refused(attempt: str) -> None
 
 
 def test_an_error_of_our_own_is_a_refusal_with_its_name() -> None:
-    class Wrong(Known):
+    class Wrong(FakeLookups):
         def volumes(self) -> dict[str, Volume]:
             raise ZeroDivisionError("ours")
 

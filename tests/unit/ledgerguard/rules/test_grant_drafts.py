@@ -22,7 +22,7 @@ from ledgerguard.refusal import Refusal
 from ledgerguard.rules import ownership
 from ledgerguard.rules.grant_drafts import GrantError, draft_grants, to_document
 from ledgerguard.rules.policy import Context, Policy
-from tests.unit.ledgerguard.fakes import Known
+from tests.unit.ledgerguard.fakes import FakeLookups
 
 RECORDED: dict[str, Any] = json.loads((Path(__file__).parents[1] / "containers.json").read_text())
 GRANTED = ["owner", "as-its-image", "other-command", "entrypoint-alone", "odd", "reader", "health-check-off"]
@@ -49,7 +49,7 @@ def granted(name: str) -> dict[str, Grant]:
 def host_with(grants: dict[str, Grant], name: str) -> Context:
     declared = {volume: DeclaredVolume(volume, "dev", grants=(grant,)) for volume, grant in grants.items()}
     volumes = {volume: Volume(volume, labels={PROTECT: "true"}) for volume in ("backups", "scratch")}
-    known = Known(volumes, images={image(name).id: image(name)})
+    known = FakeLookups(volumes, images={image(name).id: image(name)})
     return Context(Policy(Declarations(declared)), known)
 
 

@@ -26,7 +26,7 @@ from tests.unit.ledgerguard.fakes import (
     OWNER_ID,
     TARGET,
     VOLUME,
-    Known,
+    FakeLookups,
     container,
     host,
     mount,
@@ -37,7 +37,7 @@ from tests.unit.ledgerguard.fakes import (
 BOTH, STANDARD_ONLY, NEITHER = (True, True), (True, False), (False, False)
 
 
-def verdicts(asked: Request, known: Known, declarations: Declarations | None = None) -> tuple[bool, bool]:
+def verdicts(asked: Request, known: FakeLookups, declarations: Declarations | None = None) -> tuple[bool, bool]:
     """Whether it is allowed in *standard* and in *strict*."""
     return tuple(  # type: ignore[return-value]
         decide(asked, replace(made, declarations=declarations) if declarations else made, known).allow

@@ -63,7 +63,7 @@ def _made(place: Path) -> Path:
     return place
 
 
-def zipped() -> Path:
+def pack_guard() -> Path:
     """The guard as it is installed: one file, run by the system's Python in isolated mode."""
     archive = Path(tempfile.mkdtemp(prefix="lf-guard-pyz-")) / "ledgerguard.pyz"
     with tempfile.TemporaryDirectory() as aside:
@@ -200,10 +200,10 @@ class GuardedEngine(Engine):
 
 
 @contextmanager
-def own_engine(version: str, profile: str, runner: Sequence[str] = (), **more: object) -> Iterator[GuardedEngine]:
+def guarded_engine(version: str, profile: str, runner: Sequence[str] = (), **more: object) -> Iterator[GuardedEngine]:
     """A running engine with the tiny image in it as `tiny`; removed whatever happened."""
     place = Path(tempfile.mkdtemp(prefix="lf-guard-"))
-    archive = None if runner else zipped()
+    archive = None if runner else pack_guard()
     chosen = tuple(runner) or (SYSTEM_PYTHON, "-I", str(archive))
     made = GuardedEngine(place, version=version, profile=profile, runner=chosen, **more)  # type: ignore[arg-type]
     try:

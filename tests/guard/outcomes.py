@@ -10,7 +10,7 @@ from tests.guard.world import World
 
 
 @dataclass(frozen=True)
-class Found:
+class Outcome:
     """What came of an attempt. `failure`: what an assertion inside of it said."""
 
     lost: list[str]
@@ -19,7 +19,7 @@ class Found:
     failure: str
 
 
-def outcome(one: Attempt, world: World) -> Found:
+def judge_attempt(one: Attempt, world: World) -> Outcome:
     """Runs it, judges by the sentinels, heals."""
     world.said.clear()
     failure = ""
@@ -32,4 +32,4 @@ def outcome(one: Attempt, world: World) -> Found:
     denied, said = world.denied(), "\n".join(world.said)[-4000:]
     lost = world.lost()
     world.heal()
-    return Found(lost, denied, said, failure)
+    return Outcome(lost, denied, said, failure)
