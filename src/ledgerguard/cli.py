@@ -39,6 +39,8 @@ CONFIG, STATE, AUDIT_FILE = "/etc/ledgerguard/volumes.json", "/var/lib/ledgergua
 SOCKET, ENGINE, DATA_ROOT = "/run/docker/plugins/ledgerguard.sock", "unix:///run/docker.sock", "/var/lib/docker"
 PROVEN_HOURS = 24.0
 GRANT_SECONDS = 10.0
+Command = Callable[[argparse.Namespace], int]  # returns the exit code
+AddCommand = Callable[[str, Command, str], argparse.ArgumentParser]
 
 
 class _Parser(argparse.ArgumentParser):
@@ -49,7 +51,7 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: list[str] | None = None) -> int:
     """Returns the exit code."""
     arguments = _parser().parse_args(argv)
-    command: Callable[[argparse.Namespace], int] = arguments.run
+    command: Command = arguments.run
     try:
         return command(arguments)
     except BrokenPipeError:
@@ -68,13 +70,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"ledgerguard {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
 
-    def command(name: str, run: Callable[[argparse.Namespace], int], help_text: str) -> argparse.ArgumentParser:
+    def add(name: str, run: Command, help_text: str) -> argparse.ArgumentParser:
         subparser = commands.add_parser(name, help=help_text, description=help_text)
         subparser.set_defaults(run=run)
         _add_common_options(subparser)
         return subparser
 
-    serve = command("serve", _serve, "answers the engine, until it is stopped")
+    _add_guard_commands(add)
+    _add_declaration_commands(add)
+    _add_unlock_commands(add)
+    return parser
+
+
+def _add_guard_commands(add: AddCommand) -> None:
+    serve = add("serve", _serve, "answers the engine, until it is stopped")
     serve.add_argument(
         "--state-file",
         action="append",
@@ -84,8 +93,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--mode", choices=MODES, default="enforce")
     serve.add_argument("--deadline", type=float, default=5.0, help="seconds for one decision")
     _add_hook_option(serve)
-    command("status", _status, "what the running guard says of itself").add_argument("--json", action="store_true")
-    check = command("check", _check, "attacks a volume of its own, looks at files, owners and volumes")
+    add("status", _status, "what the running guard says of itself").add_argument("--json", action="store_true")
+    check = add("check", _check, "attacks a volume of its own, looks at files, owners and volumes")
     check.add_argument(
         "--existing", action="store_true", help="also judge every container there is, and keep the verdict for `status`"
     )
@@ -96,25 +105,31 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.add_argument("--json", action="store_true")
     _add_hook_option(check)
-    audit_parser = command("audit", _audit, "refusals and unlocks")
+    audit_parser = add("audit", _audit, "refusals and unlocks")
     audit_parser.add_argument("--since", default="", help="10m, 2h: no older lines")
     audit_parser.add_argument("--volume", default="")
     audit_parser.add_argument("--verdict", default="", help="refused, would-refuse, unlocked …")
     audit_parser.add_argument("--json", action="store_true")
-    declare = command("declare", _declare, "adds or replaces declared volumes (root)")
+
+
+def _add_declaration_commands(add: AddCommand) -> None:
+    declare = add("declare", _declare, "adds or replaces declared volumes (root)")
     declare.add_argument(
         "files", metavar="FILE", nargs="+", help="- for what comes in; the files of a directory are one"
     )
     declare.add_argument("--only", action="store_true", help="what no FILE names is declared no longer")
-    grant = command("grant", _grant, "what a container would need to be granted, as JSON: {volume: grant}; only reads")
+    grant = add("grant", _grant, "what a container would need to be granted, as JSON: {volume: grant}; only reads")
     grant.add_argument("container", metavar="CONTAINER", help="created or running")
     grant.add_argument("--volume", action="append", default=[], help="only of this one (again for more); default: all")
-    allow = command("allow", _allow, "lets one container have one thing that is refused to it, for good (root)")
+    allow = add("allow", _allow, "lets one container have one thing that is refused to it, for good (root)")
     allow.add_argument("container", metavar="CONTAINER", help="its name")
     allow.add_argument("image", metavar="IMAGE", nargs="?", default="", help="its image, as the engine has it now")
     allow.add_argument("thing", metavar="THING", nargs="?", default="", help="as the refusal's hint says it")
     allow.add_argument("--remove", action="store_true", help="takes back all that the container is allowed")
-    unlock = command("unlock", _unlock, "lets one operation through, once (root)")
+
+
+def _add_unlock_commands(add: AddCommand) -> None:
+    unlock = add("unlock", _unlock, "lets one operation through, once (root)")
     unlock.add_argument("volume", metavar="VOLUME")
     unlock.add_argument("--operation", required=True, choices=OPERATIONS)
     unlock.add_argument("--reason", required=True)
@@ -122,9 +137,8 @@ def _parser() -> argparse.ArgumentParser:
     unlock.add_argument("--vault-state", help="the vault's state; default: of the volume's stack")
     unlock.add_argument("--backups", help="the directory of the backups; default: of the volume's stack")
     unlock.add_argument("--proven-hours", type=float, default=PROVEN_HOURS, help="how old the proven backup may be")
-    lock = command("lock", _lock, "takes unlocks back (root)")
+    lock = add("lock", _lock, "takes unlocks back (root)")
     lock.add_argument("volume", metavar="VOLUME", nargs="?", default="", help="default: all")
-    return parser
 
 
 def _add_hook_option(parser: argparse.ArgumentParser) -> None:
@@ -144,11 +158,19 @@ def _add_common_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _is_root(command: str) -> bool:
-    if os.geteuid() == 0:
-        return True
-    _report_error(command, f"user {os.geteuid()} may not do this", f"sudo ledgerguard {command} …")
-    return False
+def _requires_root(name: str) -> Callable[[Command], Command]:
+    """Refuses the command of this name to any other user."""
+
+    def decorate(command: Command) -> Command:
+        def run(arguments: argparse.Namespace) -> int:
+            if os.geteuid() == 0:
+                return command(arguments)
+            _report_error(name, f"user {os.geteuid()} may not do this", f"sudo ledgerguard {name} …")
+            return COULD_NOT
+
+        return run
+
+    return decorate
 
 
 # --- commands -------------------------------------------------------------------------------------------------------
@@ -269,9 +291,8 @@ def _audit(arguments: argparse.Namespace) -> int:
     return HOLDS
 
 
+@_requires_root("declare")
 def _declare(arguments: argparse.Namespace) -> int:
-    if not _is_root("declare"):
-        return COULD_NOT
     try:
         new = merging.join_documents(
             [_read_declarations(file) for name in arguments.files for file in _declaration_files(name)]
@@ -339,9 +360,8 @@ def _grant(arguments: argparse.Namespace) -> int:
     return HOLDS
 
 
+@_requires_root("allow")
 def _allow(arguments: argparse.Namespace) -> int:
-    if not _is_root("allow"):
-        return COULD_NOT
     if not NAME.fullmatch(arguments.container) or not (arguments.remove or (arguments.image and arguments.thing)):
         _report_error(
             "allow", "a container's name, its image and the thing are needed", "ledgerguard allow NAME IMAGE THING"
@@ -374,9 +394,8 @@ def _allow(arguments: argparse.Namespace) -> int:
 # --- unlock and lock ------------------------------------------------------------------------------------------------
 
 
+@_requires_root("unlock")
 def _unlock(arguments: argparse.Namespace) -> int:
-    if not _is_root("unlock"):
-        return COULD_NOT
     try:
         seconds = parse_span(arguments.span)
         declared = declarations_file.load_declarations(Path(arguments.config)).volumes.get(arguments.volume)
@@ -454,9 +473,8 @@ def _vault_paths(arguments: argparse.Namespace, declared: DeclaredVolume | None)
     return arguments.vault_state or state, arguments.backups or backups
 
 
+@_requires_root("lock")
 def _lock(arguments: argparse.Namespace) -> int:
-    if not _is_root("lock"):
-        return COULD_NOT
     removed = Unlocks(Path(arguments.state_dir) / "unlocks").clear(arguments.volume)
     audit.Audit(Path(arguments.audit_file)).write(
         "lock", volumes=[arguments.volume] if arguments.volume else [], reason=f"{removed} taken back"

@@ -158,14 +158,16 @@ def find_host_fault(container: Container, declared: Mapping[str, Json]) -> str:
     actual, declared_form = normalize_host(container.host), normalize_declared_host(declared)
     for key in sorted({*actual, *declared_form}):
         present, expected = actual.get(key), declared_form.get(key)
-        if present == expected or (present is None and key in _ENGINE_CHOICES):
-            continue
-        if container.is_recorded and (
-            (key in _ENGINE_CHOICES and expected is None) or (key in _LIMITS and present in (None, -1))
-        ):
-            continue
-        return _describe_difference(key, present, expected)
+        if present != expected and not _is_engine_choice(key, present, expected, container.is_recorded):
+            return _describe_difference(key, present, expected)
     return ""
+
+
+def _is_engine_choice(key: str, present: Json, expected: Json, is_recorded: bool) -> bool:
+    """Whether a difference is the engine's own: a default that it chose, a limit that its kernel does not support."""
+    if key in _ENGINE_CHOICES:
+        return present is None or (is_recorded and expected is None)
+    return is_recorded and key in _LIMITS and present in (None, -1)
 
 
 def _without_defaults(config: Mapping[str, Json]) -> Form:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ledgerguard.api import gojson
 from ledgerguard.declarations.model import Grant, OtherMount
@@ -18,6 +19,7 @@ from ledgerguard.rules import container_description, host_areas, host_config
 # The network of a container for which nobody named one.
 DEFAULT_NETWORKS = frozenset({"", "default", "bridge"})
 WITHOUT_NETWORK = frozenset({"none", "host"})  # compared as the host configuration's network mode
+T = TypeVar("T")
 Grants = Mapping[str, Sequence[Grant]]  # by volume; of each container one for each version
 
 
@@ -181,32 +183,35 @@ def _program_fault(container: Container, grant: Grant, find_image: Callable[[str
     image = find_image(container.image)
     if image is None:
         return f"image {container.image[:19]} is not known to the engine"
-    if grant.entrypoint is None:
-        command = image.command if grant.command is None else grant.command
-    else:  # an entrypoint of its own drops the image's command
-        command = grant.command or ()
+    inherited_command = image.command if grant.entrypoint is None else ()  # an entrypoint drops the image's command
     granted_and_actual = {
-        "entrypoint": (image.entrypoint if grant.entrypoint is None else grant.entrypoint, container.entrypoint),
-        "command": (command, container.command),
-        "user": (image.user if grant.user is None else grant.user, container.user),
+        "entrypoint": (_granted(grant.entrypoint, image.entrypoint), container.entrypoint),
+        "command": (_granted(grant.command, inherited_command), container.command),
+        "user": (_granted(grant.user, image.user), container.user),
         "working directory": (grant.working_dir or image.working_dir, container.working_dir),
     }
     for subject, (granted, actual) in granted_and_actual.items():
         if granted != actual:
             return f"{subject} {_shorten(actual)}, granted {_shorten(granted)}"
-    healthcheck = image.healthcheck if grant.healthcheck is None else grant.healthcheck
+    healthcheck = _granted(grant.healthcheck, image.healthcheck)
     if container.healthcheck not in (healthcheck, ("NONE",), ()):
         return f"health check {_shorten(container.healthcheck)}, granted {_shorten(healthcheck)}"
     return _environment_fault(container, grant, image)
 
 
+def _granted(declared: T | None, inherited: T) -> T:
+    """What a grant says; as the image has it where the grant says nothing."""
+    return inherited if declared is None else declared
+
+
 def _environment_fault(container: Container, grant: Grant, image: Image) -> str:
     allowed = {*grant.environment, *grant.values, *image.environment}
     engine_path = container_description.ENGINE_PATH if grant.is_described else ""
-    return next(
-        (f"environment {variable.partition('=')[0]} is not granted" for variable in container.environment
-         if variable not in allowed and variable.partition("=")[0] not in allowed and variable != engine_path), ""
-    )  # fmt: skip
+    for variable in container.environment:
+        name = variable.partition("=")[0]
+        if not allowed & {variable, name} and variable != engine_path:
+            return f"environment {name} is not granted"
+    return ""
 
 
 def _shorten(value: object) -> str:
