@@ -27,7 +27,7 @@ from bench import figures
 from bench.figures import Demand
 from tools import marked
 from tools.kit.guard_world import OTHER, VICTIM, World
-from tools.kit.guarded_engine import SYSTEM_PYTHON, GuardedEngine, own_engine
+from tools.kit.guarded_engine import SYSTEM_PYTHON, GuardedEngine, guarded_engine
 
 ROOT = Path(__file__).resolve().parent.parent
 START, END = "<!-- bench-guard:start -->", "<!-- bench-guard:end -->"
@@ -111,7 +111,7 @@ def measure() -> tuple[list[Cost], dict[str, Load], float]:
     only_yes = (SYSTEM_PYTHON, "-I", str(ROOT / "bench/answering_plugin.py"))
     with ExitStack() as stack:
         plugins: dict[str, tuple[str, ...]] = {"": (), "standard": (), "only yes": only_yes}
-        worlds = [World(stack.enter_context(own_engine("26.1", name, runner))) for name, runner in plugins.items()]
+        worlds = [World(stack.enter_context(guarded_engine("26.1", name, runner))) for name, runner in plugins.items()]
         clients = []
         for world in worlds:
             world.prepare()

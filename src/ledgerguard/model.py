@@ -46,21 +46,21 @@ class Mount:
     complete: bool = True
     recursive: bool = True
     propagates: bool = False
-    named: bool = True
+    is_named: bool = True
     copies: bool = True
     driver: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
-    odd: str = ""
+    unsupported: str = ""
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A network that a container joins, by name or id, with the names it is given there. `odd`: a setting of it that
-    no declaration of ours can hold."""
+    """A network that a container joins, by name or id, with its names there. `unsupported`: a setting that no
+    declaration can hold."""
 
     network: str
     aliases: tuple[str, ...] = ()
-    odd: str = ""
+    unsupported: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ class Image:
 @dataclass(frozen=True)
 class Container:
     """A container as it is, or as it is to be. `host` is its host configuration and `config` the rest of its
-    configuration, by folded key; `made`: the engine has recorded it, with its own defaults; `fault`: why it cannot be
-    judged, though its name is known."""
+    configuration, by folded key; `is_recorded`: the engine has recorded it, with its own defaults;
+    `fault`: why it cannot be judged, though its name is known."""
 
     name: str
     image: str
@@ -99,7 +99,7 @@ class Container:
     fault: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
     endpoints: tuple[Endpoint, ...] = ()
-    made: bool = False
+    is_recorded: bool = False
 
 
 @dataclass(frozen=True)

@@ -25,18 +25,18 @@ class Verdict:
         return printable(text)[:MAX_LINE]
 
 
-class Refused(Exception):
+class Refusal(Exception):
     """A request that is not allowed: what is wrong with the value seen, and the safe command."""
 
     def __init__(self, reason: str, safe: str = "", *, volumes: tuple[str, ...] = (), operation: str = "") -> None:
         super().__init__(reason)
         self.verdict = Verdict(False, reason, safe, volumes, operation)
 
-    def or_else(self, way: str) -> Refused:
+    def with_alternative(self, command: str) -> Refusal:
         """The same refusal, which names one more way out."""
-        told = self.verdict
-        safe = f"{told.safe}, or {way}" if told.safe else way
-        return Refused(told.reason, safe, volumes=told.volumes, operation=told.operation)
+        verdict = self.verdict
+        safe = f"{verdict.safe}, or {command}" if verdict.safe else command
+        return Refusal(verdict.reason, safe, volumes=verdict.volumes, operation=verdict.operation)
 
 
 class LookupFailed(Exception):
@@ -50,12 +50,12 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
 
 
-def lost(volumes: tuple[str, ...], operation: str, what: str, safe: str = "") -> Refused:
+def volume_refusal(volumes: tuple[str, ...], operation: str, problem: str, safe: str = "") -> Refusal:
     """A refusal that protects `volumes`; it names the unlock where that is the way."""
     first = volumes[0]
     unlock = f"ledgerguard unlock {first} --operation {operation} --reason ... --for 5m"
-    return Refused(
-        f"protected volume {', '.join(volumes)}: {what}",
+    return Refusal(
+        f"protected volume {', '.join(volumes)}: {problem}",
         f"{safe}, or {unlock}" if safe else unlock,
         volumes=volumes,
         operation=operation,

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from ledgerguard.ledger_docker.arguments import read_command
-from ledgerguard.ledger_docker.judgement import ALLOW, judge
-from ledgerguard.ledger_docker.looks import Looker
+from ledger_docker.arguments import read_command
+from ledger_docker.inspection import Inspector
+from ledger_docker.judgement import ALLOW, judge
 from tools.kit.stacks import REPOSITORY, Stack
 
-ENTRY = "import sys; from ledgerguard.ledger_docker.cli import main; sys.exit(main())"
+ENTRY = "import sys; from ledger_docker.cli import main; sys.exit(main())"
 
 
 def ledger_docker(
@@ -57,6 +57,6 @@ def test_every_project_of_the_stack_may_be_taken_down_with_volumes_as_it_owns_no
     for file in files:
         command = read_command(["-H", f"unix://{stack.socket}", "compose", "-f", str(file), "down", "-v"])
         assert command is not None
-        seen = Looker(docker, {}).look(command)
+        seen = Inspector(docker, {}).look(command)
         assert (seen.failed, judge(command, seen, "ci").what) == ("", ALLOW), file
         assert seen.environments == {"ci"}

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from stacks import Run, Stack
 
 from scripts import request, rights
 from tests.runbooks import Runbook
+from tools.kit.stacks import Run, Stack
 
 PAGE = "restore.md"
 MANY = 40

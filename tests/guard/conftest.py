@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tools.kit.guard_world import World
-from tools.kit.guarded_engine import has_old_engine, own_engine
+from tools.kit.guarded_engine import guarded_engine, has_old_engine
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -24,7 +24,7 @@ ALL = ["26.1-standard", "26.1-strict", "20.10-standard", "20.10-strict"]
 @pytest.fixture(scope="module", params=ALL if os.environ.get("LEDGERGUARD_ALL") else PUSH)
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
     version, profile = request.param.split("-")
-    with own_engine(version, profile) as engine:
+    with guarded_engine(version, profile) as engine:
         made = World(engine)
         made.prepare()
         yield made

@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.guard.attempts import ALLOWED, ATTEMPTS, TWINS, Attempt
-from tests.guard.judging import Found, outcome
+from tests.guard.outcomes import Outcome, judge_attempt
 from tools.kit.guard_world import World
-from tools.kit.guarded_engine import own_engine
+from tools.kit.guarded_engine import guarded_engine
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/guard-matrix.md"
 VERSIONS = ("26.1", "20.10")
@@ -32,11 +32,11 @@ version matters only where its own behaviour differs.
 """
 
 
-def word(found: Found) -> str:
+def word(found: Outcome) -> str:
     return "**lost**" if found.lost else "refused" if found.denied else "failed" if found.failure else "done"
 
 
-def as_fixed(one: Attempt, version: str, profile: str, found: Found) -> bool:
+def as_fixed(one: Attempt, version: str, profile: str, found: Outcome) -> bool:
     if not profile:
         return bool(found.lost) == one.loses_on(version)
     if found.lost:
@@ -49,13 +49,13 @@ def as_fixed(one: Attempt, version: str, profile: str, found: Found) -> bool:
 def column(version: str, profile: str) -> dict[tuple[str, str], tuple[str, bool]]:
     """(group, name) → (what came of it, whether that was fixed beforehand)."""
     told = {}
-    with own_engine(version, profile) as engine:
+    with guarded_engine(version, profile) as engine:
         world = World(engine)
         world.prepare()
         for one in (*ATTEMPTS, *TWINS):
             if one.only and one.only != version:
                 continue
-            found = outcome(one, world)
+            found = judge_attempt(one, world)
             good = as_fixed(one, version, profile, found)
             told[one.group, one.name] = (word(found), good)
             if not good:

@@ -19,12 +19,13 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
-from ledgerguard import cli, serving  # noqa: E402 the guard's process is started without a path
-from ledgerguard.decide import decide  # noqa: E402
+from ledgerguard import cli  # noqa: E402 the guard's process is started without a path
+from ledgerguard.api.request import SAFE_METHODS, Request  # noqa: E402
 from ledgerguard.model import Lookups  # noqa: E402
-from ledgerguard.policy import Policy  # noqa: E402
 from ledgerguard.refusal import Verdict  # noqa: E402
-from ledgerguard.request import SAFE_METHODS, Request  # noqa: E402
+from ledgerguard.rules.decision import decide  # noqa: E402
+from ledgerguard.rules.policy import Policy  # noqa: E402
+from ledgerguard.service import daemon  # noqa: E402
 
 ASKED = (
     "volumes",
@@ -100,7 +101,7 @@ def recorder(file: Path) -> Any:
 def serve(argv: list[str]) -> int:
     given = cli._parser().parse_args(argv)
     settings = cli._settings(given)
-    serving.serve(settings, recorder(settings.state_dir / "requests.jsonl"))
+    daemon.serve(settings, recorder(settings.state_dir / "requests.jsonl"))
     return 0
 
 
@@ -157,17 +158,17 @@ def main(argv: list[str]) -> int:
     if "serve" in argv[:2]:  # before it stands the installed guard's archive, which the other commands are run from
         return serve(argv[argv.index("serve") :])
     from tests.guard.attempts import ATTEMPTS, TWINS
-    from tests.guard.judging import outcome
+    from tests.guard.outcomes import judge_attempt
     from tools.kit.guard_world import World
-    from tools.kit.guarded_engine import build_zipapp, own_engine
+    from tools.kit.guarded_engine import guarded_engine, pack_guard
 
-    archive = build_zipapp()
-    with own_engine("26.1", "standard", (sys.executable, str(Path(__file__)), str(archive))) as engine:
+    archive = pack_guard()
+    with guarded_engine("26.1", "standard", (sys.executable, str(Path(__file__)), str(archive))) as engine:
         world = World(engine)
         world.prepare()
         for one in (*ATTEMPTS, *TWINS):
             if one.only in ("", "26.1"):
-                outcome(one, world)
+                judge_attempt(one, world)
         lines = (engine.place / "state/requests.jsonl").read_text().splitlines()
         found = collect(str(engine.place), world.declaration({}), lines)
     Path(argv[0]).write_text(written(found))

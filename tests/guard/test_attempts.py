@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.guard.attempts import ALLOWED, ATTEMPTS, REFUSED, TWINS, Attempt
-from tests.guard.judging import outcome
+from tests.guard.outcomes import judge_attempt
 from tools.kit.guard_world import World
 
 
@@ -22,7 +22,7 @@ def _skip_others(one: Attempt, world: World) -> None:
 def test_an_attempt_comes_out_as_fixed_beforehand_and_nothing_is_lost(one: Attempt, world: World) -> None:
     _skip_others(one, world)
     expected = one.expected(world.engine.profile)
-    found = outcome(one, world)
+    found = judge_attempt(one, world)
     assert found.lost == [], found.said
     if expected == REFUSED:
         assert found.denied, found.said
@@ -33,7 +33,7 @@ def test_an_attempt_comes_out_as_fixed_beforehand_and_nothing_is_lost(one: Attem
 @pytest.mark.parametrize("one", TWINS, ids=_id)
 def test_its_twin_works(one: Attempt, world: World) -> None:
     _skip_others(one, world)
-    found = outcome(one, world)
+    found = judge_attempt(one, world)
     assert found.lost == [], found.said
     if one.expected(world.engine.profile) == ALLOWED:
         assert found.failure == "", f"{found.failure}\n{found.said}"

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tools.kit.guard_world import DENIED, OTHER, OWNER, VICTIM, World
-from tools.kit.guarded_engine import GuardedEngine, own_engine
+from tools.kit.guarded_engine import GuardedEngine, guarded_engine
 
 DEADLINE = 2.0
 pytestmark = pytest.mark.timeout(90)
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.timeout(90)
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    with own_engine("26.1", "standard", guard_options=(f"--deadline={DEADLINE}",)) as engine:
+    with guarded_engine("26.1", "standard", guard_options=(f"--deadline={DEADLINE}",)) as engine:
         made = World(engine)
         made.prepare()
         yield made
@@ -195,7 +195,7 @@ def test_an_emptied_daemon_json_drops_the_guard_at_a_reload_and_check_finds_it(w
 
 def test_a_plugin_given_as_a_flag_is_dropped_by_a_reload_and_check_finds_it() -> None:
     flag = ("--authorization-plugin=ledgerguard",)
-    with own_engine("26.1", "standard", options=flag, in_daemon_json=False) as engine:
+    with guarded_engine("26.1", "standard", options=flag, in_daemon_json=False) as engine:
         assert check(engine)["canary"] == "ok"
         engine.reload()
         found = check(engine)
@@ -205,7 +205,7 @@ def test_a_plugin_given_as_a_flag_is_dropped_by_a_reload_and_check_finds_it() ->
 def test_an_engine_that_started_without_its_plugin_is_found_and_a_reload_mends_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with own_engine("26.1", "standard", in_daemon_json=False) as engine:
+    with guarded_engine("26.1", "standard", in_daemon_json=False) as engine:
         found = check(engine)
         assert (found["exit"], found["canary"], found["daemon.json"]) == ("1", "bad", "bad")
         with normal_again("an engine without its plugin", capsys):

@@ -18,7 +18,7 @@ from ledgerflow.stack.declarations import network_declarations, service_declarat
 from ledgerflow.stack.service import compose_project
 from tests.unit.ledgerflow.stack.test_compose_requests import SERVICES, STACK, as_schema_1, described
 from tools.kit.guard_world import PROTECT, World
-from tools.kit.guarded_engine import has_old_engine, own_engine
+from tools.kit.guarded_engine import guarded_engine, has_old_engine
 
 VOLUMES, NETWORKS = ("db_data", "media", "caddy_data", "backups"), ("data", "app", "search", "edge")
 
@@ -78,7 +78,7 @@ class Stack:
 @pytest.fixture(scope="module", params=["26.1", *(["20.10"] if has_old_engine() else [])])
 def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     """20.10 is asked to connect to one network after the other, where 26.1 is told all at once."""
-    with own_engine(request.param, "strict") as engine:
+    with guarded_engine(request.param, "strict") as engine:
         made = Stack(World(engine))
         yield made
         shutil.rmtree(made.place)

@@ -13,7 +13,7 @@ from secrets import token_hex
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ENTRY = "import sys; from ledgerguard.ledger_docker.cli import main; sys.exit(main())"
+ENTRY = "import sys; from ledger_docker.cli import main; sys.exit(main())"
 COMPOSE = """
 name: {name}-shop
 services:

@@ -205,7 +205,7 @@ class World:
 
     @contextmanager
     def granted(self, **more: Any) -> Iterator[None]:
-        """Declared with a grant more, by volume, for as long as it lasts."""
+        """The volume is declared with a grant more, by volume, for as long as it lasts."""
         self.declare(**more)
         try:
             yield

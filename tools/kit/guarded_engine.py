@@ -61,7 +61,7 @@ def _make_folder(place: Path) -> Path:
     return place
 
 
-def build_zipapp() -> Path:
+def pack_guard() -> Path:
     """The guard as it is installed: one file, run by the system's Python in isolated mode."""
     archive = Path(tempfile.mkdtemp(prefix="lf-guard-pyz-")) / "ledgerguard.pyz"
     with tempfile.TemporaryDirectory() as aside:
@@ -198,10 +198,10 @@ class GuardedEngine(Engine):
 
 
 @contextmanager
-def own_engine(version: str, profile: str, runner: Sequence[str] = (), **more: object) -> Iterator[GuardedEngine]:
+def guarded_engine(version: str, profile: str, runner: Sequence[str] = (), **more: object) -> Iterator[GuardedEngine]:
     """A running engine with the tiny image in it as `tiny`; removed whatever happened."""
     place = Path(tempfile.mkdtemp(prefix="lf-guard-"))
-    archive = None if runner else build_zipapp()
+    archive = None if runner else pack_guard()
     command = tuple(runner) or (SYSTEM_PYTHON, "-I", str(archive))
     guarded = GuardedEngine(place, version=version, profile=profile, runner=command, **more)  # type: ignore[arg-type]
     try:

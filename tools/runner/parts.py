@@ -170,7 +170,7 @@ def soak_parts() -> tuple[Part, ...]:
             "outages", "tests/browser/test_outages.py", 30, template="stack", environment=outage
         ),
         Part("guard down", (*MOLECULE, "volume_guard"), 30, 900, template="hosts", network=True, environment=soak),
-        pytest_part("guard fuzz", "tests/unit/ledgerguard/test_fuzz.py", 60, seconds=200, environment=FUZZ),
+        pytest_part("guard fuzz", "tests/unit/ledgerguard/rules/test_fuzz.py", 60, seconds=200, environment=FUZZ),
         Part(
             "vault kills",
             ("bash", "-euc", 'tests/vault/run "$VAULT_TEST_IMAGE" "$OUT" /tests/vault -k kill'),

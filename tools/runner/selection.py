@@ -48,6 +48,7 @@ TABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
     # One product each.
     ("src/ledgervault", (*FAST, "vault", "vault truth", "preflight", "deploy", "restore")),
     ("src/ledgerguard", (*FAST, "guard", "molecule volume_guard", "integration")),
+    ("src/ledger_docker", (*FAST, "molecule volume_guard", "integration", "volumes")),
     ("app", (*FAST, "app", "browser", "deploy", "preflight")),
     ("roles/volume_guard", (*FAST, "molecule volume_guard", "deploy")),
     ("roles/docker_engine", (*FAST, "molecule docker_engine", "refusals", "deploy")),

@@ -22,7 +22,7 @@ short_description: Packs the guard into one executable file
 description: Writes the file only where it differs. Changes nothing on a host, so it does the same in check mode.
 options:
   source:
-    description: The directory of the Python package ledgerguard.
+    description: The directory that holds the Python packages ledgerguard and ledger_docker.
     type: path
     required: true
   dest:
@@ -41,12 +41,13 @@ sha256:
 
 SHEBANG = b"#!/usr/bin/python3 -I\n"
 EARLIEST = (1980, 1, 1, 0, 0, 0)
+PACKAGES = ("ledgerguard", "ledger_docker")
 # One file under two names: what it is called says which program it is.
 STARTER = """\
 import sys
 
 if sys.argv[0].rsplit("/", 1)[-1] == "ledger_docker":
-    from ledgerguard.ledger_docker.cli import main
+    from ledger_docker.cli import main
 else:
     from ledgerguard.cli import main
 sys.exit(main())
@@ -65,11 +66,13 @@ def packed(files: dict[str, bytes]) -> bytes:
     return archive_bytes.getvalue()
 
 
-def sources(package: Path) -> dict[str, bytes]:
-    """The package's modules and the program that starts one of its command lines. Raises OSError."""
-    files = {str(path.relative_to(package.parent)): path.read_bytes() for path in package.rglob("*.py")}
-    if f"{package.name}/cli.py" not in files:
-        raise FileNotFoundError(f"{package}/cli.py is not there")
+def sources(directory: Path) -> dict[str, bytes]:
+    """The modules of both packages, and the program that starts one of their command lines. Raises OSError."""
+    paths = [path for package in PACKAGES for path in (directory / package).rglob("*.py")]
+    files = {str(path.relative_to(directory)): path.read_bytes() for path in paths}
+    for package in PACKAGES:
+        if f"{package}/cli.py" not in files:
+            raise FileNotFoundError(f"{directory}/{package}/cli.py is not there")
     return {**files, "__main__.py": STARTER.encode()}
 
 

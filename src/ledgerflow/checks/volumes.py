@@ -2,7 +2,7 @@
 
 A module of its own because it is the door: it collects the files, puts their findings together and says the verdict.
 Compose files are parsed as YAML (`compose`), scripts by the shell's rules (`shell_commands`),
-and a docker command is read as docker reads it (`ledgerguard.ledger_docker`): a comment or an `echo` of the words is
+and a docker command is read as docker reads it (`ledger_docker`): a comment or an `echo` of the words is
 fine. The projects that role service makes are looked at as compose is given them, for every inventory.
 
     make check-volumes                     the whole repository
@@ -26,6 +26,8 @@ from typing import Any, NoReturn
 import yaml
 from jinja2 import TemplateError
 
+from ledger_docker.arguments import ANONYMOUS, UNUSED, Command, read_command
+from ledger_docker.judgement import SAFE_FILTER, filters_match
 from ledgerflow.checks import compose as compose_checks
 from ledgerflow.checks import script_sources
 from ledgerflow.checks.compose import Finding, Rules
@@ -35,8 +37,6 @@ from ledgerflow.checks.shell_unknowns import could_lose
 from ledgerflow.repository import ROOT, committed_files
 from ledgerflow.stack.service import compose_project
 from ledgerflow.stack.topology import Service, Topology, TopologyError, read_topology, read_variables
-from ledgerguard.ledger_docker.arguments import ANONYMOUS, UNUSED, Command, read_command
-from ledgerguard.ledger_docker.judgement import SAFE_FILTER, takes
 
 ENVIRONMENTS = ("dev", "ci", "staging", "prod")
 RESULT = ROOT / "build/results/check-volumes.json"
@@ -200,7 +200,7 @@ def check_unknown(command: Invocation, place: str) -> list[Finding]:
 
 def _spares_protected(command: Command) -> bool:
     """Whether the filters of a prune spare what is protected."""
-    return not takes(command.values("filter"), {"com.ledgerflow.protect": "true"})
+    return not filters_match(command.values("filter"), {"com.ledgerflow.protect": "true"})
 
 
 def _finding(command: Command, line: int, place: str, problem: str) -> Finding:
@@ -209,7 +209,7 @@ def _finding(command: Command, line: int, place: str, problem: str) -> Finding:
         "down": "docker compose down, without --volumes",
     }
     hint = hints.get(command.path[1], "leave it out; by hand: ledger_docker, which refuses protected ones")
-    command_line = " ".join([command.name, *[f"--{name}" for name, _ in command.given], *command.words])
+    command_line = " ".join([command.name, *[f"--{name}" for name, _ in command.options], *command.words])
     text = f"{hint}; or # check-volumes: allow REASON"
     return Finding(f"script.{command.path[1]}", place, line, f"`{command_line}` {problem}", text)
 

@@ -17,16 +17,18 @@ from typing import Any
 
 import pytest
 
-from ledgerguard import __version__, checking, cli
-from ledgerguard.audit import Audit
-from ledgerguard.declarations import Declarations, load
+from ledgerguard import __version__, cli
+from ledgerguard.declarations.merging import to_json
+from ledgerguard.declarations.model import Declarations
+from ledgerguard.lookups.declarations_file import load_declarations
 from ledgerguard.model import PROTECT
-from ledgerguard.versions import to_json
-from tests.unit.ledgerguard.known import DECLARED, VOLUME
+from ledgerguard.service import self_check
+from ledgerguard.service.audit import Audit
+from tests.unit.ledgerguard.fakes import DECLARED, VOLUME
+from tests.unit.ledgerguard.lookups.test_bolt_file import database
+from tests.unit.ledgerguard.lookups.test_engine_files import CONFIG, ID, record
+from tests.unit.ledgerguard.service.test_server import running
 from tests.unit.ledgerguard.stub_engine import stub_engine
-from tests.unit.ledgerguard.test_bolt import database
-from tests.unit.ledgerguard.test_engine_files import CONFIG, ID, record
-from tests.unit.ledgerguard.test_server import running
 
 
 def run(place: Path, command: str, *arguments: str) -> int:
@@ -75,7 +77,7 @@ def test_what_is_declared_is_merged_and_noted(place: Path, capsys: pytest.Captur
     file = place / "new.json"
     file.write_text(json.dumps({"schema": 1, "volumes": {"new": {"environment": "dev"}}}))
     assert run(place, "declare", str(file)) == 0
-    assert set(load(place / "volumes.json").volumes) == {VOLUME, "new"}
+    assert set(load_declarations(place / "volumes.json").volumes) == {VOLUME, "new"}
     assert (place / "volumes.json").stat().st_mode & 0o777 == 0o644
     assert run(place, "audit", "--verdict", "declared", "--json") == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["volumes"] == ["new"]
@@ -89,7 +91,7 @@ def test_several_files_are_declared_as_one_and_a_second_time_nothing_changes(
     granted = {"container": "web", "images": ["sha256:" + "1" * 64], "target": "/x"}
     two.write_text(json.dumps({"schema": 1, "volumes": {"new": {"environment": "dev", "grants": [granted]}}}))
     assert run(place, "declare", str(one), str(two)) == 0
-    new = load(place / "volumes.json").volumes["new"]
+    new = load_declarations(place / "volumes.json").volumes["new"]
     assert (new.labels, [grant.container for grant in new.grants]) == ({"a": "b"}, ["web"])
     before = (place / "volumes.json").stat()
     folder = place / "declarations"
@@ -106,7 +108,7 @@ def test_what_is_declared_no_longer_is_said_and_noted(place: Path, capsys: pytes
     file.write_text(json.dumps({"schema": 1, "volumes": {"new": {"environment": "dev"}}}))
     assert run(place, "declare", str(file), "--only") == 0
     assert f"no longer declared: {VOLUME}" in capsys.readouterr().out
-    assert set(load(place / "volumes.json").volumes) == {"new"}
+    assert set(load_declarations(place / "volumes.json").volumes) == {"new"}
     assert run(place, "audit", "--json") == 0
     assert json.loads(capsys.readouterr().out)["no_longer"] == [VOLUME]
 
@@ -247,8 +249,8 @@ def test_the_vaults_places_follow_from_the_volumes_stack(place: Path) -> None:
     given = cli._parser().parse_args(
         ["unlock", VOLUME, "--operation=exec", "--reason=x", "--for=1m", f"--config={place}/volumes.json"]
     )
-    declared = load(place / "volumes.json").volumes[VOLUME]
-    assert cli._vault_places(given, declared) == ("/etc/ledgerflow/s-dev/state/vault.json", "/srv/b/data")
+    declared = load_declarations(place / "volumes.json").volumes[VOLUME]
+    assert cli._vault_paths(given, declared) == ("/etc/ledgerflow/s-dev/state/vault.json", "/srv/b/data")
 
 
 # --- audit and status -------------------------------------------------------------------------------------------------
@@ -297,7 +299,7 @@ def engine_of(
     """An engine that answers a deletion like this; `canary`: whether its file is still there afterwards."""
 
     def answer(method: str, path: str) -> tuple[int, Any]:
-        file = place / "data/volumes" / checking.CANARY / "_data"
+        file = place / "data/volumes" / self_check.CANARY / "_data"
         if method == "POST":
             file.mkdir(parents=True, exist_ok=True)
             return 201, {}
@@ -388,12 +390,12 @@ def test_a_canary_whose_label_the_engine_lost_is_made_anew_before_it_is_attacked
     backed: Path, capsys: pytest.CaptureFixture[str], active: bool, verdict: str
 ) -> None:
     labels: list[dict[str, str] | None] = [None]
-    file = backed / "data/volumes" / checking.CANARY / "_data/canary"
+    file = backed / "data/volumes" / self_check.CANARY / "_data/canary"
 
     def answer(method: str, path: str) -> tuple[int, Any]:
         if method == "POST":
             file.parent.mkdir(parents=True, exist_ok=True)
-            return 201, {"Name": checking.CANARY, "Labels": labels[-1]}
+            return 201, {"Name": self_check.CANARY, "Labels": labels[-1]}
         if method == "DELETE" and active and labels[-1] is not None:
             return REFUSAL
         if method == "DELETE":
@@ -412,7 +414,7 @@ def test_a_guard_that_is_meant_to_observe_has_to_have_seen_the_attack(
 ) -> None:
     def note() -> None:
         if noted:
-            Audit(backed / "log/audit.jsonl").write("would-refuse", volumes=[checking.CANARY])
+            Audit(backed / "log/audit.jsonl").write("would-refuse", volumes=[self_check.CANARY])
 
     with engine_of(backed, (204, b""), canary=False, on_delete=note), running_beside(backed):
         found = findings(backed, capsys, "--mode=observe")[1]
@@ -520,7 +522,7 @@ def test_it_waits_for_an_engine_that_starts_and_not_for_ever(backed: Path, capsy
     assert findings(backed, capsys, "--wait=0.5")[1]["canary"] == ["could not check"]
     assert time.monotonic() - started >= 0.5
     with ThreadPoolExecutor(1) as pool, running_beside(backed):
-        waiting = pool.submit(checking.wait_for_engine, backed / "engine.sock", 20)
+        waiting = pool.submit(self_check.wait_for_engine, backed / "engine.sock", 20)
         with engine_of(backed, REFUSAL):
             waiting.result(10)
 
@@ -541,7 +543,7 @@ def test_what_cannot_be_looked_at_is_said(place: Path, capsys: pytest.CaptureFix
     (place / "volumes.json").write_text("{")
     assert findings(place, capsys, "--existing")[1]["existing"] == ["could not check"]
     assert code == 1
-    assert checking.exit_code([]) == 2
+    assert self_check.exit_code([]) == 2
 
 
 # --- grant ------------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 
 from roles.volume_guard.library import guard_zipapp as zipapp
 
-SOURCE = Path(__file__).resolve().parents[3] / "src/ledgerguard"
+SOURCE = Path(__file__).resolve().parents[3] / "src"
 
 
 def test_who_packs_it_when_and_in_which_order_changes_nothing(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from jinja2.nativetypes import NativeEnvironment
 
-from ledgerguard.commands import words_fit
+from ledgerguard.rules.exec_patterns import words_match
 
 ROOT = Path(__file__).resolve().parents[3]
 PATTERNS = [
@@ -18,7 +18,7 @@ PATTERNS = [
 
 def is_allowed(command: str) -> bool:
     argv = tuple(word.replace("_", " ") for word in f"ledgervault {command}".split())
-    return any(words_fit(argv, pattern) for pattern in PATTERNS)
+    return any(words_match(argv, pattern) for pattern in PATTERNS)
 
 
 @pytest.mark.parametrize(
@@ -64,4 +64,4 @@ def test_each_playbook_asks_what_the_guard_allows(playbook: str, file: str) -> N
     native = NativeEnvironment(autoescape=False)
     words = native.from_string(question).render(given) if isinstance(question, str) else question
     argv = ["ledgervault", *(str(native.from_string(word).render(given)) for word in words), "--json"]
-    assert any(words_fit(tuple(argv), pattern) for pattern in PATTERNS), argv
+    assert any(words_match(tuple(argv), pattern) for pattern in PATTERNS), argv

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ledgerguard.commands import words_fit
+from ledgerguard.rules.exec_patterns import words_match
 
 ROLE = Path(__file__).parents[3] / "roles/vault"
 PATTERNS = [tuple(entry["argv"]) for entry in yaml.safe_load((ROLE / "defaults/main.yml").read_text())["vault_exec"]]
@@ -15,7 +15,7 @@ READY = yaml.safe_load((ROLE / "vars/main.yml").read_text())["__vault_descriptio
 
 
 def granted(command: str) -> bool:
-    return any(words_fit(tuple(command.split()), pattern) for pattern in PATTERNS)
+    return any(words_match(tuple(command.split()), pattern) for pattern in PATTERNS)
 
 
 @pytest.mark.parametrize(

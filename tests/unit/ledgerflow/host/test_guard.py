@@ -9,7 +9,7 @@ import pytest
 
 from filter_plugins.host import FilterModule
 from ledgerflow.host import guard as g
-from ledgerguard.declarations import read
+from ledgerguard.declarations.reader import parse_declarations
 
 SHA = "a" * 64
 UNIT = "/etc/systemd/system/ledgerguard.service"
@@ -267,7 +267,7 @@ def test_a_foreign_volume_is_declared_exactly_as_the_engine_has_it() -> None:
         "grants": [GRANT],
     }  # fmt: skip
     whole = {"schema": 1, "volumes": {"shop": made}}
-    assert set(read(json.dumps(whole)).volumes) == {"shop"}
+    assert set(parse_declarations(json.dumps(whole)).volumes) == {"shop"}
 
 
 def test_grants_of_containers_that_are_away_stay_and_those_that_changed_are_replaced() -> None:

@@ -17,14 +17,16 @@ import pytest
 
 from ledgerflow.stack.declarations import network_declarations, service_declarations, volume_declarations
 from ledgerflow.stack.service import compose_project
-from ledgerguard import containers, holding
-from ledgerguard.decide import decide
-from ledgerguard.declarations import Declarations, read
+from ledgerguard.api import containers
+from ledgerguard.declarations.merging import join_documents, merge_into
+from ledgerguard.declarations.model import Declarations
+from ledgerguard.declarations.reader import parse_declarations
 from ledgerguard.model import Container, Image, Volume
-from ledgerguard.policy import Policy, Scene
-from ledgerguard.refusal import Refused, Verdict
-from ledgerguard.versions import joined, merged
-from tests.unit.ledgerguard.known import Known, request
+from ledgerguard.refusal import Refusal, Verdict
+from ledgerguard.rules import ownership
+from ledgerguard.rules.decision import decide
+from ledgerguard.rules.policy import Context, Policy
+from tests.unit.ledgerguard.fakes import FakeLookups, request
 
 RECORDED: dict[str, Any] = json.loads(Path(__file__).with_name("compose_requests.json").read_text())
 STACK = {
@@ -135,10 +137,10 @@ def documents(version: str, *names: str) -> list[dict[str, Any]]:
 
 def declared(version: str, *names: str) -> Declarations:
     networks = network_declarations([{"name": name} for name in ("data", "app", "search", "edge")], "ledger-dev")
-    return joined([read(json.dumps(one)) for one in (*documents(version, *names), networks)])
+    return join_documents([parse_declarations(json.dumps(one)) for one in (*documents(version, *names), networks)])
 
 
-def host(version: str) -> Known:
+def host(version: str) -> FakeLookups:
     protected = ("db_data", "media", "caddy_data", "backups")
     volumes = {
         f"ledger_dev_{name}": Volume(f"ledger_dev_{name}", labels={"com.ledgerflow.protect": "true"})
@@ -147,12 +149,14 @@ def host(version: str) -> Known:
     volumes["ledger_dev_scratch"] = Volume("ledger_dev_scratch")
     image = Image(RECORDED[version]["image"], (), ("sleep", "100000"))
     all_containers = [on_disk(version, name) for name in SERVICES if RECORDED[version]["services"][name]["recorded"]]
-    return Known(volumes, all_containers, {image.id: image, "tiny": image}, networks=RECORDED[version]["networks"])
+    return FakeLookups(
+        volumes, all_containers, {image.id: image, "tiny": image}, networks=RECORDED[version]["networks"]
+    )
 
 
 def on_disk(version: str, name: str) -> Container:
     files = RECORDED[version]["services"][name]["recorded"]
-    return containers.recorded(files["config.v2.json"], files["hostconfig.json"], None)
+    return containers.parse_engine_files(files["config.v2.json"], files["hostconfig.json"], None)
 
 
 def container_name(name: str) -> str:
@@ -161,7 +165,8 @@ def container_name(name: str) -> str:
 
 def created(
     version: str, name: str, change: Callable[[dict[str, Any]], None] = lambda _body: None, *,
-    profile: str = "strict", known: Known | None = None, declarations: Declarations | None = None, named: str = "",
+    profile: str = "strict", known: FakeLookups | None = None, declarations: Declarations | None = None,
+    named: str = "",
 ) -> Verdict:  # fmt: skip
     body = json.loads(json.dumps(RECORDED[version]["services"][name]["request"]))
     change(body)
@@ -186,8 +191,8 @@ def test_compose_may_make_it_beside_the_one_that_it_replaces(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in SERVICES if name != "step"])
 @pytest.mark.parametrize("version", VERSIONS)
 def test_it_is_started_as_the_engine_recorded_it(version: str, name: str, profile: str) -> None:
-    scene = Scene(Policy(declared(version), profile), host(version))
-    holding.check(on_disk(version, name), scene, to_be_created=False)
+    context = Context(Policy(declared(version), profile), host(version))
+    ownership.check_container(on_disk(version, name), context, to_be_created=False)
 
 
 def test_older_engines_connect_it_to_one_network_after_the_other() -> None:
@@ -225,12 +230,12 @@ def test_what_is_the_engines_own_choice_may_be_left_to_it_or_named(setting: dict
 
 def test_what_the_kernel_cannot_limit_is_missing_from_the_record_and_no_fault() -> None:
     made = on_disk("26.1", "postgres")
-    scene = Scene(Policy(declared("26.1"), "strict"), host("26.1"))
+    context = Context(Policy(declared("26.1"), "strict"), host("26.1"))
     weaker = {**made.host, "memoryswap": -1, "pidslimit": None}
-    holding.check(replace(made, host=weaker), scene, to_be_created=False)
+    ownership.check_container(replace(made, host=weaker), context, to_be_created=False)
     for key in ("capdrop", "readonlyrootfs", "restartpolicy", "tmpfs", "securityopt"):
-        with pytest.raises(Refused, match=key):
-            holding.check(replace(made, host={**made.host, key: None}), scene, to_be_created=False)
+        with pytest.raises(Refusal, match=key):
+            ownership.check_container(replace(made, host={**made.host, key: None}), context, to_be_created=False)
     found = created("26.1", "postgres", lambda body: body["HostConfig"].update({"PidsLimit": None}))
     assert "pidslimit" in found.reason
 
@@ -344,7 +349,7 @@ def test_nor_does_it_by_another_way(way: str) -> None:
 def test_a_reverse_proxy_that_root_let_join_joins_under_names_of_its_own_and_by_its_image_alone() -> None:
     allowed = {"container": "traefik", "images": [RECORDED["26.1"]["image"]], "things": ["network ledger-dev-edge"]}
     known, document = host("26.1"), {"schema": 2, "volumes": {}, "exceptions": [allowed]}
-    policy = Policy(joined([declared("26.1"), read(json.dumps(document))]), "strict")
+    policy = Policy(join_documents([declared("26.1"), parse_declarations(json.dumps(document))]), "strict")
 
     def may(name: str, network: str, *aliases: str, image: str = "tiny") -> bool:
         body = {**foreign(network, *aliases), "Image": image}
@@ -374,7 +379,7 @@ def test_an_owner_is_connected_to_no_network_that_is_not_its_own() -> None:
 
 def schema_1(version: str) -> Declarations:
     """What a deploy of before wrote of the same services."""
-    return joined([read(json.dumps(as_schema_1(one))) for one in documents(version)])
+    return join_documents([parse_declarations(json.dumps(as_schema_1(one))) for one in documents(version)])
 
 
 def as_schema_1(document: dict[str, Any]) -> dict[str, Any]:
@@ -392,12 +397,12 @@ def _undescribed(grant: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("name", SERVICES)
 def test_what_was_declared_before_goes_on_as_it_did_until_its_deploy(name: str) -> None:
     old = schema_1("26.1")
-    half = merged(old, joined([read(json.dumps(one)) for one in documents("26.1", "caddy")]))
+    half = merge_into(old, join_documents([parse_declarations(json.dumps(one)) for one in documents("26.1", "caddy")]))
     for declarations in (old, half):
         assert created("26.1", name, declarations=declarations) == Verdict(True)
         if name != "step":
-            holding.check(
-                on_disk("26.1", name), Scene(Policy(declarations, "strict"), host("26.1")), to_be_created=False
+            ownership.check_container(
+                on_disk("26.1", name), Context(Policy(declarations, "strict"), host("26.1")), to_be_created=False
             )
 
 
@@ -407,7 +412,7 @@ def test_after_the_deploy_the_version_before_may_come_back_as_it_was_and_not_oth
     known.images[before] = known.images["before"] = replace(known.images["tiny"], id=before)
     text = json.dumps([json.loads(json.dumps(one).replace(after, before)) for one in documents("26.1")])
     old = [as_schema_1(one) for one in json.loads(text)]
-    declarations = merged(joined([read(json.dumps(one)) for one in old]), declared("26.1"))
+    declarations = merge_into(join_documents([parse_declarations(json.dumps(one)) for one in old]), declared("26.1"))
     assert created("26.1", "postgres", declarations=declarations, known=known).allow
     assert created("26.1", "postgres", lambda b: b.update(Image="before"), declarations=declarations, known=known).allow
 
@@ -425,7 +430,7 @@ def test_a_rollback_to_another_description_is_allowed_five_versions_long() -> No
         one = {**described("postgres"), "memory_mb": memory}
         image = {"Id": RECORDED["26.1"]["image"], "Config": {}}
         made = service_declarations(compose_project(one, STACK), image, "dev", ["db_data"])
-        declarations = merged(declarations, read(json.dumps(made)))
+        declarations = merge_into(declarations, parse_declarations(json.dumps(made)))
 
     def may(memory: int) -> bool:
         limits = {"Memory": memory << 20, "MemorySwap": memory << 20}
@@ -447,7 +452,7 @@ def test_volumes_and_networks_are_written_by_the_same_schema() -> None:
 
 
 def test_a_refusal_of_a_member_names_no_volume() -> None:
-    with pytest.raises(Refused) as raised:
+    with pytest.raises(Refusal) as raised:
         made = replace(on_disk("26.1", "redis-cache"), user="0:0")
-        holding.check(made, Scene(Policy(declared("26.1")), host("26.1")), to_be_created=False)
+        ownership.check_container(made, Context(Policy(declared("26.1")), host("26.1")), to_be_created=False)
     assert raised.value.verdict.volumes == ()

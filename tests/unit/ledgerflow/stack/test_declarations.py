@@ -22,15 +22,17 @@ from ledgerflow.stack.declarations import (
 from ledgerflow.stack.postgres import postgres_query_pattern
 from ledgerflow.stack.service import compose_project
 from ledgerflow.stack.volumes import declared_volumes
-from ledgerguard import commands, containers, descriptions, holding
-from ledgerguard.declarations import Declarations, read
-from ledgerguard.engine_api import image_of
+from ledgerguard.api import containers
+from ledgerguard.declarations.merging import join_documents
+from ledgerguard.declarations.model import Declarations
+from ledgerguard.declarations.reader import parse_declarations
+from ledgerguard.lookups.engine_api import parse_image
 from ledgerguard.model import Container, Exec, Volume
-from ledgerguard.policy import Policy, Scene
-from ledgerguard.refusal import Refused
-from ledgerguard.versions import joined
+from ledgerguard.refusal import Refusal
+from ledgerguard.rules import container_description, exec_patterns, ownership
+from ledgerguard.rules.policy import Context, Policy
 from tests.unit.ledgerflow.stack.test_service import STACK, description
-from tests.unit.ledgerguard.known import Known
+from tests.unit.ledgerguard.fakes import FakeLookups
 
 IMAGE = "sha256:" + "c" * 64
 INSPECT: dict[str, Any] = {
@@ -86,7 +88,7 @@ def declared(name: str) -> dict[str, Any]:
 
 
 def known(*documents: dict[str, Any]) -> Declarations:
-    return joined([read(json.dumps(one)) for one in documents])
+    return join_documents([parse_declarations(json.dumps(one)) for one in documents])
 
 
 def asked_for(name: str) -> Container:
@@ -114,55 +116,57 @@ def asked_for(name: str) -> Container:
         "HostConfig": {"Binds": binds, "Mounts": mounts, **_host(service), "NetworkMode": "ledger-dev-data"},
         **_config(service),
     }
-    image = image_of(INSPECT)
-    return containers.created(service["container_name"], json.dumps(body).encode(), lambda *_: image)
+    image = parse_image(INSPECT)
+    return containers.parse_create_request(service["container_name"], json.dumps(body).encode(), lambda *_: image)
 
 
-def scene(*documents: dict[str, Any]) -> Scene:
+def context(*documents: dict[str, Any]) -> Context:
     found = known(*documents)
     volumes = {
         name: Volume(name, one.driver, dict(one.labels), dict(one.options)) for name, one in found.volumes.items()
     }
     volumes["ledger_dev_scratch"] = Volume("ledger_dev_scratch")
-    return Scene(Policy(found), Known(volumes, images={IMAGE: image_of(INSPECT)}))
+    return Context(Policy(found), FakeLookups(volumes, images={IMAGE: parse_image(INSPECT)}))
 
 
 @pytest.mark.parametrize("name", DESCRIPTIONS)
 def test_a_described_service_may_be_made_and_hold_its_volume(name: str) -> None:
-    holding.check(asked_for(name), scene(head(), declared(name)), to_be_created=True)
+    ownership.check_container(asked_for(name), context(head(), declared(name)), to_be_created=True)
 
 
 @pytest.mark.parametrize("name", DESCRIPTIONS)
 def test_it_may_be_started_with_the_volumes_its_image_declares(name: str) -> None:
     made = asked_for(name)
     anonymous = tuple(
-        replace(made.mounts[0], kind="volume", source="f" * 64, target=target, named=False) for target in ("/left",)
+        replace(made.mounts[0], kind="volume", source="f" * 64, target=target, is_named=False) for target in ("/left",)
     )
-    holding.check(replace(made, mounts=made.mounts + anonymous), scene(head(), declared(name)), to_be_created=False)
+    ownership.check_container(
+        replace(made, mounts=made.mounts + anonymous), context(head(), declared(name)), to_be_created=False
+    )
 
 
 @pytest.mark.parametrize("name", DESCRIPTIONS)
 def test_before_it_is_declared_it_may_not(name: str) -> None:
-    with pytest.raises(Refused, match="no grant names this container"):
-        holding.check(asked_for(name), scene(head()), to_be_created=True)
+    with pytest.raises(Refusal, match="no grant names this container"):
+        ownership.check_container(asked_for(name), context(head()), to_be_created=True)
 
 
 @pytest.mark.parametrize(
     "change", [{"user": "0:0"}, {"image": "sha256:" + "0" * 64}, {"command": ("sh",)}, {"environment": ("C=3",)}]
 )
 def test_another_than_the_described_one_may_not(change: dict[str, Any]) -> None:
-    with pytest.raises(Refused, match="may not write to it"):
+    with pytest.raises(Refusal, match="may not write to it"):
         wanted = replace(asked_for("all there is"), **change)
-        holding.check(wanted, scene(head(), declared("all there is")), to_be_created=True)
+        ownership.check_container(wanted, context(head(), declared("all there is")), to_be_created=True)
 
 
 @pytest.mark.parametrize("words", [("restore-drop", "ledger_before_20260102_030405"), ("restore-switch", "c.sql.gz")])
 def test_a_restore_is_declared_with_its_own_words_only(words: tuple[str, ...]) -> None:
     made = asked_for("a restore")
     assert made.command is not None
-    with pytest.raises(Refused, match="may not write to it"):
+    with pytest.raises(Refusal, match="may not write to it"):
         another = replace(made, command=(*words, *made.command[len(words) :]))
-        holding.check(another, scene(head(), declared("a restore")), to_be_created=True)
+        ownership.check_container(another, context(head(), declared("a restore")), to_be_created=True)
 
 
 def test_volumes_are_declared_exactly_and_scratch_ones_not_at_all() -> None:
@@ -183,7 +187,9 @@ def test_the_commands_of_a_service_are_declared_and_more_can_be_added() -> None:
 
 
 def test_a_service_without_a_protected_volume_is_declared_as_a_member_of_the_stack() -> None:
-    found = read(json.dumps(service_declarations(compose_project(description(), STACK), INSPECT, "dev", [])))
+    found = parse_declarations(
+        json.dumps(service_declarations(compose_project(description(), STACK), INSPECT, "dev", []))
+    )
     (member,) = found.members
     assert (found.volumes, member.container, member.images, member.target) == ({}, "ledger-dev-cache", (IMAGE,), "")
 
@@ -213,8 +219,8 @@ def test_ports_are_bound_as_compose_binds_them(ports: list[str], bound: dict[str
 
 
 def test_a_value_has_the_digest_that_the_guard_reckons() -> None:
-    assert _digest("c", "NAME", "a $$ value") == descriptions.value_digest("c", "NAME", "a $ value")
-    assert _digest("c", "NAME", 1) == descriptions.value_digest("c", "NAME", "1")
+    assert _digest("c", "NAME", "a $$ value") == container_description.digest_value("c", "NAME", "a $ value")
+    assert _digest("c", "NAME", 1) == container_description.digest_value("c", "NAME", "1")
     assert _digest("d", "NAME", 1) != _digest("c", "NAME", 1) != _digest("c", "OTHER", 1)
 
 
@@ -227,7 +233,7 @@ def test_a_question_to_the_database_fits_its_pattern_in_any_database_and_nothing
     owner = asked_for("the least")
 
     def may(argv: list[str]) -> bool:
-        return commands.allowed(Exec(owner.name, tuple(argv)), owner, grant.exec)
+        return exec_patterns.is_allowed(Exec(owner.name, tuple(argv)), owner, grant.exec)
 
     assert may(postgres_query_pattern("SELECT 1", "ledger")["argv"])
     assert not may(postgres_query_pattern("DROP TABLE x", "ledger")["argv"])
@@ -235,7 +241,7 @@ def test_a_question_to_the_database_fits_its_pattern_in_any_database_and_nothing
     for server in ("host=evil.example", "postgresql://evil.example/x", "-hevil", "a b", "", "service=x"):
         assert not may(postgres_query_pattern("SELECT 1", server)["argv"])
     typed = Exec(owner.name, tuple(postgres_query_pattern("SELECT 1", "ledger")["argv"]), tty=True)
-    assert not commands.allowed(typed, owner, grant.exec)
+    assert not exec_patterns.is_allowed(typed, owner, grant.exec)
 
 
 def test_the_filters_have_the_names_that_roles_use() -> None:

@@ -23,7 +23,7 @@ from ledgerflow.stack.deployment import (
     vault_checks,
     vault_findings,
 )
-from ledgerguard.findings import Finding, summary
+from ledgerguard.service.findings import Finding, summarize
 
 NOON = datetime(2025, 4, 22, 12, 0, tzinfo=UTC)
 STACK = {"id": "ledger-dev", "name": "ledger", "environment": "dev"}
@@ -167,11 +167,11 @@ def test_a_proven_backup_is_due_unless_a_young_one_is_told_of(vault: dict[str, A
 
 GUARD = {"mode": "enforce", "profile": "strict", "fault": "", "age_seconds": 3}
 FINDING = Finding("existing", "bad", "shop (running): why")
-CHECK = {**summary([FINDING, FINDING]), "time": "t"}
+CHECK = {**summarize([FINDING, FINDING]), "time": "t"}
 
 
 @pytest.mark.parametrize("wanted", ["enforce", "auto", "observe-first", "off"])
-@pytest.mark.parametrize("check", [None, summary([Finding("canary", "ok", "refused")])])
+@pytest.mark.parametrize("check", [None, summarize([Finding("canary", "ok", "refused")])])
 def test_a_guard_that_does_what_is_wanted_is_well(wanted: str, check: dict[str, Any] | None) -> None:
     guard = {**GUARD, "check": check}
     assert guard_text(GUARD) == guard_text(guard) == "enforce, strict"

@@ -1,0 +1,1 @@
+"""Docker's requests and configurations, parsed into the guard's own values."""

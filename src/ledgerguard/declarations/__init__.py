@@ -1,0 +1,1 @@
+"""What root declares: the protected volumes, the containers that may hold them, and the commands allowed inside."""
