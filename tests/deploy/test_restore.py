@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import request, rights
+from ledgerflow.play import request, rights
 from tests.runbooks import Runbook
 from tools.kit.stacks import Run, Stack
 
