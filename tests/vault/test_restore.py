@@ -542,6 +542,16 @@ def test_a_table_whose_file_is_garbage_is_planned_around_and_kept(vault: Vault) 
     assert plan["kept"] in databases(vault)
 
 
+def test_large_objects_that_cannot_be_listed_do_not_end_the_plan(vault: Vault) -> None:
+    vault.sql("SELECT lo_create(4711)")
+    vault.sql("GRANT SELECT ON LARGE OBJECT 4711 TO ledger_backup")
+    path = with_a_proven_backup(vault)
+    _spoil(vault, "pg_largeobject_metadata", b"\xa5")
+    plan = planned(vault, path.name)
+    assert "invalid page" in plan["database_problem"]
+    assert "nothing" not in "\n".join(vault("restore-plan", path.name).data["lines"])
+
+
 def test_a_table_whose_file_is_zeros_comes_back(vault: Vault) -> None:
     with_a_proven_backup(vault)
     _spoil(vault, "public.transaction", b"\x00")

@@ -142,12 +142,12 @@ def _tables(context: Context, entry: Entry, manifest: Manifest) -> tuple[tuple[T
     newest = _newest(context)
     try:
         changes = verify_data.verify(context, entry.path).changes
+        new, uncompared = _not_in_backup(context, manifest, changes)
     except VaultError as error:
         counts = _counts(context, context.config.database.name, watched)
         tables = [_counted(manifest, table, counts, newest) for table in _configured(context, watched)]
         return tuple(tables), (), " ".join(error.what.split())
     compared = [_compared(name, figures, context, manifest, newest) for name, figures in changes.items()]
-    new, uncompared = _not_in_backup(context, manifest, changes)
     return restore_plan.chosen_tables([*compared, *new], watched), uncompared, ""
 
 
@@ -156,11 +156,14 @@ def _not_in_backup(
 ) -> tuple[list[Table], tuple[str, ...]]:
     """Tables that were made since with the rows in them, and what has rows and is never compared."""
     volatile = {table.name for table in context.config.tables if table.rows == VOLATILE}
-    with database.connect(context.source(), "ledgervault restore plan") as connection:
-        layouts, _ = digest_reader.layouts(connection)
-        others = {name: layout.parts for name, layout in layouts.items() if name not in compared}
-        counts = {name: _count_parts(connection, parts) for name, parts in others.items()}
-        objects = {str(oid) for oid, *_ in database.rows(connection, queries.LARGE_OBJECTS)}
+    try:
+        with database.connect(context.source(), "ledgervault restore plan") as connection:
+            layouts, _ = digest_reader.layouts(connection)
+            others = {name: layout.parts for name, layout in layouts.items() if name not in compared}
+            counts = {name: _count_parts(connection, parts) for name, parts in others.items()}
+            objects = {str(oid) for oid, *_ in database.rows(connection, queries.LARGE_OBJECTS)}
+    except psycopg.Error as error:
+        raise CouldNot(f"database {context.config.database.name}", str(error).strip()) from error
     made_since = objects - manifest.content.large_objects.keys()
     new = {name: rows for name, rows in counts.items() if isinstance(rows, int) and rows and name not in volatile}
     tables = [Table(name, next(_configured(context, [name])).noun, 0, rows, added=rows) for name, rows in new.items()]
