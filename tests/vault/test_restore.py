@@ -377,6 +377,24 @@ def test_an_undo_accepts_no_loss(vault: Vault) -> None:
     assert not vault.proven().data["shrunken"]
 
 
+def test_a_loss_that_was_accepted_after_a_restore_is_not_accepted_before_it(vault: Vault) -> None:
+    with_a_proven_backup(vault)
+    vault.sql("DELETE FROM public.transaction WHERE id <= 100")
+    bad = with_a_proven_backup(vault)
+    restored(vault)
+    vault.sql("DELETE FROM public.transaction WHERE id > 100")
+    other = with_a_proven_backup(vault)
+    assert vault("state").data["unaccepted_loss"]["file"] == other.name
+    assert vault("accept", other.name, "--reason", "the test").code == 0
+    assert not vault("state").data["unaccepted_loss"]
+    time.sleep(1.1)
+    assert vault("restore-undo").code == 0
+    assert vault("state").data["unaccepted_loss"]["file"] == bad.name
+    time.sleep(1.1)
+    assert vault("restore-undo").code == 0
+    assert not vault("state").data["unaccepted_loss"]
+
+
 def test_undo_never_takes_an_older_database_by_itself(vault: Vault) -> None:
     with_a_proven_backup(vault)
     first = restored(vault)

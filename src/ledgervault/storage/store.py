@@ -128,12 +128,16 @@ class Store:
         return [entry for entry in self._written(journal) if entry.file not in removed]
 
     def _written(self, journal: Journal) -> list[Entry]:
-        """Every backup of the journal."""
+        """Every backup of the journal. What was accepted of something else than what is live is not accepted here."""
         backups = [line for line in journal.lines if line.event == BACKUP]
-        accepted = accepted_lines(journal.lines)
-        up_to = max((line.seq for line in backups if line.file in accepted), default=0)
-        history = live_history(journal.lines)
-        return [_with_history(self._entry(journal, line, line.seq <= up_to), history) for line in backups]
+        history, accepted = live_history(journal.lines), accepted_lines(journal.lines)
+        everywhere = [line.seq for line in backups if line.file in accepted]
+        here = [seq for seq in everywhere if history.has(seq)]
+        entries = []
+        for line in backups:
+            up_to = max(here if history.has(line.seq) else everywhere, default=0)
+            entries.append(_with_history(self._entry(journal, line, line.seq <= up_to), history))
+        return entries
 
     def newest_proven(self, kind: str = "db", entries: list[Entry] | None = None) -> Entry | None:
         proven = [
