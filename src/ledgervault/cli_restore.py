@@ -82,9 +82,12 @@ def _switched_lines(switched: Any) -> list[str]:
         f"  {table}: {_rows(count)} before, {_rows(switched.rows_after.get(table, 'gone'))} after"
         for table, count in switched.rows_before.items()
     ]
+    lacks = f"  NOT migrated, as what was live: {', '.join(switched.unmigrated)} (make migrate)"
     return [
-        f"{switched.database} is now {switched.file or 'the database that was kept'}",
+        f"{switched.database} is now {f'what was kept as {switched.returned}' if switched.returned else switched.file}",
         *rows,
+        *([lacks] if switched.unmigrated else []),
+        *([f"  NOT all of it was recorded: {switched.problem}"] if switched.problem else []),
         f"  what was live before is kept as {switched.kept}",
         f"  requests waited or failed for {switched.seconds_refused:.1f} s",
     ]

@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from kit import Result, Vault
 
 from ledgervault.commands import restore_switch
+from ledgervault.postgres import databases as postgres_databases
 from ledgervault.postgres import dump_loader
 
 ROWS = 200
@@ -106,6 +108,23 @@ def test_the_plan_says_that_nothing_is_lost_only_when_nothing_is(vault: Vault) -
     lines = "\n".join(vault("restore-plan", "latest").data["lines"])
     assert "nothing that is live now is lost" not in lines
     assert "public.category" in lines
+
+
+def test_the_plan_names_what_no_comparison_reaches(vault: Vault) -> None:
+    volatile = '\n[[tables]]\nname = "public.category"\nrows = "volatile"\n'
+    vault.config.write_text(vault.config.read_text() + volatile)
+    with_a_proven_backup(vault)
+    vault.sql("CREATE TABLE public.made_since (id int PRIMARY KEY)")
+    vault.sql("SELECT lo_create(4711)")
+    lines = "\n".join(vault("restore-plan", "latest").data["lines"])
+    assert (
+        "not compared, becomes what the backup holds: public.category (2 live), large objects (1 made since)" in lines
+    )
+    assert "nothing else that is live now is lost" in lines
+    vault.sql("INSERT INTO public.made_since VALUES (1)")
+    lines = "\n".join(vault("restore-plan", "latest").data["lines"])
+    assert "public.made_since: 0 rows in the backup, 1 live" in lines
+    assert "nothing else that is live" not in lines
 
 
 def test_the_plan_shows_the_newest_row_where_a_column_is_configured(vault: Vault) -> None:
@@ -260,6 +279,53 @@ def test_a_session_that_may_not_be_ended_is_named_and_everything_stays(
     assert switched(vault, plan).code == 0, "and once it is gone it goes on"
 
 
+def test_a_lock_on_the_database_is_not_waited_for_while_nobody_can_connect(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restore_switch, "WAIT_SECONDS", 1.0)
+    monkeypatch.setattr(postgres_databases, "_LOCK_SECONDS", 1)
+    with_a_proven_backup(vault)
+    plan = planned(vault)
+    prepared(vault, plan)
+    with vault.cluster.connect("postgres") as other:
+        other.execute("BEGIN")
+        other.execute(f"COMMENT ON DATABASE {vault.database} IS 'a transaction that stays open'".encode())
+        end = threading.Timer(20, other.close)  # where nothing else ends the wait
+        end.start()
+        began = time.monotonic()
+        result = switched(vault, plan)
+        assert time.monotonic() - began < 10
+        end.cancel()
+        other.execute("ROLLBACK")
+    assert result.code == 2
+    assert "COMMENT or ALTER" in result.error
+    assert sorted(databases(vault)) == sorted([vault.database, plan["copy"]])
+    assert switched(vault, plan).code == 0
+
+
+def test_a_switch_that_is_made_is_never_reported_as_a_failure(vault: Vault) -> None:
+    with_a_proven_backup(vault)
+    plan = planned(vault)
+    prepared(vault, plan)
+    vault.config.write_text(vault.config.read_text().replace("vault.json", "gone/vault.json"))
+    result = switched(vault, plan)
+    assert result.code == 0, result.error
+    assert "NOT all of it was recorded" in "\n".join(result.data["lines"])
+    assert result.data["switched"]["kept"] == plan["kept"]
+
+
+def test_a_broken_journal_is_said_before_anything_is_switched(vault: Vault) -> None:
+    with_a_proven_backup(vault)
+    plan = planned(vault)
+    prepared(vault, plan)
+    journal = vault.backups / "journal.jsonl"
+    journal.write_text(journal.read_text() + "no line\n")
+    result = switched(vault, plan)
+    assert result.code == 2
+    assert "journal" in result.error
+    assert plan["kept"] not in databases(vault)
+
+
 def test_only_a_copy_of_this_database_can_become_live(vault: Vault) -> None:
     path = with_a_proven_backup(vault)
     for name in ("postgres", vault.database, f"{vault.database}_before_20260101_000000", "x_restored_20260101_000000"):
@@ -282,10 +348,82 @@ def test_undo_brings_back_what_was_live_and_can_be_undone(vault: Vault) -> None:
     assert count(vault) == ROWS - 30
     assert first["kept"] not in databases(vault)
     assert [line["file"] for line in events(vault)] == [first["file"], safety]
-    assert not vault.proven().data["shrunken"], "it is compared with what was undone to"
+    assert undone.data["lines"][0].endswith(f"is now what was kept as {first['kept']}")
+    assert vault.proven().data["shrunken"], "nobody accepted that loss: it is there again"
     time.sleep(1.1)
     assert vault("restore-undo").code == 0
     assert count(vault) == ROWS
+
+
+def test_an_undo_accepts_no_loss(vault: Vault) -> None:
+    good = with_a_proven_backup(vault)
+    vault.sql("DELETE FROM public.transaction WHERE id <= 100")
+    bad = with_a_proven_backup(vault)
+    safety = vault("backup", "--kind", "pre_restore", "--prove").data["file"]
+    restored(vault, safety=safety)
+    beside = with_a_proven_backup(vault)
+    time.sleep(1.1)
+    assert vault("restore-undo").code == 0
+    facts = vault("state").data
+    assert facts["baseline"]["file"] == good.name, "neither the backup before the restore nor one of its copy"
+    assert facts["unaccepted_loss"]["file"] == bad.name
+    assert planned(vault)["file"] == good.name
+    assert vault("verify-data").code == 1
+    assert vault.proven().data["shrunken"]
+    time.sleep(1.1)
+    assert vault("restore-undo").code == 0, "and it can be undone"
+    assert vault("state").data["baseline"]["file"] == beside.name
+    assert not vault("state").data["unaccepted_loss"]
+    assert not vault.proven().data["shrunken"]
+
+
+def test_a_loss_that_was_accepted_after_a_restore_is_not_accepted_before_it(vault: Vault) -> None:
+    with_a_proven_backup(vault)
+    vault.sql("DELETE FROM public.transaction WHERE id <= 100")
+    bad = with_a_proven_backup(vault)
+    restored(vault)
+    vault.sql("DELETE FROM public.transaction WHERE id > 100")
+    other = with_a_proven_backup(vault)
+    assert vault("state").data["unaccepted_loss"]["file"] == other.name
+    assert vault("accept", other.name, "--reason", "the test").code == 0
+    assert not vault("state").data["unaccepted_loss"]
+    time.sleep(1.1)
+    assert vault("restore-undo").code == 0
+    assert vault("state").data["unaccepted_loss"]["file"] == bad.name
+    time.sleep(1.1)
+    assert vault("restore-undo").code == 0
+    assert not vault("state").data["unaccepted_loss"]
+
+
+def test_undo_never_takes_an_older_database_by_itself(vault: Vault) -> None:
+    with_a_proven_backup(vault)
+    first = restored(vault)
+    vault.cluster.run("postgres", f"CREATE DATABASE {vault.database}_before_20990101_000000 OWNER ledger_admin")
+    time.sleep(1.1)
+    assert vault("restore-undo").code == 0, "that one is newer by its name alone"
+    assert count(vault) == ROWS
+    (kept,) = [name for name in databases(vault) if "_before_" in name and "2099" not in name]
+    assert first["kept"] not in databases(vault)
+    assert vault("restore-drop", kept).code == 0
+    refused = vault("restore-undo")
+    assert refused.code == 64
+    assert f"{vault.database}_before_20990101_000000" in refused.error, "it can be named"
+    assert count(vault) == ROWS
+
+
+def test_undo_says_which_migrations_come_off(vault: Vault) -> None:
+    with_a_proven_backup(vault)
+    assert "NOT migrated" not in "\n".join(switched_lines(vault))
+    vault.sql("INSERT INTO public.heads VALUES ('ledger', '0002_more')")
+    time.sleep(1.1)
+    lines = vault("restore-undo").data["lines"]
+    assert "  NOT migrated, as what was live: ledger 0002_more (make migrate)" in lines
+
+
+def switched_lines(vault: Vault) -> list[str]:
+    plan = planned(vault)
+    prepared(vault, plan)
+    return [str(line) for line in switched(vault, plan).data["lines"]]
 
 
 def test_undo_without_a_kept_database_is_refused(vault: Vault) -> None:
@@ -420,6 +558,16 @@ def test_a_table_whose_file_is_garbage_is_planned_around_and_kept(vault: Vault) 
     assert "invalid page" in str(result.data["switched"]["rows_before"]["public.transaction"])
     assert count(vault) == ROWS
     assert plan["kept"] in databases(vault)
+
+
+def test_large_objects_that_cannot_be_listed_do_not_end_the_plan(vault: Vault) -> None:
+    vault.sql("SELECT lo_create(4711)")
+    vault.sql("GRANT SELECT ON LARGE OBJECT 4711 TO ledger_backup")
+    path = with_a_proven_backup(vault)
+    _spoil(vault, "pg_largeobject_metadata", b"\xa5")
+    plan = planned(vault, path.name)
+    assert "invalid page" in plan["database_problem"]
+    assert "nothing" not in "\n".join(vault("restore-plan", path.name).data["lines"])
 
 
 def test_a_table_whose_file_is_zeros_comes_back(vault: Vault) -> None:

@@ -145,7 +145,7 @@ def _finish_restore(context: Context, connection: Connection) -> None:
     put back."""
     note = databases.own_note(connection)
     if note is not None:
-        context.store.restored(note.file, {"id": note.id, "database": connection.info.dbname, "kept": note.kept})
+        context.store.restored(note.file, note.journal_data(connection.info.dbname))
 
 
 def _dump_with_retries(

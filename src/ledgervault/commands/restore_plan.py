@@ -6,7 +6,7 @@ live database that cannot be read is reported instead of ending the plan.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import psycopg
@@ -14,14 +14,14 @@ import psycopg
 from ledgervault.commands import backup_checks, losses, verify_data
 from ledgervault.commands.context import Context
 from ledgervault.model import baseline, kept_databases, restore_plan
-from ledgervault.model.config import TableConfig
+from ledgervault.model.config import VOLATILE, TableConfig
 from ledgervault.model.entry import Entry
 from ledgervault.model.errors import Bad, CouldNot, VaultError
 from ledgervault.model.kept_databases import is_kept, is_leftover
 from ledgervault.model.manifest import Manifest
 from ledgervault.model.restore_plan import Plan, Table
 from ledgervault.model.row_comparison import Figures
-from ledgervault.postgres import database, databases, queries
+from ledgervault.postgres import database, databases, digest_reader, queries
 from ledgervault.postgres.database import Connection
 from ledgervault.postgres.databases import Database
 from ledgervault.postgres.login import Login
@@ -40,9 +40,9 @@ def plan(context: Context, name: str) -> Plan:
     context.check_room(context.expected_size())  # for the safety backup
     with database.connect(_maintenance(context), "ledgervault restore plan") as connection:
         server = databases.listed(connection)
-    tables, problem = _tables(context, entry, manifest)
-    heads = _live_heads(context, manifest)
-    to_migrate, unknown = restore_plan.migrations_between(manifest.content.migration_heads, heads)
+    tables, uncompared, problem = _tables(context, entry, manifest)
+    live_heads = heads(context, manifest.migration_heads_query)
+    to_migrate, unknown = restore_plan.migrations_between(manifest.content.migration_heads, live_heads)
     live_bytes = next((one.bytes for one in server if one.name == names.live), None)
     return Plan(
         id=names.id,
@@ -55,6 +55,7 @@ def plan(context: Context, name: str) -> Plan:
         copy=names.copy,
         kept=names.kept,
         tables=tables,
+        uncompared=uncompared,
         database_problem=problem,
         to_migrate=to_migrate,
         unknown_migrations=unknown,
@@ -76,6 +77,15 @@ def kept(context: Context) -> list[Database]:
 def count_watched(context: Context, name: str) -> _Counts:
     """Rows of the configured tables in one database; each that cannot be read says why."""
     return _counts(context, name, [table.name for table in context.config.tables])
+
+
+def heads(context: Context, query: str | None, name: str | None = None) -> restore_plan.Heads:
+    """Of the live database, or of the one named. None also where it is too damaged to say."""
+    try:
+        with database.connect(context.source(name), "ledgervault restore plan") as connection:
+            return database.read_heads(connection, query)
+    except (VaultError, psycopg.Error):
+        return None
 
 
 def _with_size(one: Database) -> str:
@@ -126,18 +136,46 @@ def _passed_over(context: Context, chosen: Entry) -> tuple[str, ...]:
 # ------------------------------------------------------------------------------------------------- the live database
 
 
-def _tables(context: Context, entry: Entry, manifest: Manifest) -> tuple[tuple[Table, ...], str]:
+def _tables(context: Context, entry: Entry, manifest: Manifest) -> tuple[tuple[Table, ...], tuple[str, ...], str]:
     """By key where the live database can be read, else counted table by table."""
     watched = [table.name for table in context.config.tables if table.name in manifest.content.tables]
     newest = _newest(context)
     try:
         changes = verify_data.verify(context, entry.path).changes
+        new, uncompared = _not_in_backup(context, manifest, changes)
     except VaultError as error:
         counts = _counts(context, context.config.database.name, watched)
         tables = [_counted(manifest, table, counts, newest) for table in _configured(context, watched)]
-        return tuple(tables), " ".join(error.what.split())
+        return tuple(tables), (), " ".join(error.what.split())
     compared = [_compared(name, figures, context, manifest, newest) for name, figures in changes.items()]
-    return restore_plan.chosen_tables(compared, watched), ""
+    return restore_plan.chosen_tables([*compared, *new], watched), uncompared, ""
+
+
+def _not_in_backup(
+    context: Context, manifest: Manifest, compared: Collection[str]
+) -> tuple[list[Table], tuple[str, ...]]:
+    """Tables that were made since with the rows in them, and what has rows and is never compared."""
+    volatile = {table.name for table in context.config.tables if table.rows == VOLATILE}
+    try:
+        with database.connect(context.source(), "ledgervault restore plan") as connection:
+            layouts, _ = digest_reader.layouts(connection)
+            others = {name: layout.parts for name, layout in layouts.items() if name not in compared}
+            counts = {name: _count_parts(connection, parts) for name, parts in others.items()}
+            objects = {str(oid) for oid, *_ in database.rows(connection, queries.LARGE_OBJECTS)}
+    except psycopg.Error as error:
+        raise CouldNot(f"database {context.config.database.name}", str(error).strip()) from error
+    made_since = objects - manifest.content.large_objects.keys()
+    new = {name: rows for name, rows in counts.items() if isinstance(rows, int) and rows and name not in volatile}
+    tables = [Table(name, next(_configured(context, [name])).noun, 0, rows, added=rows) for name, rows in new.items()]
+    uncompared = [f"{name} ({rows} live)" for name, rows in counts.items() if rows and name not in new]
+    return tables, (*uncompared, *([f"large objects ({len(made_since)} made since)"] if made_since else []))
+
+
+def _count_parts(connection: Connection, parts: Iterable[str]) -> int | str:
+    """Not all of them where one cannot be read: then nobody knows."""
+    counts = [_count(connection, part) for part in parts]
+    known = [count for count in counts if isinstance(count, int)]
+    return sum(known) if len(known) == len(counts) else "rows that cannot be counted"
 
 
 def _configured(context: Context, names: Iterable[str]) -> Iterator[TableConfig]:
@@ -209,12 +247,3 @@ def _newest_value(connection: Connection, table: str, column: str) -> str:
         return str(database.row(connection, queries.greatest(table, column))[0] or "")
     except psycopg.Error:
         return ""
-
-
-def _live_heads(context: Context, manifest: Manifest) -> restore_plan.Heads:
-    """None also where the live database is too damaged to say."""
-    try:
-        with database.connect(context.source(), "ledgervault restore plan") as connection:
-            return database.read_heads(connection, manifest.migration_heads_query)
-    except (VaultError, psycopg.Error):
-        return None

@@ -17,9 +17,10 @@ import psycopg
 from ledgervault.commands import restore, restore_plan, state
 from ledgervault.commands.context import Context
 from ledgervault.model import kept_databases
-from ledgervault.model.errors import CouldNot, UsageError
-from ledgervault.model.kept_databases import Names, Note
+from ledgervault.model.errors import CouldNot, UsageError, VaultError
+from ledgervault.model.kept_databases import Note
 from ledgervault.model.proof import Proof
+from ledgervault.model.restore_plan import migrations_between
 from ledgervault.postgres import database, databases
 from ledgervault.postgres.database import Connection
 from ledgervault.postgres.databases import Database, Exchange
@@ -29,6 +30,7 @@ from ledgervault.storage import files
 WAIT_SECONDS = 120.0  # for sessions that we may not end
 _POLL_SECONDS = 0.5
 _NO_FILE = ""
+_UNSEEN = "a session that comes and goes, or an open transaction with a COMMENT or ALTER of this database"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,9 @@ class Switched:
     seconds_refused: float
     rows_before: dict[str, int | str]
     rows_after: dict[str, int | str]
+    returned: str = ""  # the kept database that an undo made live
+    unmigrated: tuple[str, ...] = ()  # migrations that are in the kept database only
+    problem: str = ""  # with the journal or the state, after the switch
 
 
 def prepare(context: Context, path: Path, copy: str) -> Proof:
@@ -79,7 +84,7 @@ def switch(context: Context, path: Path, copy: str, safety: str) -> Switched:
     live = context.config.database.name
     names = kept_databases.names_of_copy(live, copy)
     with _exclusively(context, "restore"):
-        return _switch(context, names, copy, path.name, safety)
+        return _switch(context, copy, Note(names.id, path.name, names.kept), safety)
 
 
 def undo(context: Context, name: str | None = None) -> Switched:
@@ -87,11 +92,12 @@ def undo(context: Context, name: str | None = None) -> Switched:
     live = context.config.database.name
     with _exclusively(context, "restore undo"):
         finish(context)
-        chosen = _kept(context, name)
+        now = _live_note(context)
+        chosen = _kept(context, name or (now.kept if now else None))
         names = kept_databases.names(live, files.now())
-        safety = _live_note(context)
         file = chosen.note.file if chosen.note else _NO_FILE
-        return _switch(context, names, chosen.name, file, safety.file if safety else _NO_FILE)
+        undoes = kept_databases.replaced_by(live, chosen.name) or ""
+        return _switch(context, chosen.name, Note(names.id, file, names.kept, undoes), now.file if now else _NO_FILE)
 
 
 def drop(context: Context, name: str) -> Database:
@@ -121,23 +127,40 @@ def record(context: Context, note: Note | None) -> None:
     """Once for each switch, whoever comes first."""
     if note is None:
         return
-    data = {"id": note.id, "database": context.config.database.name, "kept": note.kept}
-    context.store.restored(note.file, data)
+    context.store.restored(note.file, note.journal_data(context.config.database.name))
 
 
-def _switch(context: Context, names: Names, copy: str, file: str, safety: str) -> Switched:
-    live_note, kept_note = Note(names.id, file, names.kept), Note(names.id, safety)
-    exchange = Exchange(names.live, copy, names.kept, live_note, kept_note)
-    lock = files.locked(context.store.root / ".backup.lock", "restore: exchanging two databases", WAIT_SECONDS)
+def _switch(context: Context, copy: str, note: Note, safety: str) -> Switched:
+    live, kept = context.config.database.name, note.kept
+    exchange = Exchange(live, copy, kept, note, Note(note.id, safety))
+    lock = context.store.backing_up("restore: exchanging two databases", WAIT_SECONDS)  # refuses a broken journal
     with lock, _admin(context) as admin, _admin(context) as other:
-        _refuse_missing(admin, (names.live, copy))
+        _refuse_missing(admin, (live, copy))
         refused = _exchange(admin, other, exchange)
-    record(context, live_note)
-    context.store.log(f"restored {file or copy} as {names.live}; what was live is {names.kept}")
-    state.update(context)
-    before = restore_plan.count_watched(context, names.kept)
-    after = restore_plan.count_watched(context, names.live)
-    return Switched(names.live, file, names.kept, safety, round(refused, 3), dict(before), dict(after))
+    problem = _recorded(context, note, copy)
+    before, after = restore_plan.count_watched(context, kept), restore_plan.count_watched(context, live)
+    returned = copy if note.undoes else ""
+    figures = (round(refused, 3), dict(before), dict(after))
+    return Switched(live, note.file, kept, safety, *figures, returned, _unmigrated(context, kept), problem)
+
+
+def _unmigrated(context: Context, kept: str) -> tuple[str, ...]:
+    """What was live had run these migrations. A restore's copy has them; what an undo brings back may lack them."""
+    query = context.config.migrations.query if context.config.migrations else None
+    now, before = (restore_plan.heads(context, query, name) for name in (None, kept))
+    return migrations_between(now, before)[0]
+
+
+def _recorded(context: Context, note: Note, copy: str) -> str:
+    """What went wrong with it. The databases are switched already: this is no reason to say that they are not."""
+    try:
+        record(context, note)
+        live = context.config.database.name
+        context.store.log(f"restored {note.file or copy} as {live}; what was live is {note.kept}")
+        state.update(context)
+    except (VaultError, OSError) as error:
+        return " ".join(str(error).split())
+    return ""
 
 
 def _exchange(admin: Connection, other: Connection, exchange: Exchange) -> float:
@@ -154,7 +177,7 @@ def _exchange(admin: Connection, other: Connection, exchange: Exchange) -> float
                 return refused
             holders = databases.sessions(other, names)
         if time.monotonic() > end:
-            what = f"still in use after {WAIT_SECONDS:.0f} s by {_texts(holders) or 'a session that comes and goes'}"
+            what = f"still in use after {WAIT_SECONDS:.0f} s by {_texts(holders) or _UNSEEN}"
             hint = "end that session (a psql, Adminer, a report), then run it again; the live database is as it was"
             raise CouldNot(f"database {exchange.live}", what, hint)
         time.sleep(_POLL_SECONDS)
@@ -172,14 +195,14 @@ def _refuse_missing(admin: Connection, names: Sequence[str]) -> None:
 
 
 def _kept(context: Context, name: str | None) -> Database:
+    """Without a name there is none: an older one is never taken instead of what the newest restore replaced."""
     kept = [one for one in _all(context) if kept_databases.is_kept(context.config.database.name, one.name)]
-    listed = ", ".join(one.name for one in kept) or "none"
-    if name is None and kept:
-        return kept[-1]
     for one in kept:
         if one.name == name:
             return one
-    raise UsageError(name or "restore-undo", f"no such database is kept; kept: {listed}", "make status lists them")
+    listed = ", ".join(one.name for one in kept) or "none"
+    what = f"no such database is kept; kept: {listed}"
+    raise UsageError(name or "restore-undo", what, "make status lists them; make restore-undo NAME=… takes one")
 
 
 def _all(context: Context) -> list[Database]:

@@ -25,8 +25,8 @@ class Entry:
     ruling: Line | None
     intact: bool  # the file exists and has the journal's size
     accepted: bool = False  # a person accepted its loss or a later backup's
-    restored: bool = False  # the newest restore put it back
-    superseded: bool = False  # taken before the newest restore, and not the restored backup
+    restored: bool = False  # what is live began with it
+    superseded: bool = False  # of something else than what is live since a restore
 
     @property
     def proven(self) -> bool:
@@ -47,7 +47,7 @@ class Entry:
     @property
     def is_baseline(self) -> bool:
         """Proven, and nothing lost unaccepted: later backups are compared with it, even if its file is missing. Backups
-        from before a restore of another one are no baseline."""
+        of what a restore replaced are no baseline."""
         return self.verdict == proof.PROVEN and (self.loss == proof.NONE or self.accepted) and not self.superseded
 
     @property

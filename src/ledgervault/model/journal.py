@@ -146,11 +146,6 @@ def accepted_lines(lines: Iterable[Line]) -> dict[str, Line]:
     return {line.file: line for line in lines if line.event == ACCEPTED}
 
 
-def last_restore(lines: Iterable[Line]) -> Line | None:
-    """The newest restore of the live database; its `file` is empty where no backup holds what was put back."""
-    return next((line for line in reversed([*lines]) if line.event == RESTORED), None)
-
-
 def find_ruling(lines: Sequence[Line], file: str) -> Line | None:
     """The proof that decides a backup's verdict: the newest decision of level data, or a later one that its bytes are
     bad. An inconclusive proof does not replace a decision; it counts only while there is none."""

@@ -61,7 +61,13 @@ def is_leftover(live: str, database: str) -> bool:
 
 def is_kept(live: str, database: str) -> bool:
     """A database that a restore, or its undoing, replaced."""
-    return re.fullmatch(rf"{re.escape(live)}_before_\d{{8}}_\d{{6}}", database) is not None
+    return replaced_by(live, database) is not None
+
+
+def replaced_by(live: str, database: str) -> str | None:
+    """The restore that gave the database this name."""
+    match = re.fullmatch(rf"{re.escape(live)}_before_(\d{{8}}_\d{{6}})", database)
+    return match[1] if match else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +78,15 @@ class Note:
     id: str
     file: str
     kept: str = ""  # of the live one: the database that it replaced
+    undoes: str = ""  # of the live one: the restore that its return undid
 
     def text(self) -> str:
-        return _NOTE + json.dumps({"id": self.id, "file": self.file, "kept": self.kept}, sort_keys=True)
+        data = {"id": self.id, "file": self.file, "kept": self.kept, "undoes": self.undoes}
+        return _NOTE + json.dumps(data, sort_keys=True)
+
+    def journal_data(self, live: str) -> dict[str, str]:
+        undoes = {"undoes": self.undoes} if self.undoes else {}
+        return {"id": self.id, "database": live, "kept": self.kept} | undoes
 
 
 def read_note(comment: str | None) -> Note | None:
@@ -85,6 +97,7 @@ def read_note(comment: str | None) -> Note | None:
         data = json.loads(comment.removeprefix(_NOTE))
     except ValueError:
         return None
-    if not isinstance(data, Mapping) or not all(isinstance(data.get(key), str) for key in ("id", "file", "kept")):
+    if not isinstance(data, Mapping):
         return None
-    return Note(data["id"], data["file"], data["kept"])
+    texts = [data.get(key, "" if key == "undoes" else None) for key in ("id", "file", "kept", "undoes")]
+    return Note(*texts) if all(isinstance(text, str) for text in texts) else None

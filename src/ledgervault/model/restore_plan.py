@@ -51,6 +51,7 @@ class Plan:
     copy: str
     kept: str
     tables: tuple[Table, ...]
+    uncompared: tuple[str, ...]  # what is live and replaced as well, without a comparison of its rows
     database_problem: str  # why the live database could not be compared by key; "" where it was
     to_migrate: tuple[str, ...]  # live has run these, the backup has not: they run on the copy
     unknown_migrations: tuple[str, ...]  # the backup has run these, live has not
@@ -71,10 +72,12 @@ class Plan:
             yield f"  passed over, as rows are lost in them: {', '.join(self.passed_over)} (FILE=NAME takes one)"
         for table in self.tables:
             yield from table.lines()
+        if self.uncompared:
+            yield f"  not compared, becomes what the backup holds: {', '.join(self.uncompared)}"
         if self.database_problem:
             yield f"  the live database cannot be compared row by row: {self.database_problem}"
         elif not any(table.added or table.changed for table in self.tables):
-            yield "  nothing that is live now is lost"
+            yield f"  nothing {'else ' if self.uncompared else ''}that is live now is lost"
         if self.to_migrate:
             yield f"  migrations that run on the copy: {', '.join(self.to_migrate)}"
         if self.unknown_migrations:

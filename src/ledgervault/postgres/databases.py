@@ -33,6 +33,7 @@ SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a JOIN pg_roles r ON r.
  WHERE a.datname = ANY(%s) AND NOT r.rolsuper AND pg_has_role(a.usesysid, 'USAGE')
 """
 _POLL_SECONDS = 0.02
+_LOCK_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,8 @@ def drop(connection: Connection, name: str, force: bool = False) -> None:
 
 
 def try_exchange(admin: Connection, other: Connection, exchange: Exchange) -> bool:
-    """Whether the names were exchanged; False where a session kept them for five seconds, and nothing changed then.
+    """Whether the names were exchanged; False where a session kept them for five seconds, and nothing changed then. A
+    lock of somebody else counts as one: who connects waits behind us, so we do not wait for long.
 
     RENAME holds the database's lock while it waits for sessions to end: who connects meanwhile waits, too. So sessions
     are ended by the second connection *while* the first one waits, and no state is left behind by a kill.
@@ -108,6 +110,7 @@ def try_exchange(admin: Connection, other: Connection, exchange: Exchange) -> bo
     def rename() -> None:
         try:
             with admin.transaction():
+                admin.execute(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'".encode())
                 for statement in exchange.statements():
                     admin.execute(statement.encode())
         except psycopg.Error as error:
@@ -124,7 +127,7 @@ def try_exchange(admin: Connection, other: Connection, exchange: Exchange) -> bo
         raise
     finally:
         worker.join()
-    if errors and not isinstance(errors[0], psycopg.errors.ObjectInUse):
+    if errors and not isinstance(errors[0], psycopg.errors.ObjectInUse | psycopg.errors.LockNotAvailable):
         raise errors[0]
     return not errors
 

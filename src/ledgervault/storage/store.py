@@ -36,12 +36,12 @@ from ledgervault.model.journal import (
     find_ruling,
     forgotten_lines,
     head_problem,
-    last_restore,
     lines_without,
     next_line,
     parse_journal,
     removed_files,
 )
+from ledgervault.model.live_history import History, live_history
 from ledgervault.model.manifest import SUFFIX, Manifest
 from ledgervault.model.proof import Proof
 from ledgervault.model.records import RecordError, from_json, to_json
@@ -128,12 +128,16 @@ class Store:
         return [entry for entry in self._written(journal) if entry.file not in removed]
 
     def _written(self, journal: Journal) -> list[Entry]:
-        """Every backup of the journal."""
+        """Every backup of the journal. What was accepted of something else than what is live is not accepted here."""
         backups = [line for line in journal.lines if line.event == BACKUP]
-        accepted = accepted_lines(journal.lines)
-        up_to = max((line.seq for line in backups if line.file in accepted), default=0)
-        restore = last_restore(journal.lines)
-        return [_with_restore(self._entry(journal, line, line.seq <= up_to), restore) for line in backups]
+        history, accepted = live_history(journal.lines), accepted_lines(journal.lines)
+        everywhere = [line.seq for line in backups if line.file in accepted]
+        here = [seq for seq in everywhere if history.has(seq)]
+        entries = []
+        for line in backups:
+            up_to = max(here if history.has(line.seq) else everywhere, default=0)
+            entries.append(_with_history(self._entry(journal, line, line.seq <= up_to), history))
+        return entries
 
     def newest_proven(self, kind: str = "db", entries: list[Entry] | None = None) -> Entry | None:
         proven = [
@@ -271,7 +275,8 @@ class Store:
         self.relink()
 
     def restored(self, file: str, data: Mapping[str, Any]) -> None:
-        """FILE is live again, and the baseline from here on. Once for each `id`: a killed run's line is added later."""
+        """FILE is live again, and the baseline from here on; or the restore that the line `undoes` is as if it never
+        was. Once for each `id`: a killed run's line is added later."""
         with self._journal_lock():
             if any(line.data["id"] == data["id"] for line in self.journal().lines if line.event == RESTORED):
                 return
@@ -426,11 +431,11 @@ def journal_data(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def _with_restore(entry: Entry, restore: Line | None) -> Entry:
-    """What the newest restore means for a backup. A person chose the restored one, with its losses."""
-    if restore is None or entry.line.seq > restore.seq:
+def _with_history(entry: Entry, history: History) -> Entry:
+    """What restores mean for a backup. A person chose the restored one, with its losses."""
+    if history.has(entry.line.seq):
         return entry
-    is_chosen = entry.file == restore.file
+    is_chosen = entry.file == history.chosen
     return replace(entry, restored=is_chosen, accepted=entry.accepted or is_chosen, superseded=not is_chosen)
 
 

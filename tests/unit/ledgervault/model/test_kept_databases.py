@@ -46,10 +46,17 @@ def test_leftovers_and_kept_databases_are_told_apart_by_their_whole_name() -> No
     for name in ("ledger", copy, kept + "0", "x" + kept, "ledger_before"):
         assert not is_kept("ledger", name), name
     assert not is_kept("l.dger", kept), "a name is no pattern"
+    assert kept_databases.replaced_by("ledger", kept) == "20260102_030405"
 
 
 def test_a_note_is_read_as_it_was_written_and_nothing_else_is_a_note() -> None:
     note = Note("20260102_030405", "file.sql.gz", "ledger_before_20260102_030405")
-    assert read_note(note.text()) == note
+    undo = Note("20260102_030406", "", "ledger_before_20260102_030406", "20260102_030405")
+    for one in (note, undo):
+        assert read_note(one.text()) == one
+    assert read_note('ledgervault {"id": "1", "file": "f", "kept": "k"}') == Note("1", "f", "k")
+    assert read_note('ledgervault {"id": "1", "file": "f", "kept": "k", "undoes": 1}') is None
+    assert "undoes" not in note.journal_data("ledger")
+    assert undo.journal_data("ledger")["undoes"] == "20260102_030405"
     for comment in (None, "", "our ledger", "ledgervault", "ledgervault {", "ledgervault []", 'ledgervault {"id": 1}'):
         assert read_note(comment) is None, comment

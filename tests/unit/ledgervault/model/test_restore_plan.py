@@ -21,6 +21,7 @@ PLAN = Plan(
     copy="ledger_restored_20260102_030405",
     kept="ledger_before_20260102_030405",
     tables=(TABLE,),
+    uncompared=(),
     database_problem="",
     to_migrate=(),
     unknown_migrations=(),
@@ -50,6 +51,13 @@ def test_added_or_changed_rows_are_lost_and_named() -> None:
         assert "is lost: 1" in lines
         assert "id=5" in lines
         assert "nothing that is live" not in lines
+
+
+def test_what_is_not_compared_is_not_called_unharmed() -> None:
+    lines = text(uncompared=("public.session (3 live)",))
+    assert "nothing that is live" not in lines
+    assert "nothing else that is live now is lost" in lines
+    assert "becomes what the backup holds: public.session (3 live)" in lines
 
 
 def test_a_database_that_could_not_be_compared_is_not_called_unharmed() -> None:
