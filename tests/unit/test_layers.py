@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -80,3 +81,11 @@ PATH_EDITORS = {
     "tests/guard/recording.py",  # runs as the engine's guard, by the system's Python
     "tests/unit/test_layers.py",
 }
+
+
+def test_our_package_puts_no_program_before_the_host_s_own() -> None:
+    """`make` runs with `.venv/bin` first in PATH: `ledgerguard` must be the host's, or none."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert "scripts" not in project
+    programs = {path.name for path in (ROOT / ".venv/bin").glob("ledger*")}
+    assert programs == set()
