@@ -5,25 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ledgervault.model import config, loss_rules
-from ledgervault.model.digests import NUMBER
-from ledgervault.model.row_comparison import Comparison, Figures, Shape
-
-
-def compare_rows(
-    before: list[bytes], after: list[bytes], shape: Shape, order: tuple[str, ...] | None = None
-) -> Figures:
-    figures = Figures()
-    comparison = Comparison(shape, None, figures)
-    for row in after:
-        comparison.put_later(row)
-    take = comparison.taker(order or shape.columns)
-    for row in before:
-        take(row)
-    comparison.end()
-    return figures
-
-
-KEYED = Shape(("amount", "id", "note"), ("id",), ("amount",), NUMBER)
+from ledgervault.model.row_comparison import Figures
+from tests.unit.ledgervault.examples import KEYED, compare_rows
 
 
 def test_the_first_keys_are_named_and_the_rest_are_counted() -> None:

@@ -16,6 +16,7 @@ from ledgervault.model import (
 )
 from ledgervault.model.manifest import Manifest, Watched
 from ledgervault.model.proof import Proof
+from tests.unit.ledgervault.examples import CONTENT
 
 ROOT = Path(__file__).parents[4]
 
@@ -32,37 +33,6 @@ def test_the_published_schemas_are_what_the_code_reads(file: str, kind: type[Any
     if not published.exists():
         pytest.skip("the documents are not in the test image; the controller's run compares them")
     assert json.loads(published.read_text()) == records.json_schema(kind, title)
-
-
-GLOBALS = content.Globals(
-    bootstrap="postgres",
-    roles={
-        "app": content.Role(("NOSUPERUSER", "LOGIN"), 5, "2030-01-01"),
-        "postgres": content.Role(("SUPERUSER", "LOGIN")),
-    },
-    memberships=(content.Membership("admin", "app", "boss", False, True, True),),
-    settings=(
-        content.Setting("app", False, "search_path", '"$user", public'),
-        content.Setting(None, True, "my.setting", "x"),
-        content.Setting("app", True, "work_mem", "8MB"),
-        content.Setting(None, False, "work_mem", "4MB"),
-    ),
-    parameters={"work_mem": (content.Grant(None, "SET", False),)},
-    database=content.Database(
-        "app", "UTF8", "b", "C.UTF-8", "C.UTF-8", "C.UTF-8", None, -1, (content.Grant(None, "CONNECT", True),)
-    ),
-    extensions={"plpgsql": "1.0"},
-)
-
-
-CONTENT = content.Content(
-    tables={"public.t": content.Table(3, "30", "7"), "public.empty": content.Table(0, "0", "0")},
-    sequences={"public.s": content.Sequence(3, True, 1, False, "public.t.id", 3)},
-    schema={"index public.i": "CREATE INDEX i ON public.t USING btree (a)"},
-    large_objects={"9": content.LargeObject("app", "none", 3, "x")},
-    globals=GLOBALS,
-    migration_heads=(("ledger", "0001"),),
-)
 
 
 MANIFEST = Manifest(

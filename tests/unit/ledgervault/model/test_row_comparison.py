@@ -6,25 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from ledgervault.model.digests import NUMBER, SINGLE
-from ledgervault.model.row_comparison import Comparison, Figures, Shape
-
-
-def compare_rows(
-    before: list[bytes], after: list[bytes], shape: Shape, order: tuple[str, ...] | None = None
-) -> Figures:
-    figures = Figures()
-    comparison = Comparison(shape, None, figures)
-    for row in after:
-        comparison.put_later(row)
-    take = comparison.taker(order or shape.columns)
-    for row in before:
-        take(row)
-    comparison.end()
-    return figures
-
-
-KEYED = Shape(("amount", "id", "note"), ("id",), ("amount",), NUMBER)
+from ledgervault.model.digests import SINGLE
+from ledgervault.model.row_comparison import Shape
+from tests.unit.ledgervault.examples import KEYED, compare_rows
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from ledgervault.model import (
     content,
 )
 from ledgervault.postgres import sql
+from tests.unit.ledgervault.examples import GLOBALS
 
 
 @pytest.mark.parametrize(
@@ -38,27 +39,6 @@ def test_a_grantors_own_membership_comes_first() -> None:
     stray = content.Membership("b", "y", "gone", False, True, True)
     assert sql.in_grantable_order([later, first], "postgres") == [first, later]
     assert sql.in_grantable_order([stray], "postgres") == [stray]
-
-
-GLOBALS = content.Globals(
-    bootstrap="postgres",
-    roles={
-        "app": content.Role(("NOSUPERUSER", "LOGIN"), 5, "2030-01-01"),
-        "postgres": content.Role(("SUPERUSER", "LOGIN")),
-    },
-    memberships=(content.Membership("admin", "app", "boss", False, True, True),),
-    settings=(
-        content.Setting("app", False, "search_path", '"$user", public'),
-        content.Setting(None, True, "my.setting", "x"),
-        content.Setting("app", True, "work_mem", "8MB"),
-        content.Setting(None, False, "work_mem", "4MB"),
-    ),
-    parameters={"work_mem": (content.Grant(None, "SET", False),)},
-    database=content.Database(
-        "app", "UTF8", "b", "C.UTF-8", "C.UTF-8", "C.UTF-8", None, -1, (content.Grant(None, "CONNECT", True),)
-    ),
-    extensions={"plpgsql": "1.0"},
-)
 
 
 def test_the_preamble_holds_roles_without_passwords_behind_a_switch() -> None:
